@@ -1,0 +1,54 @@
+/** The suites of test/, cheapest first: vitest.config.ts makes a project of each, `npm test` runs them in this order. */
+export interface Suite {
+  readonly name: string;
+  /** Its test files, as a glob. */
+  readonly files: string;
+  /** Longest that one test may take (ms). */
+  readonly timeout: number;
+  /** Test files run one after the other: they share the machine's systemd, network or display. */
+  readonly serial?: boolean;
+  readonly needsRoot?: boolean;
+  /** What apt-get installs, where it is missing. */
+  readonly packages?: readonly string[];
+}
+
+export const SUITES: readonly Suite[] = [
+  { name: 'house', files: 'test/*.test.ts', timeout: 30_000 },
+  { name: 'pins', files: 'test/pins/**/*.test.ts', timeout: 10_000 },
+  { name: 'unit', files: 'test/unit/**/*.test.ts', timeout: 10_000 },
+  { name: 'fuzz', files: 'test/fuzz/**/*.test.ts', timeout: 60_000 },
+  { name: 'integration', files: 'test/integration/**/*.test.ts', timeout: 60_000 },
+  { name: 'mcp', files: 'test/mcp/**/*.test.ts', timeout: 60_000 },
+  {
+    name: 'browser',
+    files: 'test/browser/**/*.test.ts',
+    timeout: 120_000,
+    serial: true,
+    packages: ['chromium'],
+  },
+  { name: 'pulumi', files: 'test/pulumi/**/*.test.ts', timeout: 120_000, serial: true },
+  {
+    name: 'host',
+    files: 'test/host/**/*.test.ts',
+    timeout: 300_000,
+    serial: true,
+    needsRoot: true,
+    packages: [
+      'systemd-container',
+      'mmdebstrap',
+      'iproute2',
+      'openssl',
+      'curl',
+      'ca-certificates',
+      'faketime',
+    ],
+  },
+  {
+    name: 'vm',
+    files: 'test/vm/**/*.test.ts',
+    timeout: 900_000,
+    serial: true,
+    needsRoot: true,
+    packages: ['qemu-system-x86', 'qemu-utils', 'genisoimage', 'mmdebstrap'],
+  },
+];

@@ -1,0 +1,102 @@
+/**
+ * Who may import what, as data. docs/architecture.md shows the same map to people; biome.json repeats it for
+ * editors; `scripts/check-imports.mts` and `test/imports.test.ts` hold it against the sources themselves, so that a
+ * disabled lint line fails too.
+ *
+ * A target is a folder (everything in it), a folder inside one (`agent/identity`) or a single file
+ * (`protocol/errors.ts`). Every folder may import from itself.
+ */
+export const MATRIX: Readonly<Record<string, readonly string[]>> = {
+  protocol: [],
+  base: ['protocol/errors.ts'],
+  agent: ['protocol', 'base'],
+  cli: ['protocol', 'base', 'agent', 'provision'],
+  provision: ['protocol', 'base', 'agent/identity', 'agent/config.ts'],
+  'cloud-init': ['protocol'],
+  infra: ['protocol', 'cloud-init'],
+  orchestrator: ['protocol', 'base', 'cloud-init'],
+  scripts: [
+    'protocol',
+    'base',
+    'agent',
+    'cli',
+    'provision',
+    'cloud-init',
+    'infra',
+    'orchestrator',
+    'test',
+    'bench',
+  ],
+  test: [
+    'protocol',
+    'base',
+    'agent',
+    'cli',
+    'provision',
+    'cloud-init',
+    'infra',
+    'orchestrator',
+    'scripts',
+    'bench',
+  ],
+  bench: [
+    'protocol',
+    'base',
+    'agent',
+    'cli',
+    'provision',
+    'cloud-init',
+    'infra',
+    'orchestrator',
+    'scripts',
+    'test',
+  ],
+};
+
+/** Only these folders may import test/fakes/: what people run must be the real thing. */
+export const MAY_IMPORT_FAKES: readonly string[] = ['test', 'bench'];
+
+/** One part of a program: a folder (`commands`) or a file at the program's root (`agent` for agent.ts). */
+export interface Part {
+  /** Distance from the entry: a part imports only parts with a larger rank. */
+  readonly rank: number;
+  /** When given, the only other parts of the program that this one may import. */
+  readonly only?: readonly string[];
+}
+
+/** Inside the two programs data flows one way as well. A part that is missing here is refused by name. */
+export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>>> = {
+  agent: {
+    main: { rank: 0 },
+    'exec-main': { rank: 0 },
+    agent: { rank: 1 },
+    http: { rank: 2 },
+    channel: { rank: 2, only: ['identity', 'health'] },
+    commands: { rank: 3 },
+    tools: { rank: 4 },
+    executor: { rank: 5 },
+    policy: { rank: 6 },
+    audit: { rank: 6 },
+    identity: { rank: 6 },
+    health: { rank: 6 },
+    config: { rank: 6 },
+    client: { rank: 6 },
+  },
+  orchestrator: {
+    main: { rank: 0 },
+    cli: { rank: 1, only: [] },
+    orchestrator: { rank: 1 },
+    http: { rank: 2 },
+    mcp: { rank: 2 },
+    jobs: { rank: 3 },
+    registration: { rank: 3 },
+    hub: { rank: 4 },
+    ca: { rank: 4 },
+    tenancy: { rank: 4 },
+    audit: { rank: 4 },
+    store: { rank: 5 },
+    config: { rank: 5 },
+    // The page runs in a browser and speaks REST; it shares nothing with the server but protocol/.
+    dashboard: { rank: 9, only: [] },
+  },
+};

@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+import { SUITES } from './scripts/lib/suites.ts';
+
+export default defineConfig({
+  test: {
+    projects: SUITES.map(({ name, files, timeout, serial }) => ({
+      test: {
+        name,
+        include: [files],
+        testTimeout: timeout,
+        hookTimeout: timeout,
+        fileParallelism: !serial,
+      },
+    })),
+  },
+});
