@@ -1,0 +1,36 @@
+import { z } from 'zod';
+
+/** `GET /health` of an agent: exactly these keys. */
+export const agentHealthSchema = z.strictObject({
+  status: z.enum(['healthy', 'degraded', 'unhealthy']),
+  vm_id: z.string().nullable(),
+  version: z.string(),
+  tenant_status: z.enum(['provisioned', 'unprovisioned']),
+  security_status: z.enum(['fully_initialized', 'partially_initialized', 'uninitialized']),
+  tools_enabled: z.array(z.string()).describe('shell, file, system, logs'),
+  websocket_connected: z.boolean(),
+  orchestrator_url: z.string().nullable(),
+  agent_id: z.string().nullable(),
+  timestamp: z.iso.datetime(),
+});
+export type AgentHealth = z.infer<typeof agentHealthSchema>;
+
+/** `GET /info` of an agent. */
+export const agentInfoSchema = z.object({
+  name: z.string().nullable(),
+  vm_id: z.string().nullable(),
+  agent_id: z.string().nullable(),
+  version: z.string(),
+  protocol: z.object({ subprotocol: z.string(), min: z.number(), max: z.number() }),
+  features: z.array(z.string()),
+  tools: z.array(z.object({ name: z.string(), description: z.string() })),
+  runtime: z.object({ node: z.string(), platform: z.string(), arch: z.string(), pid: z.number() }),
+  hostname: z.string(),
+  labels: z.record(z.string(), z.string()),
+  started_at: z.iso.datetime(),
+  port: z.number().int(),
+  conditions: z
+    .array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() }))
+    .describe('What status is made of'),
+});
+export type AgentInfo = z.infer<typeof agentInfoSchema>;

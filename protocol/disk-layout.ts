@@ -1,0 +1,107 @@
+/**
+ * Every path and mode on an agent's machine: installer, daemon and diagnosis agree here. Without a home the paths
+ * are the system's; with one (user mode, tests, several agents on a host) everything lies below it.
+ */
+export interface DiskLayout {
+  /** Undefined: installed for the whole system. */
+  home: string | undefined;
+  root: string;
+  security: string;
+  config: string;
+  trust: string;
+  versions: string;
+  current: string;
+  plugins: string;
+  state: string;
+  log: string;
+  run: string;
+}
+
+export function diskLayout(home?: string): DiskLayout {
+  const root = home ?? '/opt/vm-agent';
+  return {
+    home,
+    root,
+    security: `${root}/security`,
+    config: `${root}/config`,
+    trust: `${root}/trust`,
+    versions: `${root}/versions`,
+    current: `${root}/current`,
+    plugins: `${root}/plugins`,
+    state: home === undefined ? '/var/lib/vm-agent' : `${root}/state`,
+    log: home === undefined ? '/var/log/vm-agent' : `${root}/log`,
+    run: home === undefined ? '/run/vm-agent' : `${root}/run`,
+  };
+}
+
+export const SERVICE_USER = 'vm-agent';
+export const SERVICE_UNIT = 'vm-agent.service';
+export const UNIT_DIR = '/etc/systemd/system';
+
+/** Who owns an entry when the installation is the system's. In user mode everything is the user's. */
+export type Owner = 'root' | 'service';
+
+export interface DiskEntry {
+  path: string;
+  mode: number;
+  owner: Owner;
+  /** Group of the entry; the owner's own when it says nothing. */
+  group?: Owner;
+}
+
+/** Directories, parents first. Only `security/` and the state are the daemon's: who owns a directory can replace any file in it. */
+export function directories(layout: DiskLayout): DiskEntry[] {
+  return [
+    { path: layout.root, mode: 0o755, owner: 'root' },
+    { path: layout.security, mode: 0o700, owner: 'service' },
+    { path: layout.config, mode: 0o755, owner: 'root' },
+    { path: layout.trust, mode: 0o755, owner: 'root' },
+    { path: layout.versions, mode: 0o755, owner: 'root' },
+    { path: layout.plugins, mode: 0o755, owner: 'root' },
+    { path: layout.state, mode: 0o700, owner: 'service' },
+    { path: layout.log, mode: 0o750, owner: 'service' },
+    { path: layout.run, mode: 0o755, owner: 'root' },
+  ];
+}
+
+/** The eight files of `security/`. */
+export const SECURITY_FILES = {
+  vmId: 'vm_id',
+  apiKey: 'api_key',
+  key: 'vm_agent.key',
+  csr: 'vm_agent.csr',
+  certificate: 'vm_agent.crt',
+  ca: 'ca.crt',
+  agentId: 'agent_id',
+  websocketUrl: 'websocket_url',
+} as const;
+export type SecurityFile = keyof typeof SECURITY_FILES;
+
+const SECRET: ReadonlySet<SecurityFile> = new Set(['apiKey', 'key']);
+
+export function securityEntry(layout: DiskLayout, file: SecurityFile): DiskEntry {
+  return {
+    path: `${layout.security}/${SECURITY_FILES[file]}`,
+    mode: SECRET.has(file) ? 0o600 : 0o644,
+    owner: 'service',
+  };
+}
+
+export const configFile = (layout: DiskLayout): DiskEntry => ({
+  path: `${layout.config}/agent_config.yaml`,
+  mode: 0o640,
+  owner: 'root',
+  group: 'service',
+});
+
+/** Root-owned anchors of trust. */
+export const trustEntries = (layout: DiskLayout) =>
+  ({
+    caPins: { path: `${layout.trust}/ca_pins.json`, mode: 0o644, owner: 'root' },
+    commandKeys: { path: `${layout.trust}/command_keys.json`, mode: 0o644, owner: 'root' },
+    releaseKeys: { path: `${layout.trust}/release_keys.json`, mode: 0o644, owner: 'root' },
+  }) as const satisfies Record<string, DiskEntry>;
+
+export const journalFile = (layout: DiskLayout): string => `${layout.state}/journal.db`;
+export const spoolDir = (layout: DiskLayout): string => `${layout.state}/output`;
+export const agentLogFile = (layout: DiskLayout): string => `${layout.log}/agent.log`;

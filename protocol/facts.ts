@@ -1,0 +1,33 @@
+import { z } from 'zod';
+
+/** What an agent says about its machine when it registers and connects. Everything in it is the VM's own claim. */
+export const factsSchema = z.object({
+  hostname: z.string().max(255),
+  os: z.string().max(64).describe('Kernel name, e.g. linux'),
+  os_name: z.string().max(256).default('').describe('PRETTY_NAME of os-release'),
+  os_id: z.string().max(64).default('').describe('ID of os-release, e.g. debian'),
+  os_version: z.string().max(64).default(''),
+  kernel: z.string().max(256).default(''),
+  arch: z.string().max(32).describe('x64, arm64'),
+  cpus: z.number().int().nonnegative().default(0),
+  memory_bytes: z.number().nonnegative().default(0),
+  boot_time: z.iso.datetime().optional(),
+  addresses: z.array(z.string().max(64)).max(64).default([]),
+  virtualization: z.string().max(64).optional(),
+});
+export type Facts = z.infer<typeof factsSchema>;
+
+/** A cheap sample that rides on each heartbeat. Bytes, seconds, fractions of 1. */
+export const loadSampleSchema = z.object({
+  uptime_s: z.number().nonnegative(),
+  load1: z.number().nonnegative(),
+  memory_used: z.number().min(0).max(1).describe('Used fraction of memory'),
+  disk_used: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe('Used fraction of the file system that holds the state'),
+  agent_rss_bytes: z.number().nonnegative(),
+});
+export type LoadSample = z.infer<typeof loadSampleSchema>;

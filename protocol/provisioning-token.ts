@@ -1,0 +1,75 @@
+import { z } from 'zod';
+
+/**
+ * `prov_<id>_<secret>_<pin>`: the id finds it, the secret proves it (stored as SHA-256), and the pin is the first
+ * 32 hex digits of the SHA-256 of the root certificate's DER, so that an installer knows its orchestrator.
+ */
+export interface ProvisioningToken {
+  id: string;
+  secret: string;
+  caPin: string;
+}
+
+const FORMAT = /^prov_([a-z0-9]{12})_([a-z0-9]{40})_([0-9a-f]{32})$/;
+
+/** Undefined when the text is no token of this form. */
+export function parseProvisioningToken(text: string): ProvisioningToken | undefined {
+  const match = FORMAT.exec(text.trim());
+  if (match === null) return undefined;
+  const [, id = '', secret = '', caPin = ''] = match;
+  return { id, secret, caPin };
+}
+
+export function formatProvisioningToken(token: ProvisioningToken): string {
+  return `prov_${token.id}_${token.secret}_${token.caPin}`;
+}
+
+/** The pin of a root certificate, from the hex SHA-256 of its DER. */
+export const caPinOf = (sha256Hex: string): string =>
+  sha256Hex.toLowerCase().replaceAll(':', '').slice(0, 32);
+
+export const labelKeySchema = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?$/, 'a label’s key is 1–63 of a–z 0–9 . _ / -');
+export const labelValueSchema = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$|^$/,
+    'a label’s value is at most 63 of A–Z a–z 0–9 . _ -',
+  );
+export const labelsSchema = z
+  .record(labelKeySchema, labelValueSchema)
+  .refine((l) => Object.keys(l).length <= 64, 'at most 64 labels');
+export type Labels = z.infer<typeof labelsSchema>;
+
+/** What a token allows, besides its secret. */
+export const tokenLimitsSchema = z.object({
+  uses: z.number().int().min(1).max(100_000).default(1),
+  ttl_s: z
+    .number()
+    .int()
+    .min(10)
+    .max(30 * 24 * 3600)
+    .default(24 * 3600),
+  labels: labelsSchema.default({}).describe('Granted to the agents that it enrolls'),
+  vm_id_pattern: z.string().max(128).optional().describe('Glob that the vm_id must match: * and ?'),
+  cidr: z.string().max(64).optional().describe('Network that the registration must come from'),
+});
+export type TokenLimits = z.infer<typeof tokenLimitsSchema>;
+
+/** Parses `key=value`. */
+export function parseLabel(text: string): [string, string] | undefined {
+  const at = text.indexOf('=');
+  if (at < 1) return undefined;
+  const key = labelKeySchema.safeParse(text.slice(0, at));
+  const value = labelValueSchema.safeParse(text.slice(at + 1));
+  return key.success && value.success ? [key.data, value.data] : undefined;
+}
+
+/** Parses a duration in seconds, or with a unit: `90`, `90s`, `15m`, `24h`, `7d`. Seconds; undefined if it is none. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(text.trim());
+  if (match === null) return undefined;
+  const unit = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 }[match[2] ?? 's'] ?? 1;
+  return Number(match[1]) * unit;
+}

@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import { factsSchema, loadSampleSchema } from './facts.ts';
+import { agentIdSchema, apiTokenIdSchema, organizationIdSchema, userIdSchema, vmIdSchema } from './ids.ts';
+import { labelsSchema, tokenLimitsSchema } from './provisioning-token.ts';
+
+const time = z.iso.datetime();
+
+export const loginRequestSchema = z.strictObject({
+  username: z.string().min(1).max(128),
+  password: z.string().min(1).max(1024),
+});
+export const whoamiSchema = z.object({
+  actor: z.object({ type: z.enum(['user', 'api_token']), id: z.string(), name: z.string() }),
+  organizations: z.array(z.object({ id: organizationIdSchema, name: z.string() })),
+});
+export type Whoami = z.infer<typeof whoamiSchema>;
+
+export const organizationSchema = z.object({ id: organizationIdSchema, name: z.string(), created_at: time });
+export type Organization = z.infer<typeof organizationSchema>;
+export const organizationListSchema = z.object({ items: z.array(organizationSchema) });
+
+export const createTokenRequestSchema = z.strictObject({
+  ...tokenLimitsSchema.shape,
+  description: z.string().max(256).default(''),
+});
+export type CreateTokenRequest = z.input<typeof createTokenRequestSchema>;
+export const provisioningTokenSchema = z.object({
+  id: z.string(),
+  description: z.string(),
+  created_at: time,
+  expires_at: time,
+  revoked_at: time.nullable(),
+  uses: z.number().int(),
+  used: z.number().int(),
+  labels: labelsSchema,
+  vm_id_pattern: z.string().nullable(),
+  cidr: z.string().nullable(),
+  created_by: z.string(),
+});
+export type ProvisioningTokenInfo = z.infer<typeof provisioningTokenSchema>;
+export const createTokenResponseSchema = z.object({
+  id: z.string(),
+  token: z.string().describe('Shown once; only its hash is kept'),
+  expires_at: time,
+  one_liner: z.string().describe('Shell line that enrolls a machine'),
+  setup_command: z.string().describe('The same by npx zx, for a checkout'),
+});
+export type CreateTokenResponse = z.infer<typeof createTokenResponseSchema>;
+export const tokenListSchema = z.object({ items: z.array(provisioningTokenSchema) });
+
+export const agentStateSchema = z.enum(['active', 'quarantined', 'pending', 'revoked']);
+export const agentSchema = z.object({
+  agent_id: agentIdSchema,
+  vm_id: vmIdSchema,
+  organization_id: organizationIdSchema,
+  hostname: z.string(),
+  state: agentStateSchema,
+  online: z.boolean(),
+  version: z.string().nullable(),
+  labels: labelsSchema,
+  reported_labels: labelsSchema,
+  facts: factsSchema.nullable(),
+  load: loadSampleSchema.nullable(),
+  tools: z.array(z.string()),
+  enrolled_at: time,
+  connected_at: time.nullable(),
+  last_heartbeat_at: time.nullable(),
+  certificate_expires_at: time,
+  address: z.string().nullable(),
+});
+export type Agent = z.infer<typeof agentSchema>;
+export const agentListSchema = z.object({ items: z.array(agentSchema), next_cursor: z.string().nullable() });
+
+export const apiTokenSchema = z.object({
+  id: apiTokenIdSchema,
+  name: z.string(),
+  created_at: time,
+  last_used_at: time.nullable(),
+});
+export const userSchema = z.object({ id: userIdSchema, username: z.string(), created_at: time });
+
+export const auditEventSchema = z.object({
+  id: z.number().int(),
+  at: time,
+  action: z.string().describe('e.g. token.create, agent.enroll, job.submit, command.state'),
+  actor: z.object({ type: z.string(), id: z.string(), name: z.string() }),
+  address: z.string().nullable(),
+  target: z.string().nullable(),
+  detail: z.record(z.string(), z.unknown()),
+});
+export const auditListSchema = z.object({
+  items: z.array(auditEventSchema),
+  next_cursor: z.string().nullable(),
+});
+
+/** What `vm-orchestrator bootstrap` prints, once. */
+export const bootstrapSchema = z.object({
+  admin_user: z.string(),
+  admin_password: z.string(),
+  api_token: z.string(),
+  ca_fingerprint: z.string().describe('SHA-256 of the root certificate’s DER, hex'),
+});
+export type Bootstrap = z.infer<typeof bootstrapSchema>;

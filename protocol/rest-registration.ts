@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { factsSchema } from './facts.ts';
+import { agentIdSchema, organizationIdSchema, vmIdSchema } from './ids.ts';
+import { labelsSchema } from './provisioning-token.ts';
+
+const MAX_CSR = 16 * 1024;
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits');
+
+/** How a machine proves that it may enroll. Further types are reserved: aws-iid, gcp-identity, azure-attested, tpm. */
+export const proofSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('token'), token: z.string().max(4096) }),
+]);
+
+export const registerRequestSchema = z
+  .object({
+    provisioning_token: z.string().max(4096).optional().describe('The same as proof {type: token}'),
+    proof: proofSchema.optional(),
+    vm_id: vmIdSchema,
+    hostname: z.string().min(1).max(255),
+    csr_base64: z.base64().max(MAX_CSR).optional().describe('PKCS#10, PEM or DER, in base64'),
+    csr: z.string().max(MAX_CSR).optional().describe('Deprecated: PKCS#10 as PEM text'),
+    api_key_hash: sha256.describe('SHA-256 of the VM’s local API key; the key itself never leaves the VM'),
+    labels: labelsSchema.default({}).describe('Reported by the VM; selectors match them only as agent.KEY'),
+    facts: factsSchema,
+    protocol: z.number().int().positive().default(1),
+    request_id: z.string().max(64).optional(),
+    executor_public_key: z.base64().max(1024).optional(),
+    machine_hash: z.string().max(128).optional(),
+    agent_version: z.string().max(64).optional(),
+  })
+  .refine((r) => (r.provisioning_token === undefined) !== (r.proof === undefined), {
+    message: 'give either provisioning_token or proof',
+    path: ['provisioning_token'],
+  })
+  .refine((r) => (r.csr_base64 === undefined) !== (r.csr === undefined), {
+    message: 'give either csr_base64 or csr',
+    path: ['csr_base64'],
+  });
+export type RegisterRequest = z.input<typeof registerRequestSchema>;
+
+export const registerResponseSchema = z.object({
+  agent_id: agentIdSchema,
+  vm_id: vmIdSchema,
+  organization_id: organizationIdSchema,
+  certificate: z.string().describe('PEM: the agent’s certificate, then the issuing certificate'),
+  ca_certificate: z.string().describe('PEM: root certificates first, then issuing ones'),
+  ca_certificates: z.array(z.string()).describe('The same, one PEM each'),
+  bundle_version: z.number().int().positive(),
+  trust_domain: z.string(),
+  websocket_url: z.url(),
+  heartbeat_interval: z.number().positive(),
+  command_key: z.base64().describe('Ed25519 public key of the organization’s command root, SPKI DER'),
+  command_key_id: z.string(),
+  expires_at: z.iso.datetime(),
+  renew_after: z.iso.datetime(),
+  server_time: z.iso.datetime(),
+  state: z.enum(['active', 'quarantined', 'pending']),
+});
+export type RegisterResponse = z.infer<typeof registerResponseSchema>;
+
+export const renewRequestSchema = z.object({ csr_base64: z.base64().max(MAX_CSR) });
+export const renewResponseSchema = registerResponseSchema.pick({
+  certificate: true,
+  ca_certificate: true,
+  ca_certificates: true,
+  bundle_version: true,
+  expires_at: true,
+  renew_after: true,
+  server_time: true,
+});
+export type RenewResponse = z.infer<typeof renewResponseSchema>;
+
+/** Answer of `GET /api/v1/agents/{vm_id}/status`, which an agent asks about itself with its own certificate. */
+export const ownStatusSchema = z.object({
+  agent_id: agentIdSchema,
+  vm_id: vmIdSchema,
+  online: z.boolean(),
+  last_heartbeat_at: z.iso.datetime().nullable(),
+  certificate_expires_at: z.iso.datetime(),
+  server_time: z.iso.datetime(),
+});
+export type OwnStatus = z.infer<typeof ownStatusSchema>;

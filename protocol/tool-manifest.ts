@@ -1,0 +1,38 @@
+import { z } from 'zod';
+
+/** How an agent announces one tool. */
+export const toolEntrySchema = z.object({
+  name: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/),
+  description: z.string(),
+  input_schema: z.record(z.string(), z.unknown()).describe('JSON Schema of the arguments'),
+  annotations: z
+    .object({
+      readOnlyHint: z.boolean(),
+      destructiveHint: z.boolean(),
+      idempotentHint: z.boolean(),
+      openWorldHint: z.boolean(),
+    })
+    .partial()
+    .default({}),
+});
+export type ToolEntry = z.infer<typeof toolEntrySchema>;
+
+export const SHELL_TOOL = 'execute_shell_command';
+
+/** Arguments of {@link SHELL_TOOL}: the command is run by `/bin/sh -c`. */
+export const shellArgumentsSchema = z.strictObject({
+  command: z
+    .string()
+    .min(1)
+    .max(128 * 1024)
+    .refine((c) => !c.includes('\0'), 'must not contain a NUL byte'),
+  timeout: z
+    .number()
+    .positive()
+    .max(7 * 24 * 3600)
+    .optional()
+    .describe('Seconds; the default is the VM’s own'),
+  cwd: z.string().startsWith('/').max(4096).optional(),
+  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string().max(128 * 1024)).optional(),
+});
+export type ShellArguments = z.infer<typeof shellArgumentsSchema>;
