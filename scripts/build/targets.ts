@@ -1,0 +1,29 @@
+/** What `dist/` is made of; a new program or file is one line here. Paths are relative to the checkout's root. */
+
+/** Programs for Node, each bundled into one self-contained ESM file. */
+export const PROGRAMS: readonly { readonly name: string; readonly entry: string }[] = [
+  { name: 'vm-agent', entry: 'cli/main.ts' },
+  { name: 'vm-orchestrator', entry: 'orchestrator/main.ts' },
+  { name: 'setup', entry: 'provision/setup.mts' },
+];
+
+/** Scripts for the browser. */
+export const PAGES: readonly { readonly out: string; readonly entry: string }[] = [
+  { out: 'dashboard/app.js', entry: 'orchestrator/dashboard/app.ts' },
+];
+
+/** Files and folders taken as they are. */
+export const COPIES: readonly { readonly out: string; readonly from: string }[] = [
+  { out: 'dashboard/index.html', from: 'orchestrator/dashboard/index.html' },
+  { out: 'dashboard/style.css', from: 'orchestrator/dashboard/style.css' },
+  { out: 'units', from: 'provision/units' },
+  { out: 'bootstrap.sh', from: 'provision/bootstrap.sh' },
+];
+
+/** What of `dist/` the `agent` archive carries to a VM, beside its VERSION file. */
+export const AGENT_FILES: readonly string[] = [
+  'vm-agent.mjs',
+  'setup.mjs',
+  'units',
+  'THIRD-PARTY-LICENSES.txt',
+];
