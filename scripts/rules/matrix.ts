@@ -8,7 +8,15 @@
  */
 export const MATRIX: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
-  base: ['protocol/errors.ts'],
+  // Wire formats that need node:crypto or node:tls to be checked live in base; it knows them, and no behaviour.
+  base: [
+    'protocol/errors.ts',
+    'protocol/problem.ts',
+    'protocol/ids.ts',
+    'protocol/dsse.ts',
+    'protocol/certificate-profile.ts',
+    'protocol/version.ts',
+  ],
   agent: ['protocol', 'base'],
   cli: ['protocol', 'base', 'agent', 'provision'],
   provision: ['protocol', 'base', 'agent/identity', 'agent/config.ts'],

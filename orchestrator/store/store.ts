@@ -1,0 +1,37 @@
+import { Kysely, type Transaction } from 'kysely';
+import { Migrator } from 'kysely/migration';
+import { openDatabase } from '../../base/sqlite.ts';
+import { initial } from './migrations/0001-initial.ts';
+import { nodeSqliteDialect } from './sqlite-dialect.ts';
+import type { Tables } from './tables.ts';
+
+export type Database = Kysely<Tables>;
+export type Tx = Transaction<Tables>;
+/** A query runs in a transaction or outside of one. */
+export type Queryable = Database | Tx;
+
+/** Names sort in the order in which they are applied; an applied one never changes. */
+const MIGRATIONS = { '0001-initial': initial };
+
+/** The one interface to what the orchestrator remembers. A commit has reached the disk when it returns. */
+export interface Store {
+  readonly db: Database;
+  /** Runs `work` in one transaction. SQLite has one writer: keep the work short, and free of any other waiting. */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export async function openStore(file: string): Promise<Store> {
+  const db: Database = new Kysely<Tables>({ dialect: nodeSqliteDialect(openDatabase(file)) });
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) {
+    await db.destroy();
+    throw new Error(`the store ${file} cannot be brought up to date`, { cause: error });
+  }
+  return {
+    db,
+    transaction: (work) => db.transaction().execute(work),
+    close: () => db.destroy(),
+  };
+}
