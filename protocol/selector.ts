@@ -20,12 +20,12 @@ export interface SelectorTarget {
 
 function parseTerm(text: string): SelectorTerm {
   if (text === 'all') return { kind: 'all' };
-  const negated = text.includes('!=');
-  const [left = '', right = ''] = text.split(negated ? '!=' : '=', 2);
+  const [, left = '', operator, right = ''] = /^([^=!]+)(!?=)(.*)$/.exec(text) ?? [];
+  const negated = operator === '!=';
   if (left === 'id' && !negated && right !== '') return { kind: 'id', ids: right.split('|') };
   const reported = left.startsWith('agent.');
   const label = parseLabel(`${reported ? left.slice('agent.'.length) : left}=${right}`);
-  if (!text.includes('=') || label === undefined) {
+  if (operator === undefined || left === 'id' || label === undefined) {
     throw new AppError('invalid_selector', {
       detail: `"${text}" is not a selector term.`,
       hint: 'Use all, id=<vm_id or agent_id>, key=value, key!=value or agent.key=value, joined by commas.',

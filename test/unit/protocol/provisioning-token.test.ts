@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import {
+  caPinOf,
+  formatProvisioningToken,
+  parseDuration,
+  parseLabel,
+  parseProvisioningToken,
+  tokenLimitsSchema,
+} from '../../../protocol/provisioning-token.ts';
+
+const token = { id: 'abc123def456', secret: 'a'.repeat(40), caPin: '0123456789abcdef0123456789abcdef' };
+
+describe('provisioning tokens', () => {
+  it('come back from their text, with the line end that a terminal adds', () => {
+    expect(parseProvisioningToken(`${formatProvisioningToken(token)}\n`)).toEqual(token);
+  });
+
+  it.each([
+    '',
+    'prov_',
+    'prov_abc_def_ghi',
+    `${formatProvisioningToken(token)}0`,
+    'eyJhbGciOiJFUzI1NiJ9.e30.x',
+  ])('are not read from %j', (text) => {
+    expect(parseProvisioningToken(text)).toBeUndefined();
+  });
+
+  it('pin the root by the first half of its fingerprint, however that is written', () => {
+    expect(caPinOf('AB:CD:'.repeat(16).slice(0, -1))).toBe('abcd'.repeat(8));
+  });
+
+  it('live 24 hours and serve once unless told otherwise', () => {
+    expect(tokenLimitsSchema.parse({})).toEqual({ uses: 1, ttl_s: 86_400, labels: {} });
+  });
+});
+
+describe('labels and durations', () => {
+  it.each([
+    ['env=prod', ['env', 'prod']],
+    ['a.b/c=', ['a.b/c', '']],
+    ['=x', undefined],
+    ['env', undefined],
+    ['env=a b', undefined],
+    ['Env=x', undefined],
+  ])('reads the label %j as %j', (text, label) => {
+    expect(parseLabel(text)).toEqual(label);
+  });
+
+  it.each([
+    ['90', 90],
+    ['90s', 90],
+    ['15m', 900],
+    ['24h', 86_400],
+    ['7d', 604_800],
+    ['250ms', 0.25],
+    ['', undefined],
+    ['5 parsecs', undefined],
+    ['-3', undefined],
+  ])('reads the duration %j as %j seconds', (text, seconds) => {
+    expect(parseDuration(text)).toBe(seconds);
+  });
+});
