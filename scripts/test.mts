@@ -105,7 +105,9 @@ try {
 if (failures.length) console.log('\nFailed:');
 for (const { test, message } of failures) {
   console.log(`✗ ${test}`);
-  for (const line of message.split('\n').slice(0, 20)) console.log(`    ${line}`);
+  // What vitest itself did on the way to the test says nothing about it.
+  const lines = message.split('\n').filter((line) => !/^\s+at .*node_modules\/(vitest|@vitest)\//.test(line));
+  for (const line of lines.slice(0, 20)) console.log(`    ${line}`);
 }
 if (passed + failed === 0) console.log('No test ran.');
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0;

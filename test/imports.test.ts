@@ -17,7 +17,7 @@ describe('the map of imports', () => {
 
   it.each([
     ['protocol/a.ts', "import { b } from '../base/b.ts';", 'nothing of ours'],
-    ['base/a.ts', "import { ids } from '../protocol/ids.ts';", 'protocol/errors.ts'],
+    ['base/a.ts', "import { match } from '../protocol/selector.ts';", 'protocol/errors.ts'],
     ['agent/main.ts', "export { x } from '../orchestrator/hub/hub.ts';", 'agent/ may import'],
     ['agent/main.ts', "const x = await import('../orchestrator/main.ts');", 'agent/ may import'],
     ['agent/main.ts', "let x: import('../cli/main.ts').X;", 'agent/ may import'],
