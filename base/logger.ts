@@ -1,5 +1,6 @@
+import { basename, dirname } from 'node:path';
 import { type Logger, multistream, pino, stdTimeFunctions } from 'pino';
-import { createStream } from 'rotating-file-stream';
+import { createStream, type RotatingFileStream } from 'rotating-file-stream';
 
 export type { Logger } from 'pino';
 
@@ -30,16 +31,21 @@ const REDACTED = [
   'csr',
 ];
 
+/** `agent.log`, then `agent.log.1` … `agent.log.N`, the oldest last, as logrotate names them. */
+function rotatingFile({ path, maxBytes, maxFiles }: NonNullable<LoggerOptions['file']>): RotatingFileStream {
+  const name = basename(path);
+  // Its numbering begins at 1 with the first rotated file; without one it is the file that is written.
+  return createStream((index) => (typeof index === 'number' && index > 0 ? `${name}.${index}` : name), {
+    path: dirname(path),
+    size: `${maxBytes}B`,
+    rotate: Math.max(1, maxFiles),
+    mode: 0o640,
+  });
+}
+
 /** JSON lines, RFC 3339 times. The caller owns the streams' life: call `close` of the result last. */
 export function createLogger(options: LoggerOptions): { log: Logger; close(): Promise<void> } {
-  const file =
-    options.file &&
-    createStream(options.file.path.split('/').pop() ?? 'log', {
-      path: options.file.path.split('/').slice(0, -1).join('/') || '/',
-      size: `${options.file.maxBytes}B`,
-      maxFiles: options.file.maxFiles,
-      mode: 0o640,
-    });
+  const file = options.file && rotatingFile(options.file);
   file?.on('error', (error: Error) => options.onFileError?.(error));
   const streams = [options.stream, file]
     .filter((stream) => stream !== undefined)
