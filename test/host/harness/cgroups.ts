@@ -1,5 +1,5 @@
-// A cgroup for each machine. Without it the systemds of two machines would share one tree and end each other's
-// services; with it everything a machine started can be found and killed, however deep it hides.
+// A cgroup for each machine. Without it the systemds of two machines would share one tree, with each other's processes
+// in the cgroups of their units; with it everything a machine started can be found and killed, however deep it hides.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

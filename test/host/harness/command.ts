@@ -23,7 +23,7 @@ export interface CommandOptions {
   readonly timeoutMs?: number;
 }
 
-export const defaultTimeoutMs = 60_000;
+const defaultTimeoutMs = 60_000;
 
 /** Starts a program as the leader of a process group of its own, so that `killGroup` reaches its children. */
 export function startProgram(

@@ -4,7 +4,7 @@ import { systemdHierarchies } from './cgroups.ts';
 import { runProgram } from './command.ts';
 
 /** The suite's programs and the packages of Debian and Ubuntu that bring them. */
-export const hostSuitePrograms: Readonly<Record<string, string>> = {
+const hostSuitePrograms: Readonly<Record<string, string>> = {
   'systemd-nspawn': 'systemd-container',
   mmdebstrap: 'mmdebstrap',
   ip: 'iproute2',

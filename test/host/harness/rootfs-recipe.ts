@@ -76,7 +76,7 @@ export const excludedPaths = [
  * Units that a container cannot start on every host, that wait for a network which is not there, or that would
  * start by the clock in the middle of a test.
  */
-export const maskedUnits = [
+const maskedUnits = [
   'dev-hugepages.mount',
   'sys-fs-fuse-connections.mount',
   'systemd-remount-fs.service',
