@@ -101,9 +101,10 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     hub: { rank: 4 },
     ca: { rank: 4 },
     tenancy: { rank: 4 },
-    audit: { rank: 4 },
-    store: { rank: 5 },
-    config: { rank: 5 },
+    // What these do is recorded in the transaction that does it.
+    audit: { rank: 5 },
+    store: { rank: 6 },
+    config: { rank: 6 },
     // The page runs in a browser and speaks REST; it shares nothing with the server but protocol/.
     dashboard: { rank: 9, only: [] },
   },

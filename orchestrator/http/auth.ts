@@ -1,0 +1,38 @@
+import type { IncomingMessage } from 'node:http';
+import type { Actor } from '../../protocol/command.ts';
+import type { AgentId, OrganizationId, VmId } from '../../protocol/ids.ts';
+
+export interface OrganizationRef {
+  id: OrganizationId;
+  name: string;
+}
+
+/** Who asks, on a `user` route. */
+export interface Caller {
+  /** As the audit log and the signed commands name him. */
+  actor: Actor;
+  /** How he proved it; a cookie comes from a browser, so its mutations need a matching origin. */
+  via: 'bearer' | 'cookie';
+  /** May see every organization and create new ones. */
+  operator: boolean;
+  organizations: readonly OrganizationRef[];
+}
+
+/** Who asks, on an `agent` route or upgrade. Everything here comes from the certificate and the store. */
+export interface AuthenticatedAgent {
+  organizationId: OrganizationId;
+  agentId: AgentId;
+  vmId: VmId;
+  state: 'active' | 'quarantined' | 'pending';
+  /** Hex SHA-256 of the client certificate. */
+  fingerprint: string;
+  /** A socket is closed at this time at the latest (ms since the epoch). */
+  certificateEndsMs: number;
+}
+
+/**
+ * The one door for agents, for REST and for WebSocket upgrades: verified chain, role, organization against issuer
+ * and SAN, dates, revocation, the path's own vm_id, no Origin.
+ * @throws AppError `client_certificate_required`, `certificate_expired`, `certificate_revoked`, `wrong_agent`, `origin_refused`.
+ */
+export type AuthenticateAgent = (request: IncomingMessage, vmId: string) => Promise<AuthenticatedAgent>;
