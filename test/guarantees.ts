@@ -1,0 +1,68 @@
+/**
+ * What the product promises, as data. A test that proves a promise cites its id in its name, like `[delivery-1]`;
+ * `test/coverage.test.ts` fails for a promise that no test cites, and for an id that stands nowhere here.
+ */
+export interface Guarantee {
+  id: string;
+  text: string;
+}
+
+export const GUARANTEES: readonly Guarantee[] = [
+  {
+    id: 'delivery-1',
+    text: 'A command that the API accepted is on disk before the answer: a killed orchestrator runs it once after its restart.',
+  },
+  { id: 'delivery-2', text: 'A command starts at most once on its agent, whatever crashes or repeats.' },
+  {
+    id: 'delivery-3',
+    text: 'A command whose outcome cannot be known ends as unknown and is never silently run again.',
+  },
+  { id: 'delivery-4', text: 'A result, once produced, is never lost and shows once.' },
+  { id: 'delivery-5', text: 'Every command reaches a final state by its deadline.' },
+  {
+    id: 'delivery-6',
+    text: 'An agent that is offline gets its commands when it returns, in order, until they expire.',
+  },
+  {
+    id: 'delivery-7',
+    text: 'The same Idempotency-Key gives the same job; with another request it is refused.',
+  },
+  {
+    id: 'output-1',
+    text: 'Stdout and stderr arrive apart and byte-exact, whatever they hold and however long they are.',
+  },
+  { id: 'output-2', text: 'A line reaches the caller before the next one is printed.' },
+  { id: 'output-3', text: 'A command that passes its output cap ends with output_limit.' },
+  {
+    id: 'output-4',
+    text: 'A reader of events that comes back with the last id it saw misses nothing and sees nothing twice.',
+  },
+  { id: 'process-1', text: 'Cancel and timeout end the whole tree of a command’s processes.' },
+  {
+    id: 'enroll-1',
+    text: 'The installer sends nothing to an orchestrator whose CA is not the one that its token names.',
+  },
+  { id: 'enroll-2', text: 'A one-use token enrolls exactly one machine, however many try at once.' },
+  { id: 'enroll-3', text: 'The same token with the same key is answered again with the same certificate.' },
+  {
+    id: 'enroll-4',
+    text: 'Running the installer twice changes nothing; a run that was interrupted at any step is finished by the next.',
+  },
+  { id: 'enroll-5', text: 'Each failure of the installer has its own message that says what to do.' },
+  { id: 'identity-1', text: 'The CA takes the public key from a CSR and nothing else.' },
+  {
+    id: 'identity-2',
+    text: 'An agent’s certificate opens neither another agent’s paths nor the users’ part of the orchestrator.',
+  },
+  { id: 'identity-3', text: 'An agent refuses a server that shows an agent’s certificate.' },
+  { id: 'identity-4', text: 'A revoked agent’s live connection is closed and it cannot come back.' },
+  {
+    id: 'command-1',
+    text: 'An agent runs only commands that are signed for it, in time, with a sequence number that it has not seen.',
+  },
+  {
+    id: 'secret-1',
+    text: 'Private keys and API keys are readable by their owner alone from their first instant.',
+  },
+  { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
+];
