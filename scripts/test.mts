@@ -14,7 +14,7 @@ const reports = mkdtempSync(join(tmpdir(), 'vm-agent-test-'));
 
 function vitest(args: readonly string[], show: boolean): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [VITEST, ...args], {
+    const child = spawn(process.execPath, [VITEST, ...args, '--configLoader=native'], {
       cwd: ROOT,
       stdio: ['ignore', show ? 'inherit' : 'ignore', 'inherit'],
     });
