@@ -1,6 +1,6 @@
 // `npm test [-- SUITE…]`: every suite that this machine can run, or those named. The last line of stdout is always
 // `N passed, N failed, N skipped`; the exit code is 0 only if something ran and nothing failed.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { globSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,10 +53,15 @@ async function runSuite({ name }: Suite): Promise<Tally> {
 }
 
 /** Why this machine cannot run the suite; tries to make it able to first. */
-function obstacle({ needsRoot, packages = [] }: Suite): string | undefined {
+function obstacle({ needsRoot, packages = [], preflight }: Suite): string | undefined {
   if (needsRoot && process.platform !== 'linux') return 'needs Linux';
   if (needsRoot && process.getuid?.() !== 0) return 'needs root';
-  return installPackages(packages);
+  const missing = installPackages(packages);
+  if (missing !== undefined || preflight === undefined) return missing;
+  const reasons = JSON.parse(
+    execFileSync(process.execPath, [join(ROOT, preflight)], { encoding: 'utf8' }),
+  ) as string[];
+  return reasons.length === 0 ? undefined : reasons.join('; ');
 }
 
 /** How many tests a suite holds that does not run here; its files where even that cannot be told. */

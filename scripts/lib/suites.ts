@@ -10,6 +10,8 @@ export interface Suite {
   readonly needsRoot?: boolean;
   /** What apt-get installs, where it is missing. */
   readonly packages?: readonly string[];
+  /** A program that prints, as a JSON array, why this machine cannot run the suite even so. */
+  readonly preflight?: string;
 }
 
 export const SUITES: readonly Suite[] = [
@@ -42,6 +44,7 @@ export const SUITES: readonly Suite[] = [
       'ca-certificates',
       'faketime',
     ],
+    preflight: 'test/host/harness/preflight.ts',
   },
   {
     name: 'vm',
