@@ -100,6 +100,7 @@ export const trustEntries = (layout: DiskLayout) =>
     caPins: { path: `${layout.trust}/ca_pins.json`, mode: 0o644, owner: 'root' },
     commandKeys: { path: `${layout.trust}/command_keys.json`, mode: 0o644, owner: 'root' },
     releaseKeys: { path: `${layout.trust}/release_keys.json`, mode: 0o644, owner: 'root' },
+    enrolment: { path: `${layout.trust}/enrolment.json`, mode: 0o644, owner: 'root' },
   }) as const satisfies Record<string, DiskEntry>;
 
 export const journalFile = (layout: DiskLayout): string => `${layout.state}/journal.db`;

@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { chmod, lchown, lstat, mkdir, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { syncDirectory } from '../base/atomic-file.ts';
+import type { DiskEntry } from '../protocol/disk-layout.ts';
+
+export interface Ids {
+  uid: number;
+  gid: number;
+}
+
+/** Whose an entry is to be. `service` is undefined before the user exists, and in user mode. */
+export interface Owners {
+  root: Ids | undefined;
+  service: Ids | undefined;
+}
+
+export function ownerOf(entry: Omit<DiskEntry, 'path' | 'mode'>, owners: Owners): Ids | undefined {
+  const user = owners[entry.owner];
+  const group = owners[entry.group ?? entry.owner];
+  return user === undefined ? undefined : { uid: user.uid, gid: group?.gid ?? user.gid };
+}
+
+export const exists = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    () => true,
+    (cause: NodeJS.ErrnoException) => {
+      if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') return false;
+      throw cause;
+    },
+  );
+
+/** A directory with exactly this mode, whatever the umask. Parents that are missing are made 0755. */
+export async function makeDirectory(path: string, mode: number): Promise<void> {
+  if (!(await exists(dirname(path)))) await makeDirectory(dirname(path), 0o755);
+  // Private until the mode is set, so that it is never open to more people than it should be.
+  await mkdir(path, { mode: mode & 0o700 }).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'EEXIST') throw cause;
+  });
+  await chmod(path, mode);
+}
+
+/** Whether an entry exists with its mode and, where that is known, its owner. */
+export async function isAsPlanned(entry: DiskEntry, owners: Owners): Promise<boolean> {
+  if (!(await exists(entry.path))) return false;
+  const stat = await lstat(entry.path);
+  const owner = ownerOf(entry, owners);
+  return (
+    (stat.mode & 0o7777) === entry.mode &&
+    (owner === undefined || (stat.uid === owner.uid && stat.gid === owner.gid))
+  );
+}
+
+export async function setOwner(entry: DiskEntry, owners: Owners): Promise<void> {
+  const owner = ownerOf(entry, owners);
+  if (owner !== undefined) await lchown(entry.path, owner.uid, owner.gid);
+  // Changing the owner clears bits of the mode on some systems, so the mode comes last.
+  await chmod(entry.path, entry.mode);
+}
+
+/** Points `path` at `target` in one step. */
+export async function pointLink(path: string, target: string): Promise<void> {
+  const temporary = `${path}.new`;
+  await rm(temporary, { force: true });
+  await symlink(target, temporary);
+  await rename(temporary, path);
+  await syncDirectory(dirname(path));
+}
+
+export const linkTarget = (path: string): Promise<string | undefined> =>
+  readlink(path).catch(() => undefined);
+
+export async function sha256File(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}
