@@ -26,20 +26,29 @@ export interface AuditEntry {
   detail?: Record<string, unknown>;
 }
 
+const toRow = (entry: AuditEntry) => ({
+  organization_id: entry.organizationId,
+  at: entry.at,
+  action: entry.action,
+  actor_type: entry.actor.type,
+  actor_id: entry.actor.id,
+  actor_name: entry.actor.name,
+  address: entry.address ?? null,
+  target: entry.target ?? null,
+  detail: JSON.stringify(entry.detail ?? {}),
+});
+
 /** Writes the event in the transaction of what it records: either both are on disk, or neither is. */
 export async function record(tx: Queryable, entry: AuditEntry): Promise<void> {
-  await tx
-    .insertInto('audit_events')
-    .values({
-      organization_id: entry.organizationId,
-      at: entry.at,
-      action: entry.action,
-      actor_type: entry.actor.type,
-      actor_id: entry.actor.id,
-      actor_name: entry.actor.name,
-      address: entry.address ?? null,
-      target: entry.target ?? null,
-      detail: JSON.stringify(entry.detail ?? {}),
-    })
-    .execute();
+  await tx.insertInto('audit_events').values(toRow(entry)).execute();
+}
+
+/** The same for many events, a few hundred in each statement. */
+export async function recordAll(tx: Queryable, entries: readonly AuditEntry[]): Promise<void> {
+  for (let at = 0; at < entries.length; at += 500) {
+    await tx
+      .insertInto('audit_events')
+      .values(entries.slice(at, at + 500).map(toRow))
+      .execute();
+  }
 }

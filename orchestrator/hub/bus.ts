@@ -1,0 +1,20 @@
+/**
+ * What replicas tell each other. Each is a hint that may be lost or doubled: the truth is in the store, which
+ * everybody who waits for a hint reads again from time to time anyway.
+ */
+export type Hint =
+  /** New events of a job can be read. */
+  | { topic: 'job'; organization_id: string; job_id: string }
+  /** An agent's commands changed: something to send, or to cancel. */
+  | { topic: 'agent'; agent_id: string }
+  /** An agent or its certificate no longer counts. */
+  | { topic: 'revoked'; agent_id: string };
+
+export interface Bus {
+  publish(hint: Hint): void;
+  /** Returns what ends the subscription. Listeners must not throw. */
+  subscribe(listener: (hint: Hint) => void): () => void;
+  /** As `subscribe`, for the hints of one job; many readers wait, and each hint should find its own ones alone. */
+  subscribeJob(organizationId: string, jobId: string, listener: () => void): () => void;
+  close(): Promise<void>;
+}

@@ -1,0 +1,121 @@
+import { type Clock, every } from '../../base/clock.ts';
+import type { Hello } from '../../protocol/messages.ts';
+import type { GroupCommit } from '../store/group-commit.ts';
+import type { Store } from '../store/store.ts';
+import type { ConnectedAgent, HeartbeatMessage } from './agent-session.ts';
+
+/** Heartbeats of the whole fleet go to the store together, this often. */
+const FLUSH_MS = 1000;
+
+export type Admission =
+  | { kind: 'admitted'; epoch: number }
+  | { kind: 'refused'; state: 'quarantined' | 'pending' | 'revoked' | 'gone' };
+
+/** What the store knows of who is connected. */
+export interface Presence {
+  /** Begins a session: a new epoch, and what the agent says of itself. */
+  open(agent: ConnectedAgent, hello: Hello): Promise<Admission>;
+  /** The last socket of this epoch is gone; a newer session's row stays as it is. */
+  closed(agent: ConnectedAgent, epoch: number): void;
+  heartbeat(agent: ConnectedAgent, message: HeartbeatMessage): void;
+  /** Of these agents, those that may not be connected any more. */
+  cutOff(agentIds: readonly string[]): Promise<readonly string[]>;
+  /** Writes what is waiting. */
+  close(): Promise<void>;
+}
+
+export function createPresence(options: { store: Store; commits: GroupCommit; clock: Clock }): Presence {
+  const { store, commits, clock } = options;
+  let beats = new Map<string, { agent: ConnectedAgent; at: number; load: string }>();
+  let flushing = Promise.resolve();
+
+  function flush(): void {
+    if (beats.size === 0) return;
+    const taken = [...beats.values()];
+    beats = new Map();
+    flushing = commits
+      .run(async (tx) => {
+        for (const { agent, at, load } of taken) {
+          await tx
+            .updateTable('agents')
+            .set({ last_heartbeat_at: at, load })
+            .where('organization_id', '=', agent.organizationId)
+            .where('id', '=', agent.agentId)
+            .execute();
+        }
+      })
+      // The next heartbeat says the same again.
+      .catch(() => undefined);
+  }
+  const timer = every(clock, FLUSH_MS, flush);
+
+  return {
+    open(agent, hello) {
+      return commits.run(async (tx): Promise<Admission> => {
+        const own = tx
+          .selectFrom('agents')
+          .select(['state', 'session_epoch'])
+          .where('organization_id', '=', agent.organizationId)
+          .where('id', '=', agent.agentId);
+        const row = await own.executeTakeFirst();
+        if (row === undefined) return { kind: 'refused', state: 'gone' };
+        if (row.state !== 'active') return { kind: 'refused', state: row.state };
+        const now = clock.now();
+        await tx
+          .updateTable('agents')
+          .set({
+            session_epoch: row.session_epoch + 1,
+            connected_at: now,
+            disconnected_at: null,
+            last_heartbeat_at: now,
+            address: agent.address,
+            version: hello.agent_version,
+            boot_id: hello.boot_id,
+            features: JSON.stringify(hello.features),
+            facts: JSON.stringify(hello.facts),
+            hostname: hello.facts.hostname,
+            ...(hello.tools === undefined
+              ? {}
+              : { tools: JSON.stringify(hello.tools), tool_manifest_sha256: hello.tool_manifest_sha256 }),
+          })
+          .where('organization_id', '=', agent.organizationId)
+          .where('id', '=', agent.agentId)
+          .execute();
+        return { kind: 'admitted', epoch: row.session_epoch + 1 };
+      });
+    },
+
+    closed(agent, epoch) {
+      beats.delete(agent.agentId);
+      const at = clock.now();
+      commits
+        .run((tx) =>
+          tx
+            .updateTable('agents')
+            .set({ disconnected_at: at })
+            .where('organization_id', '=', agent.organizationId)
+            .where('id', '=', agent.agentId)
+            .where('session_epoch', '=', epoch)
+            .execute(),
+        )
+        // Only a display depends on it.
+        .catch(() => undefined);
+    },
+
+    heartbeat(agent, message) {
+      beats.set(agent.agentId, { agent, at: clock.now(), load: JSON.stringify(message.load) });
+    },
+
+    async cutOff(agentIds) {
+      const connected = new Set(agentIds);
+      const rows = await store.db.selectFrom('agents').select('id').where('state', '!=', 'active').execute();
+      return rows.map((row) => row.id).filter((id) => connected.has(id));
+    },
+
+    async close() {
+      timer.cancel();
+      flush();
+      await flushing;
+    },
+  };
+}
