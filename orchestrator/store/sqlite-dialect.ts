@@ -1,5 +1,18 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import { type Dialect, SqliteDialect } from 'kysely';
+import { type Dialect, type DialectAdapter, SqliteAdapter, SqliteDialect } from 'kysely';
+
+/** SQLite can change its schema in a transaction, so that two processes that start at once do not migrate twice. */
+class TransactionalAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
+class NodeSqliteDialect extends SqliteDialect {
+  override createAdapter(): DialectAdapter {
+    return new TransactionalAdapter();
+  }
+}
 
 /** Kysely's SQLite dialect on Node's own driver. */
 export function nodeSqliteDialect(database: DatabaseSync): Dialect {
@@ -13,11 +26,12 @@ export function nodeSqliteDialect(database: DatabaseSync): Dialect {
     }
     return statement;
   };
-  return new SqliteDialect({
+  return new NodeSqliteDialect({
     database: {
       close: () => database.close(),
       prepare(sql) {
-        const statement = prepare(sql);
+        // A transaction that reads and then writes could not wait for another process's lock if it began as a reader.
+        const statement = prepare(sql === 'begin' ? 'begin immediate' : sql);
         return {
           reader: statement.columns().length > 0,
           all: (values) => statement.all(...(values as SQLInputValue[])),
