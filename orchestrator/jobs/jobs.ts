@@ -1,0 +1,73 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { CommandKeys } from '../ca/command-keys.ts';
+import type { AgentSession } from '../hub/agent-session.ts';
+import type { Bus } from '../hub/bus.ts';
+import type { HubOptions } from '../hub/hub.ts';
+import type { GroupCommit } from '../store/group-commit.ts';
+import type { Store } from '../store/store.ts';
+import { type Cancel, createCancel } from './cancel.ts';
+import { createDispatch } from './dispatch.ts';
+import { createJobEvents, type JobEvents } from './events.ts';
+import { createExpiry } from './expiry.ts';
+import { createIngest } from './ingest.ts';
+import { createOutputIntake } from './output-intake.ts';
+import { createOutputStore, type OutputStore } from './output-store.ts';
+import { createSubmit, type Submit } from './submit.ts';
+
+export interface JobsOptions {
+  store: Store;
+  commits: GroupCommit;
+  keys: Pick<CommandKeys, 'prepareSigner'>;
+  bus: Bus;
+  clock: Clock;
+  log: Logger;
+  /** Folder of the commands' output. */
+  outputDirectory: string;
+  /** Hard cap of each command's output (bytes). */
+  outputCap: number;
+  /** The agent's session, if this process holds one. */
+  sessionOf: (agentId: string) => AgentSession | undefined;
+}
+
+export interface Jobs {
+  submit: Submit;
+  cancel: Cancel;
+  events: JobEvents;
+  files: OutputStore;
+  /** What the hub hands its frames to. */
+  traffic: HubOptions['traffic'];
+  /** Ends what passed its deadline while nobody looked; before the first agent is let in. */
+  recover(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Joins the parts of jobs; decides nothing. */
+export function createJobs(options: JobsOptions): Jobs {
+  const { store, commits, bus, clock, log, keys } = options;
+  const files = createOutputStore(options.outputDirectory);
+  const expiry = createExpiry({ commits, bus, clock, log });
+  const output = createOutputIntake({ store, commits, files, bus, clock });
+  const dispatch = createDispatch({ commits, sessionOf: options.sessionOf, bus, clock, log });
+  const ingest = createIngest({ commits, output, expiry, bus, clock });
+  return {
+    submit: createSubmit({ commits, keys, dispatch, expiry, bus, clock, outputCap: options.outputCap }),
+    cancel: createCancel({ commits, dispatch, bus, clock }),
+    events: createJobEvents({ store, files, bus, clock }),
+    files,
+    traffic: {
+      opened: dispatch.opened,
+      freed: dispatch.freed,
+      state: ingest.state,
+      result: ingest.result,
+      output: ingest.output,
+    },
+    async recover() {
+      await expiry.sweep();
+    },
+    async close() {
+      expiry.close();
+      await output.idle();
+    },
+  };
+}

@@ -1,0 +1,160 @@
+import { type CommandState, isFinal } from '../../protocol/command.ts';
+import type { CommandId, JobId } from '../../protocol/ids.ts';
+import { type AuditActor, record } from '../audit/audit.ts';
+import type { Queryable, Tx } from '../store/store.ts';
+import type { NewRow, Row, Tables } from '../store/tables.ts';
+import { type CommandEvent, decide } from './progress.ts';
+
+/** The columns that a change needs; the envelope is large and stays where it is. */
+const COLUMNS = [
+  'organization_id',
+  'id',
+  'job_id',
+  'agent_id',
+  'vm_id',
+  'state',
+  'started_at',
+  'ended_at',
+  'expires_at',
+  'timeout_s',
+  'cancel_requested',
+  'result_late',
+  'stdout_size',
+  'stderr_size',
+] as const satisfies readonly (keyof Tables['commands'])[];
+export type CommandRow = Pick<Row<'commands'>, (typeof COLUMNS)[number]>;
+
+export const selectCommands = (db: Queryable, organizationId: string) =>
+  db.selectFrom('commands').select(COLUMNS).where('organization_id', '=', organizationId);
+
+export const stateOf = (row: { state: string }): CommandState => row.state as CommandState;
+
+/** Reserves numbers for `count` events of a job and returns the first. */
+export async function takeEventIds(
+  tx: Tx,
+  job: { organizationId: string; jobId: string },
+  count: number,
+  ended = 0,
+): Promise<{ first: number; openCommands: number }> {
+  const row = await tx
+    .updateTable('jobs')
+    .set((e) => ({
+      next_event: e('next_event', '+', count),
+      open_commands: e('open_commands', '-', ended),
+    }))
+    .where('organization_id', '=', job.organizationId)
+    .where('id', '=', job.jobId)
+    .returning(['next_event', 'open_commands'])
+    .executeTakeFirstOrThrow();
+  return { first: row.next_event - count, openCommands: row.open_commands };
+}
+
+export interface ChangeContext {
+  now: number;
+  actor: AuditActor;
+  address?: string | null;
+}
+
+/**
+ * Applies an event to a command in the caller's transaction: the command, its job's events, and the audit log
+ * change together. Returns the row as it is now, or undefined when the event changes nothing.
+ */
+export async function recordChange(
+  tx: Tx,
+  row: CommandRow,
+  event: CommandEvent,
+  context: ChangeContext,
+): Promise<CommandRow | undefined> {
+  const change = decide({ state: stateOf(row), result_late: row.result_late === 1 }, event);
+  if (change === undefined) return undefined;
+  const { now } = context;
+  const ends = isFinal(change.state);
+  const started = change.state === 'running' || change.result?.started_at !== undefined;
+  const next: CommandRow = {
+    ...row,
+    state: change.state,
+    // The orchestrator's own clock: deadlines follow from it.
+    started_at: row.started_at ?? (started ? now : null),
+    ended_at: ends ? now : null,
+    result_late: change.late ? 1 : row.result_late,
+  };
+  await tx
+    .updateTable('commands')
+    .set({
+      state: next.state,
+      reason: change.reason,
+      started_at: next.started_at,
+      ended_at: next.ended_at,
+      result_late: next.result_late,
+      ...(change.state === 'sent' ? { sent_at: now } : {}),
+      ...(change.result === null ? {} : { result: JSON.stringify(change.result) }),
+    })
+    .where('organization_id', '=', row.organization_id)
+    .where('id', '=', row.id)
+    .execute();
+
+  const job = { organizationId: row.organization_id, jobId: row.job_id };
+  const { first, openCommands } = await takeEventIds(tx, job, 2, ends && !change.late ? 1 : 0);
+  const events: NewRow<'job_events'>[] = [
+    stateEvent(row, { id: first, at: now, state: change.state, reason: change.reason }),
+  ];
+  // A late result comes after the job's end; readers take the last `end` for the end.
+  if (ends && openCommands === 0) events.push(endEvent(job, first + 1, now));
+  await tx.insertInto('job_events').values(events).execute();
+  await record(tx, {
+    at: now,
+    organizationId: row.organization_id,
+    action: change.late ? 'command.result_late' : 'command.state',
+    actor: context.actor,
+    address: context.address ?? null,
+    target: row.id,
+    detail: {
+      job_id: row.job_id,
+      agent_id: row.agent_id,
+      from: row.state,
+      to: change.state,
+      ...(change.reason === null ? {} : { reason: change.reason }),
+      ...(change.result?.exit_code === undefined ? {} : { exit_code: change.result.exit_code }),
+    },
+  });
+  return next;
+}
+
+export const stateEvent = (
+  command: { organization_id: string; job_id: string; id: string },
+  event: { id: number; at: number; state: string; reason: string | null },
+): NewRow<'job_events'> => ({
+  organization_id: command.organization_id,
+  job_id: command.job_id,
+  id: event.id,
+  command_id: command.id,
+  type: 'state',
+  at: event.at,
+  state: event.state,
+  reason: event.reason,
+  stream: null,
+  offset: null,
+  length: null,
+});
+
+const endEvent = (
+  job: { organizationId: string; jobId: string },
+  id: number,
+  at: number,
+): NewRow<'job_events'> => ({
+  organization_id: job.organizationId,
+  job_id: job.jobId,
+  id,
+  command_id: null,
+  type: 'end',
+  at,
+  state: null,
+  reason: null,
+  stream: null,
+  offset: null,
+  length: null,
+});
+
+/** Rows come from the store, where only checked identifiers were written. */
+export const commandIdOf = (row: { id: string }): CommandId => row.id as CommandId;
+export const jobIdOf = (row: { job_id: string }): JobId => row.job_id as JobId;

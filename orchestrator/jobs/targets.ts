@@ -1,0 +1,62 @@
+import { AppError } from '../../protocol/errors.ts';
+import type { AgentId, VmId } from '../../protocol/ids.ts';
+import { parseSelector, selectorMatches } from '../../protocol/selector.ts';
+import { SHELL_TOOL } from '../../protocol/tool-manifest.ts';
+import type { Tx } from '../store/store.ts';
+
+export interface Target {
+  agentId: AgentId;
+  vmId: VmId;
+}
+
+const NEVER_ANNOUNCED = '[]';
+
+/** Whether an agent's announced tools (JSON of tool entries) hold this one. */
+function hasTool(tools: string, name: string): boolean {
+  if (tools === NEVER_ANNOUNCED) return true;
+  return (JSON.parse(tools) as { name: string }[]).some((tool) => tool.name === name);
+}
+
+/**
+ * The active agents that a selector means now.
+ * @throws AppError `invalid_selector`, `no_agents_match`, and `unsupported` when none of them has the tool.
+ */
+export async function resolveTargets(
+  tx: Tx,
+  options: { organizationId: string; selector: string; tool: string },
+): Promise<Target[]> {
+  const selector = parseSelector(options.selector);
+  const ids = selector.flatMap((term) => (term.kind === 'id' ? term.ids : []));
+  const byLabel = selector.some((term) => term.kind === 'label');
+  let query = tx
+    .selectFrom('agents')
+    .select(['id', 'vm_id'])
+    .$if(byLabel, (q) => q.select(['labels', 'reported_labels']))
+    // Every agent runs commands; the list of tools is large and is read only for the others.
+    .$if(options.tool !== SHELL_TOOL, (q) => q.select('tools'))
+    .where('organization_id', '=', options.organizationId)
+    .where('state', '=', 'active')
+    .orderBy('id');
+  if (ids.length > 0) query = query.where((e) => e.or([e('id', 'in', ids), e('vm_id', 'in', ids)]));
+  const agents = (await query.execute()).filter((agent) =>
+    selectorMatches(selector, {
+      agent_id: agent.id,
+      vm_id: agent.vm_id,
+      labels: JSON.parse(agent.labels ?? '{}') as Record<string, string>,
+      reported_labels: JSON.parse(agent.reported_labels ?? '{}') as Record<string, string>,
+    }),
+  );
+  if (agents.length === 0) {
+    throw new AppError('no_agents_match', {
+      detail: `No active agent matches "${options.selector}".`,
+      hint: 'List the agents with `vm-orchestrator agents`; agents that are offline match too.',
+    });
+  }
+  if (!agents.some(({ tools }) => tools === undefined || hasTool(tools, options.tool))) {
+    throw new AppError('unsupported', {
+      detail: `None of the ${agents.length} selected agents has the tool ${options.tool}.`,
+      hint: 'The list of agents names the tools of each.',
+    });
+  }
+  return agents.map(({ id, vm_id }) => ({ agentId: id as AgentId, vmId: vm_id as VmId }));
+}
