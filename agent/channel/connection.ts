@@ -1,0 +1,184 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { RawData, WebSocket } from 'ws';
+import type { Clock, Timer } from '../../base/clock.ts';
+import { every } from '../../base/clock.ts';
+import { problemToError } from '../../protocol/problem.ts';
+import { CLOSE, DEAD_AFTER_MS, PING_INTERVAL_MS } from '../../protocol/version.ts';
+
+/** `connecting` → `greeting` (hello is out) → `open` (welcome came) → `closed`. */
+export type ConnectionState = 'connecting' | 'greeting' | 'open' | 'closed';
+
+/** Why a connection is over. */
+export interface Closed {
+  /** It had been welcomed. */
+  wasOpen: boolean;
+  code: number | undefined;
+  reason: string;
+  error: Error | undefined;
+  /** The server's wish, seconds. */
+  retryAfterS: number | undefined;
+}
+
+export interface ConnectionEvents {
+  /** The WebSocket stands: `hello` may go out. */
+  onOpen(connection: Connection): void;
+  onText(connection: Connection, text: string): void;
+}
+
+const WELCOME_MS = 15_000;
+const CHECK_MS = 5000;
+const MAX_PROBLEM_BYTES = 16 * 1024;
+
+/** One WebSocket connection, from dialling to its end. It knows when it is dead, not what is said on it. */
+export class Connection {
+  readonly #socket: WebSocket;
+  readonly #clock: Clock;
+  readonly #events: ConnectionEvents;
+  readonly #timers: Timer[] = [];
+  readonly closed: Promise<Closed>;
+  /** Resolves when `welcome` came, if it ever does. */
+  readonly opened: Promise<void>;
+  #state: ConnectionState = 'connecting';
+  #wasOpen = false;
+  #finish: (closed: Closed) => void = () => undefined;
+  #welcome: () => void = () => undefined;
+  #raw: Socket | undefined;
+  #lastBytes = 0;
+  #lastHeard = 0;
+  #error: Error | undefined;
+  #retryAfterS: number | undefined;
+
+  constructor(options: { socket: WebSocket; clock: Clock; events: ConnectionEvents }) {
+    this.#socket = options.socket;
+    this.#clock = options.clock;
+    this.#events = options.events;
+    this.closed = new Promise((resolve) => {
+      this.#finish = resolve;
+    });
+    this.opened = new Promise((resolve) => {
+      this.#welcome = resolve;
+    });
+    this.#listen();
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** `welcome` came: pings begin. */
+  welcomed(): void {
+    this.#state = 'open';
+    this.#wasOpen = true;
+    this.#welcome();
+    this.#timers.push(every(this.#clock, PING_INTERVAL_MS, () => this.#socket.ping()));
+  }
+
+  sendText(text: string): boolean {
+    if (this.#state !== 'greeting' && this.#state !== 'open') return false;
+    this.#socket.send(text);
+    return true;
+  }
+
+  /** `done` is always called, also when the connection breaks. */
+  sendBinary(frame: Uint8Array, done: (error?: Error) => void): void {
+    this.#socket.send(frame, { binary: true }, done);
+  }
+
+  retryAfter(seconds: number | undefined): void {
+    this.#retryAfterS = seconds;
+  }
+
+  /** Closes in order; a peer that does not answer is cut off by the WebSocket library. */
+  close(code: number, reason: string): void {
+    if (this.#state === 'closed') return;
+    this.#socket.close(code, reason.slice(0, 120));
+  }
+
+  /** Cuts the connection at once. */
+  cut(error: Error): void {
+    this.#error ??= error;
+    this.#socket.terminate();
+  }
+
+  #listen(): void {
+    const socket = this.#socket;
+    this.#lastHeard = this.#clock.monotonic();
+    socket.on('upgrade', (response: IncomingMessage) => {
+      this.#raw = response.socket;
+    });
+    socket.on('unexpected-response', (_request, response: IncomingMessage) => this.#refused(response));
+    socket.on('open', () => {
+      this.#state = 'greeting';
+      this.#heard();
+      this.#timers.push(
+        this.#clock.setTimer(WELCOME_MS, () => {
+          if (this.#state === 'greeting') this.cut(new Error('the orchestrator sent no welcome'));
+        }),
+        every(this.#clock, CHECK_MS, () => this.#checkSilence()),
+      );
+      this.#events.onOpen(this);
+    });
+    for (const event of ['ping', 'pong'] as const) socket.on(event, () => this.#heard());
+    socket.on('message', (data: RawData, isBinary: boolean) => {
+      this.#heard();
+      if (isBinary) return this.close(CLOSE.protocolError, 'agents take no binary frames');
+      this.#events.onText(this, data.toString());
+    });
+    socket.on('error', (error) => {
+      this.#error ??= error;
+    });
+    socket.on('close', (code, reason) => {
+      this.#state = 'closed';
+      for (const timer of this.#timers.splice(0)) timer.cancel();
+      this.#finish({
+        wasOpen: this.#wasOpen,
+        code,
+        reason: reason.toString(),
+        error: this.#error,
+        retryAfterS: this.#retryAfterS,
+      });
+    });
+  }
+
+  #heard(): void {
+    this.#lastHeard = this.#clock.monotonic();
+  }
+
+  /** Any bytes count, also those of a large frame that is still on its way. */
+  #checkSilence(): void {
+    const bytes = this.#raw?.bytesRead ?? 0;
+    if (bytes !== this.#lastBytes) {
+      this.#lastBytes = bytes;
+      this.#heard();
+    }
+    const silence = this.#clock.monotonic() - this.#lastHeard;
+    if (silence > DEAD_AFTER_MS)
+      this.cut(new Error(`nothing was heard from the orchestrator for ${Math.round(silence / 1000)} s`));
+  }
+
+  /** The upgrade was answered by something else than 101: a problem document says why. */
+  #refused(response: IncomingMessage): void {
+    let text = '';
+    const wait = Number(response.headers['retry-after']);
+    if (Number.isFinite(wait)) this.#retryAfterS = wait;
+    const done = () => {
+      const error = problemToError(response.statusCode ?? 0, parseProblem(text));
+      this.cut(error);
+    };
+    response.setEncoding('utf8');
+    response.on('data', (piece: string) => {
+      text += piece;
+      if (text.length > MAX_PROBLEM_BYTES) response.destroy();
+    });
+    response.once('close', done);
+  }
+}
+
+function parseProblem(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import type { LoadSample } from '../../protocol/facts.ts';
+
+const clamp = (share: number): number => Math.min(1, Math.max(0, Number.isFinite(share) ? share : 0));
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+/** Used fraction of memory from the text of /proc/meminfo; what the kernel could free counts as free. */
+export function memoryUsed(meminfo: string): number {
+  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(meminfo)?.[1] ?? 0);
+  const total = field('MemTotal');
+  return total === 0 ? 0 : clamp(1 - field('MemAvailable') / total);
+}
+
+/** A sample for a heartbeat, read from /proc: well under a millisecond. `folder`: whose file system is told. */
+export async function sampleLoad(folder: string): Promise<LoadSample> {
+  const disk = await statfs(folder).catch(() => undefined);
+  return {
+    uptime_s: Number.parseFloat(read('/proc/uptime')) || 0,
+    load1: Number.parseFloat(read('/proc/loadavg')) || 0,
+    memory_used: memoryUsed(read('/proc/meminfo')),
+    ...(disk === undefined ? {} : { disk_used: clamp(1 - disk.bavail / disk.blocks) }),
+    agent_rss_bytes: process.memoryUsage.rss(),
+  };
+}

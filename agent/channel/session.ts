@@ -1,0 +1,228 @@
+import type { Clock } from '../../base/clock.ts';
+import { isoTime } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { CommandResult } from '../../protocol/command.ts';
+import type { ErrorCode } from '../../protocol/errors.ts';
+import type { SessionId } from '../../protocol/ids.ts';
+import {
+  type AgentMessage,
+  type CommandMessage,
+  type Hello,
+  type OrchestratorMessage,
+  parseOrchestratorMessage,
+  type Welcome,
+} from '../../protocol/messages.ts';
+import { SessionLink } from '../../protocol/session.ts';
+import { CLOSE, PROTOCOL_MIN, PROTOCOL_VERSION } from '../../protocol/version.ts';
+import type { Connection } from './connection.ts';
+
+type Message<T extends OrchestratorMessage['type']> = Extract<OrchestratorMessage, { type: T }>;
+type Sequenced = Extract<AgentMessage, { seq: number }>;
+
+/** What the agent says of itself in `hello`; the session adds what is the session's. */
+export type HelloBody = Omit<
+  Hello,
+  'type' | 'protocol_min' | 'protocol_max' | 'clock' | 'session_id' | 'recv_seq'
+>;
+
+/** The parts behind the channel. What handles a sequenced message has it on disk when it returns. */
+export interface SessionHandlers {
+  onCommand(message: CommandMessage): void;
+  onCancel(message: Message<'cancel'>): void;
+  onOutputAck(message: Message<'output_ack'>): void;
+  onCredit(message: Message<'credit'>): void;
+  /** The orchestrator has these results on disk. */
+  onResultsAcknowledged(commandIds: readonly string[]): void;
+  /** After `welcome`. `resumed: false`: nothing of the earlier session counts, so everything open is said again. */
+  onWelcome(welcome: Welcome, connection: Connection): void;
+}
+
+export interface SessionOptions {
+  clock: Clock;
+  log: Logger;
+  handlers: SessionHandlers;
+  hello(): HelloBody;
+  identity: { agentId: string; organizationId: string };
+}
+
+/**
+ * The conversation with the orchestrator. It outlives its connections: what was not acknowledged is sent again on
+ * the next one, and a renewed certificate only changes the connection.
+ */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #link = new SessionLink<Sequenced>();
+  readonly #dispatch: { [T in OrchestratorMessage['type']]: (message: Message<T>, from: Connection) => void };
+  #id: SessionId | undefined;
+  #connection: Connection | undefined;
+  #ackSent = 0;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    const { handlers, log } = options;
+    // Every type that may be handled stands here; anything else is answered by an error and goes nowhere.
+    this.#dispatch = {
+      welcome: (message, from) => this.#onWelcome(message, from),
+      command: (message) => handlers.onCommand(message),
+      cancel: (message) => handlers.onCancel(message),
+      ack: () => undefined,
+      output_ack: (message) => handlers.onOutputAck(message),
+      credit: (message) => handlers.onCredit(message),
+      goaway: (message, from) => {
+        log.info({ reason: message.reason, retry_after: message.retry_after }, 'the orchestrator says goodbye');
+        from.retryAfter(message.retry_after);
+        from.close(CLOSE.goingAway, 'goaway');
+      },
+      error: ({ code, message, ref }) =>
+        log.warn({ code, ref }, `the orchestrator reports an error: ${message}`),
+    };
+  }
+
+  /** The connection that counts: the last one that was welcomed and is still open. */
+  get connection(): Connection | undefined {
+    return this.#connection?.state === 'open' ? this.#connection : undefined;
+  }
+
+  /** A connection stands: say hello. */
+  greet(connection: Connection): void {
+    const hello: Hello = {
+      type: 'hello',
+      protocol_min: PROTOCOL_MIN,
+      protocol_max: PROTOCOL_VERSION,
+      ...this.#options.hello(),
+      clock: isoTime(this.#options.clock.now()),
+      ...(this.#id === undefined ? {} : { session_id: this.#id }),
+      recv_seq: this.#link.recvSeq,
+    };
+    connection.sendText(JSON.stringify(hello));
+  }
+
+  receive(connection: Connection, text: string): void {
+    const parsed = parseOrchestratorMessage(text);
+    if (parsed.kind === 'unknown')
+      return this.#complain(connection, 'unsupported', `no message of type ${parsed.type}`, parsed.type);
+    if (parsed.kind === 'invalid') {
+      this.#complain(connection, 'bad_request', parsed.problem, parsed.type);
+      // A sequenced frame that cannot be read would leave a gap.
+      if (parsed.type === undefined || parsed.type === 'command' || parsed.type === 'cancel')
+        connection.close(CLOSE.protocolError, 'a message is not valid');
+      return;
+    }
+    const { message } = parsed;
+    const expected = connection === this.#connection ? connection.state === 'open' : isGreeting(message);
+    if (!expected) {
+      // What an old connection still says after a newer one was welcomed comes again on that one.
+      if (connection.state === 'greeting')
+        connection.close(CLOSE.protocolError, `${message.type} before welcome`);
+      return;
+    }
+    this.#handle(message, connection);
+  }
+
+  sendState(commandId: string, state: 'accepted' | 'running', at: string): void {
+    const command_id = commandId as Hello['in_flight'][number]['id'];
+    this.#push({ type: 'state', command_id, state, at });
+  }
+
+  sendResult(commandId: string, result: CommandResult): void {
+    const command_id = commandId as Hello['in_flight'][number]['id'];
+    const waits = this.#link.unacked.some(
+      (frame) => frame.type === 'result' && frame.command_id === command_id,
+    );
+    if (!waits) this.#push({ type: 'result', command_id, result });
+  }
+
+  sendHeartbeat(load: Extract<AgentMessage, { type: 'heartbeat' }>['load']): void {
+    this.#send({ type: 'heartbeat', at: isoTime(this.#options.clock.now()), load });
+  }
+
+  sendError(code: ErrorCode, message: string, ref: string | undefined): void {
+    if (this.connection !== undefined) this.#complain(this.connection, code, message, ref);
+  }
+
+  #handle(message: OrchestratorMessage, connection: Connection): void {
+    const sequenced = message.type === 'command' || message.type === 'cancel' ? message.seq : undefined;
+    if (sequenced !== undefined) {
+      const order = this.#link.receive(sequenced);
+      if (order === 'gap') return connection.close(CLOSE.protocolError, `gap before seq ${sequenced}`);
+      if (order === 'duplicate') return this.#acknowledge();
+    }
+    if ('ack' in message && message.ack !== undefined) this.#onAck(message.ack);
+    try {
+      (this.#dispatch[message.type] as (message: OrchestratorMessage, from: Connection) => void)(
+        message,
+        connection,
+      );
+    } catch (cause) {
+      this.#options.log.error({ err: cause, type: message.type }, 'a message could not be handled');
+      if (sequenced === undefined) return;
+      // It was not written down, so it must come again: in a session of its own, since this one has counted it.
+      this.#id = undefined;
+      return connection.close(CLOSE.goingAway, 'a message could not be written down');
+    }
+    if (sequenced === undefined) return;
+    this.#link.markDurable(sequenced);
+    // Whatever is sent before the current work ends carries the acknowledgement; if nothing is, it goes alone.
+    setImmediate(() => this.#acknowledge());
+  }
+
+  #onWelcome(welcome: Welcome, connection: Connection): void {
+    const { identity, log, handlers } = this.#options;
+    if (welcome.agent_id !== identity.agentId || welcome.organization_id !== identity.organizationId) {
+      log.error({ agent_id: welcome.agent_id }, 'the orchestrator takes this agent for another one');
+      return connection.close(CLOSE.wrongAgent, 'welcome names another agent');
+    }
+    if (welcome.protocol < PROTOCOL_MIN || welcome.protocol > PROTOCOL_VERSION)
+      return connection.close(CLOSE.unsupportedVersion, `protocol ${welcome.protocol} is not spoken here`);
+    const previous = this.#connection;
+    connection.welcomed();
+    this.#connection = connection;
+    const resumed = welcome.resumed && welcome.session_id === this.#id;
+    this.#id = welcome.session_id;
+    if (resumed) {
+      this.#ackSent = 0;
+      for (const frame of this.#link.resume(welcome.recv_seq)) this.#send(this.#withAck(frame));
+      this.#acknowledge();
+    } else {
+      this.#link.reset();
+      this.#ackSent = 0;
+    }
+    handlers.onWelcome({ ...welcome, resumed }, connection);
+    if (previous !== undefined && previous.state !== 'closed')
+      previous.close(CLOSE.goingAway, 'replaced by a new connection');
+  }
+
+  #onAck(seq: number): void {
+    const results = this.#link.acknowledged(seq).filter((frame) => frame.type === 'result');
+    if (results.length > 0)
+      this.#options.handlers.onResultsAcknowledged(results.map((frame) => frame.command_id));
+  }
+
+  /** Without a session nothing is kept: the next `welcome` has everything said again. */
+  #push(body: { type: 'state' | 'result' } & object): void {
+    if (this.#id === undefined) return;
+    this.#send(this.#withAck(this.#link.push(body as Omit<Sequenced, 'seq'>)));
+  }
+
+  #withAck(frame: Sequenced): Sequenced {
+    return { ...frame, ack: this.#link.durableSeq };
+  }
+
+  #acknowledge(): void {
+    const ack = this.#link.durableSeq;
+    if (ack > this.#ackSent) this.#send({ type: 'ack', ack });
+  }
+
+  #send(message: AgentMessage): void {
+    const sent = this.connection?.sendText(JSON.stringify(message)) ?? false;
+    if (sent && 'ack' in message && message.ack !== undefined) this.#ackSent = message.ack;
+  }
+
+  #complain(to: Connection, code: ErrorCode, message: string, ref: string | undefined): void {
+    to.sendText(JSON.stringify({ type: 'error', code, message, ...(ref === undefined ? {} : { ref }) }));
+  }
+}
+
+/** What may come on a connection that is not the one that counts. */
+const isGreeting = ({ type }: OrchestratorMessage): boolean =>
+  type === 'welcome' || type === 'goaway' || type === 'error';

@@ -1,0 +1,381 @@
+import type { Clock, Timer } from '../../base/clock.ts';
+import { isoTime } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { CommandPayload, CommandResult, Stream } from '../../protocol/command.ts';
+import { AppError, type ErrorCode } from '../../protocol/errors.ts';
+import type { CommandMessage } from '../../protocol/messages.ts';
+import type { OutputSender } from '../executor/output-sender.ts';
+import { OutputSpool } from '../executor/output-spool.ts';
+import { type RunningCall, startCall } from '../tools/call.ts';
+import type { PreparedCall, ToolRegistry } from '../tools/registry.ts';
+import type { Journal, JournalEntry } from './journal.ts';
+import { Lanes } from './lanes.ts';
+import { recover } from './recovery.ts';
+import { cancelledBeforeStart, endResult, refusedResult, withOutputSizes } from './results.ts';
+import type { EnvelopeVerifier, Refusal } from './verify-envelope.ts';
+
+/** Commands that run at once; the rest wait in their order. */
+export const MAX_PARALLEL = 32;
+const JOURNAL_RETRY_MS = 2000;
+const FLUSH_AFTER_MS = 1000;
+
+/** Where the runner's words go. Without a session they go nowhere, and are said again after the next `welcome`. */
+export interface CommandPort {
+  state(commandId: string, state: 'accepted' | 'running', at: string): void;
+  result(commandId: string, result: CommandResult): void;
+  error(code: ErrorCode, message: string, ref: string | undefined): void;
+}
+
+export interface RunnerOptions {
+  clock: Clock;
+  log: Logger;
+  journal: Journal;
+  registry: ToolRegistry;
+  verifier: EnvelopeVerifier;
+  sender: OutputSender;
+  port: CommandPort;
+  spoolFolder: string;
+  bootId: string;
+  /** Commands run as this user; others are refused. */
+  user: string;
+  onJournal(ok: boolean, detail: string): void;
+  maxParallel?: number;
+}
+
+interface Running {
+  call: RunningCall;
+  done: Promise<void>;
+  spool: OutputSpool;
+}
+
+/** Takes commands, runs them once, and keeps their results until they are acknowledged. */
+export class CommandRunner {
+  readonly #options: RunnerOptions;
+  readonly #lanes: Lanes;
+  readonly #running = new Map<string, Running>();
+  readonly #spools = new Map<string, OutputSpool>();
+  /** Bytes of a command's output that can still be delivered, where the spool could not be read to its end. */
+  readonly #deliverable = new Map<string, Record<Stream, number>>();
+  #skewMs: number | undefined;
+  #stopping = false;
+  #flush: Timer | undefined;
+  #retry: Timer | undefined;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+    this.#lanes = new Lanes(options.maxParallel ?? MAX_PARALLEL);
+  }
+
+  /** Ends what an earlier process left running, and starts what it had accepted. */
+  async start(): Promise<void> {
+    const { entries, spools } = await recover(this.#options);
+    for (const spool of spools) this.#track(spool);
+    for (const entry of entries) {
+      if (entry.state === 'ended') this.#deliver(entry.commandId, entry.result);
+      else if (entry.state === 'accepted') {
+        const { lane } = entry.payload;
+        this.#lanes.wait({ id: entry.commandId, lane, rank: [entry.epoch, entry.seq] });
+      }
+    }
+    this.#startWaiting();
+  }
+
+  /** How far the orchestrator's clock is ahead of ours. */
+  setClockSkew(skewMs: number): void {
+    this.#skewMs = skewMs;
+  }
+
+  get commandSeq(): number {
+    return this.#options.journal.mark.seq;
+  }
+
+  /** Every command whose end is not acknowledged, as `hello` names them. */
+  inFlight(): { id: string; state: CommandResult['state'] | 'accepted' | 'running'; offsets: Record<Stream, number> }[] {
+    return this.#options.journal.open().map((entry) => ({
+      id: entry.commandId,
+      state: entry.state === 'ended' ? entry.result.state : entry.state,
+      offsets: this.#offsets(entry.commandId),
+    }));
+  }
+
+  /** The session began anew: says everything again that the orchestrator has not acknowledged. */
+  resend(): void {
+    for (const entry of this.#options.journal.open()) this.#answer(entry);
+  }
+
+  /**
+   * Takes a command or answers it. When this returns, what it says is on disk; when it throws, it must not be
+   * acknowledged.
+   */
+  onCommand(message: CommandMessage): void {
+    if (this.#stopping) throw new AppError('unavailable', { detail: 'The agent is stopping.' });
+    const { verifier, journal, clock, port, log } = this.#options;
+    const nowMs = clock.now();
+    const verified = verifier.verify(message, nowMs, this.#skewMs);
+    if (verified.kind === 'rejected') {
+      const { claimedId, refusal } = verified;
+      log.warn({ command_id: claimedId, code: refusal.code }, `a command was rejected: ${refusal.message}`);
+      // A forgery that names a command which is here must not end it.
+      if (claimedId === undefined || journal.get(claimedId) !== undefined)
+        return port.error(refusal.code, refusal.message, claimedId);
+      return port.result(claimedId, refusedResult(refusal, nowMs));
+    }
+    const { payload } = verified;
+    const entry = journal.get(payload.command_id);
+    if (entry !== undefined) return this.#answer(entry);
+    const { mark } = journal;
+    if (payload.epoch < mark.epoch || (payload.epoch === mark.epoch && payload.seq <= mark.seq)) {
+      const refusal: Refusal = {
+        state: 'refused',
+        code: 'command_replayed',
+        message: `This agent took command ${mark.seq} before; number ${payload.seq} is a replay.`,
+      };
+      return port.result(payload.command_id, refusedResult(refusal, nowMs));
+    }
+    if (verified.kind === 'refused') return this.#takeEnded(payload, refusedResult(verified.refusal, nowMs));
+    if (journal.hasCancel(payload.command_id)) return this.#takeEnded(payload, cancelledBeforeStart(nowMs));
+    const prepared = this.#prepare(payload);
+    if (prepared.kind === 'refused') return this.#takeEnded(payload, refusedResult(prepared.refusal, nowMs));
+    this.#take(payload, prepared.call, nowMs);
+  }
+
+  onCancel(commandId: string): void {
+    const { journal, clock } = this.#options;
+    const entry = journal.get(commandId);
+    if (entry === undefined) return this.#journal(() => journal.keepCancel(commandId, clock.now()));
+    if (entry.state === 'running') this.#running.get(commandId)?.call.stop('cancelled');
+    else if (entry.state === 'accepted') {
+      this.#endUnstarted(commandId, cancelledBeforeStart(clock.now()));
+      this.#lanes.leave(commandId);
+    }
+  }
+
+  /** The orchestrator has the result and all of the output. */
+  onAcknowledged(commandId: string): void {
+    const { journal, sender, clock } = this.#options;
+    if (this.#running.has(commandId)) return;
+    journal.acknowledge(commandId);
+    sender.remove(commandId);
+    this.#spools.get(commandId)?.remove();
+    this.#spools.delete(commandId);
+    this.#deliverable.delete(commandId);
+    this.#flush ??= clock.setTimer(
+      FLUSH_AFTER_MS,
+      () => {
+        this.#flush = undefined;
+        this.#attempt(() => journal.flush());
+      },
+      { background: true },
+    );
+  }
+
+  /** The spool of a command cannot be read: what was not sent is lost, and its result must not promise it. */
+  onOutputLost(commandId: string, delivered: Record<Stream, number>, cause: unknown): void {
+    this.#options.log.error({ err: cause, command_id: commandId }, 'output of a command cannot be read back');
+    this.#deliverable.set(commandId, delivered);
+    const running = this.#running.get(commandId);
+    if (running !== undefined) return running.call.stop('output_failed', cause);
+    const entry = this.#options.journal.get(commandId);
+    if (entry?.state === 'ended') this.#deliver(commandId, entry.result);
+  }
+
+  /**
+   * Ends every command that runs: inside the daemon they cannot outlive it. They are journaled as `failed` with
+   * `agent_lost`, since it is known that and why they did not finish; only a crash leaves `unknown`.
+   */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const running = [...this.#running.values()];
+    for (const { call } of running) call.stop('agent_stopping');
+    await Promise.all(running.map(({ done }) => done));
+    this.#flush?.cancel();
+    this.#retry?.cancel();
+  }
+
+  #prepare(
+    payload: CommandPayload,
+  ): { kind: 'ok'; call: PreparedCall } | { kind: 'refused'; refusal: Refusal } {
+    const { user, registry } = this.#options;
+    const refuse = (reason: 'unsupported' | 'policy', code: ErrorCode, message: string) =>
+      ({ kind: 'refused', refusal: { state: 'refused', reason, code, message } }) as const;
+    if (payload.run_as !== null && payload.run_as !== user)
+      return refuse(
+        'unsupported',
+        'unsupported',
+        `This agent runs commands as ${user} only, not as ${payload.run_as}.`,
+      );
+    try {
+      return { kind: 'ok', call: registry.prepare(payload.tool, payload.arguments) };
+    } catch (cause) {
+      if (!(cause instanceof AppError)) throw cause;
+      return refuse(cause.code === 'tool_disabled' ? 'policy' : 'unsupported', cause.code, cause.message);
+    }
+  }
+
+  #take(payload: CommandPayload, call: PreparedCall, nowMs: number): void {
+    const { journal, bootId, port } = this.#options;
+    const id = payload.command_id;
+    const starts = this.#lanes.enter({ id, lane: payload.lane, rank: [payload.epoch, payload.seq] });
+    try {
+      this.#journal(() =>
+        journal.take(payload, starts ? { as: 'running', bootId } : { as: 'accepted' }, nowMs),
+      );
+    } catch (cause) {
+      this.#lanes.leave(id);
+      throw cause;
+    }
+    if (!starts) return port.state(id, 'accepted', isoTime(nowMs));
+    // After the caller has returned, so that `running` carries the acknowledgement of the command with it.
+    queueMicrotask(() => this.#run(payload, call, nowMs));
+  }
+
+  #takeEnded(payload: CommandPayload, result: CommandResult): void {
+    const { journal, clock, log } = this.#options;
+    this.#journal(() => journal.take(payload, { as: 'ended', result }, clock.now()));
+    log.info({ command_id: payload.command_id, state: result.state, code: result.error?.code }, 'not run');
+    this.#deliver(payload.command_id, result);
+  }
+
+  #run(payload: CommandPayload, prepared: PreparedCall, startedAtMs: number): void {
+    const { clock, log, sender, port, spoolFolder } = this.#options;
+    const id = payload.command_id;
+    const began = clock.monotonic();
+    port.state(id, 'running', isoTime(startedAtMs));
+    const spool = new OutputSpool({ folder: spoolFolder, commandId: id, limit: payload.limits.output_bytes });
+    this.#track(spool);
+    const call = startCall({
+      id,
+      call: prepared,
+      timeoutS: payload.limits.timeout_s,
+      clock,
+      log,
+      output: (stream, bytes) => {
+        const written = spool.write(stream, bytes);
+        if (written === 'limit') call.stop('output_limit');
+        else if (written !== 'ok') call.stop('output_failed', written.failed);
+        sender.pump();
+      },
+    });
+    const done = call.outcome
+      .then((outcome) => {
+        const nowMs = clock.now();
+        const durationMs = clock.monotonic() - began;
+        return this.#finish(id, endResult({ outcome, spool, startedAtMs, durationMs, nowMs }));
+      })
+      .catch((cause: unknown) => log.error({ err: cause, command_id: id }, 'a command could not be ended'));
+    this.#running.set(id, { call, done, spool });
+    log.info({ command_id: id, job_id: payload.job_id, tool: payload.tool, by: payload.actor.name }, 'started');
+  }
+
+  async #finish(id: string, result: CommandResult): Promise<void> {
+    const { journal, clock, log } = this.#options;
+    // A full disk must not lose a result: it waits here, with its place in the lane, until it can be written.
+    while (!this.#attempt(() => journal.end(id, result, clock.now()))) {
+      if (this.#stopping) return;
+      await clock.sleep(JOURNAL_RETRY_MS);
+    }
+    this.#running.delete(id);
+    this.#lanes.leave(id);
+    this.#spools.get(id)?.release();
+    this.#deliver(id, result);
+    const { state, reason, exit_code, duration_ms } = result;
+    log.info({ command_id: id, state, reason, exit_code, duration_ms }, 'ended');
+    this.#startWaiting();
+  }
+
+  #startWaiting(): void {
+    const { journal, clock } = this.#options;
+    while (!this.#stopping) {
+      const next = this.#lanes.next();
+      if (next === undefined) return;
+      const entry = journal.get(next.id);
+      if (entry?.state !== 'accepted') {
+        this.#lanes.leave(next.id);
+        continue;
+      }
+      if (this.#startAccepted(next.id, entry.payload)) continue;
+      // The journal cannot be written: it keeps its place and is tried again.
+      this.#lanes.leave(next.id);
+      this.#lanes.wait(next);
+      this.#retry ??= clock.setTimer(
+        JOURNAL_RETRY_MS,
+        () => {
+          this.#retry = undefined;
+          this.#startWaiting();
+        },
+        { background: true },
+      );
+      return;
+    }
+  }
+
+  /** Starts a command that waited, or ends it when its time is over. False when the journal cannot be written. */
+  #startAccepted(id: string, payload: CommandPayload): boolean {
+    const { journal, clock, bootId } = this.#options;
+    const nowMs = clock.now();
+    const end = (refusal: Refusal): boolean => {
+      if (!this.#attempt(() => this.#endUnstarted(id, refusedResult(refusal, nowMs)))) return false;
+      this.#lanes.leave(id);
+      return true;
+    };
+    if (nowMs > Date.parse(payload.expires_at))
+      return end({ state: 'expired', code: 'command_expired', message: 'It waited here until it expired.' });
+    const prepared = this.#prepare(payload);
+    if (prepared.kind === 'refused') return end(prepared.refusal);
+    if (!this.#attempt(() => journal.start(id, bootId, nowMs))) return false;
+    this.#run(payload, prepared.call, nowMs);
+    return true;
+  }
+
+  #endUnstarted(id: string, result: CommandResult): void {
+    const { journal, clock } = this.#options;
+    this.#journal(() => journal.end(id, result, clock.now()));
+    this.#deliver(id, result);
+  }
+
+  #answer(entry: JournalEntry): void {
+    if (entry.state === 'ended') return this.#deliver(entry.commandId, entry.result);
+    const at = isoTime(entry.startedAtMs ?? this.#options.clock.now());
+    this.#options.port.state(entry.commandId, entry.state, at);
+  }
+
+  /** Hands the result on when the last byte of its output has been sent. */
+  #deliver(id: string, result: CommandResult): void {
+    const { sender, port } = this.#options;
+    sender.ended(id, () => {
+      const available = this.#deliverable.get(id);
+      port.result(id, available === undefined ? result : withOutputSizes(result, available));
+    });
+  }
+
+  #track(spool: OutputSpool): void {
+    this.#spools.set(spool.commandId, spool);
+    this.#options.sender.add(spool);
+  }
+
+  #offsets(id: string): Record<Stream, number> {
+    const spool = this.#spools.get(id);
+    return { stdout: spool?.size('stdout') ?? 0, stderr: spool?.size('stderr') ?? 0 };
+  }
+
+  /** Writes to the journal and tells the health of it. @throws what the journal throws. */
+  #journal(write: () => void): void {
+    try {
+      write();
+      this.#options.onJournal(true, 'writable');
+    } catch (cause) {
+      this.#options.onJournal(false, `cannot be written: ${(cause as Error).message}`);
+      throw cause;
+    }
+  }
+
+  #attempt(write: () => void): boolean {
+    try {
+      this.#journal(write);
+      return true;
+    } catch (cause) {
+      this.#options.log.error({ err: cause }, 'the journal cannot be written');
+      return false;
+    }
+  }
+}

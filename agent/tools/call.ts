@@ -1,0 +1,112 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { CommandResult } from '../../protocol/command.ts';
+import type { PreparedCall } from './registry.ts';
+import { type OutputSink, type StopCause, type ToolEnd, ToolStop } from './tool.ts';
+
+/** The part of a result that says how it ended; times and output are the caller's. */
+export type CallOutcome = Pick<CommandResult, 'state' | 'reason' | 'exit_code' | 'signal' | 'error'>;
+
+export interface RunningCall {
+  outcome: Promise<CallOutcome>;
+  /** Asks it to end. The first cause counts. */
+  stop(cause: StopCause, detail?: unknown): void;
+}
+
+/** Runs a prepared call under its time limit; what stopped it decides what its end is called. Never rejects. */
+export function startCall(options: {
+  id: string;
+  call: PreparedCall;
+  /** Seconds that the caller allows; the call's own limit holds as well. */
+  timeoutS?: number;
+  clock: Clock;
+  log: Logger;
+  output: OutputSink;
+}): RunningCall {
+  const { id, call, clock, log, output } = options;
+  const abort = new AbortController();
+  const stop = (cause: StopCause, detail?: unknown) => abort.abort(new ToolStop(cause, detail));
+  const timeoutS = Math.min(options.timeoutS ?? call.timeoutS, call.timeoutS);
+  const timer = clock.setTimer(timeoutS * 1000, () => stop('timeout'));
+  const outcome = call
+    .run({ id, clock, log, signal: abort.signal, output })
+    .catch((cause: unknown): ToolEnd => {
+      log.error({ err: cause, id }, 'a tool failed');
+      return { kind: 'not_started', code: 'internal', message: 'The tool failed; the agent’s log says why.' };
+    })
+    .then((end) => {
+      timer.cancel();
+      const cause: unknown = abort.signal.reason;
+      return cause instanceof ToolStop && end.kind !== 'not_started'
+        ? stoppedOutcome(cause, end, timeoutS)
+        : naturalOutcome(end);
+    });
+  return { outcome, stop };
+}
+
+function naturalOutcome(end: ToolEnd): CallOutcome {
+  switch (end.kind) {
+    case 'exited':
+      return { state: end.exitCode === 0 ? 'succeeded' : 'failed', reason: 'exit', exit_code: end.exitCode };
+    case 'signalled':
+      return { state: 'failed', reason: 'signal', signal: end.signal };
+    case 'not_started':
+      return {
+        state: 'failed',
+        reason: 'not_started',
+        error: { code: end.code, message: end.message },
+      };
+  }
+}
+
+function stoppedOutcome(stop: ToolStop, end: ToolEnd, timeoutS: number): CallOutcome {
+  const how =
+    end.kind === 'exited'
+      ? { exit_code: end.exitCode }
+      : end.kind === 'signalled'
+        ? { signal: end.signal }
+        : {};
+  switch (stop.stop) {
+    case 'timeout':
+      return {
+        state: 'timed_out',
+        ...how,
+        error: { code: 'unavailable', message: `It was ended after its time limit of ${timeoutS} s.` },
+      };
+    case 'cancelled':
+      return { state: 'cancelled', ...how };
+    case 'output_limit':
+      return {
+        state: 'failed',
+        reason: 'output_limit',
+        ...how,
+        error: {
+          code: 'payload_too_large',
+          message:
+            'It was ended because its output passed the limit (its own, or a tenth of the free disk space).',
+        },
+      };
+    case 'output_failed': {
+      const { code, message } = (stop.cause ?? {}) as NodeJS.ErrnoException;
+      const full = code === 'ENOSPC' || code === 'EDQUOT';
+      return {
+        state: 'failed',
+        reason: 'output_limit',
+        ...how,
+        error: {
+          code: full ? 'disk_full' : 'internal',
+          message: full
+            ? 'It was ended because the disk that holds its output is full. Free some space on the VM.'
+            : `It was ended because its output could not be stored: ${message ?? 'unknown error'}.`,
+        },
+      };
+    }
+    case 'agent_stopping':
+      return {
+        state: 'failed',
+        reason: 'agent_lost',
+        ...how,
+        error: { code: 'unavailable', message: 'It was ended because the agent was stopped.' },
+      };
+  }
+}

@@ -1,0 +1,48 @@
+import type { Clock } from '../../base/clock.ts';
+import { newId } from '../../base/random.ts';
+import type { Logger } from '../../base/logger.ts';
+import { SHELL_TOOL } from '../../protocol/tool-manifest.ts';
+import { LeftoverSweeper } from '../executor/leftovers.ts';
+import { PipePool } from '../executor/pipes.ts';
+import { type CallOutcome, startCall } from './call.ts';
+import { createRegistry } from './registry.ts';
+import { shellTool } from './shell-execute.ts';
+import type { OutputSink } from './tool.ts';
+
+/**
+ * Runs one shell command on this machine through the tool registry, without a daemon: what `vm-agent exec` does.
+ * `output` gets the bytes as they come and may hold the command back by returning a promise. Aborting `signal`
+ * cancels the command and its whole tree.
+ * @throws AppError `tool_disabled` or `bad_request`.
+ */
+export async function executeLocally(options: {
+  args: { command: string; timeout?: number; cwd?: string; env?: Record<string, string> };
+  enabled: boolean;
+  defaultTimeoutS: number;
+  env: Readonly<Record<string, string>>;
+  cwd: string;
+  /** For the pipes; a folder of the caller's own. */
+  folder: string;
+  clock: Clock;
+  log: Logger;
+  signal: AbortSignal;
+  output: OutputSink;
+}): Promise<CallOutcome> {
+  const { clock, log, env, cwd, enabled, defaultTimeoutS } = options;
+  const pipes = new PipePool(options.folder);
+  const leftovers = new LeftoverSweeper({ clock, onKilled: () => undefined });
+  try {
+    const registry = createRegistry([shellTool({ pipes, leftovers, enabled, defaultTimeoutS, env, cwd })]);
+    const call = registry.prepare(SHELL_TOOL, options.args);
+    const running = startCall({ id: newId('cmd', clock), call, clock, log, output: options.output });
+    const cancel = () => running.stop('cancelled');
+    if (options.signal.aborted) cancel();
+    options.signal.addEventListener('abort', cancel, { once: true });
+    const outcome = await running.outcome;
+    options.signal.removeEventListener('abort', cancel);
+    await leftovers.idle();
+    return outcome;
+  } finally {
+    await pipes.close();
+  }
+}

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { AppError } from '../../protocol/errors.ts';
+import type { ToolEntry } from '../../protocol/tool-manifest.ts';
+import type { Tool, ToolContext, ToolEnd } from './tool.ts';
+
+/** A tool with its arguments checked, ready to run. */
+export interface PreparedCall {
+  tool: Tool;
+  timeoutS: number;
+  run(context: ToolContext): Promise<ToolEnd>;
+}
+
+export interface ToolRegistry {
+  /** Tools that may be called. */
+  enabled: readonly Tool[];
+  /**
+   * Finds the tool and checks the arguments; every door goes through here.
+   * @throws AppError `tool_unknown`, `tool_disabled` or `bad_request`.
+   */
+  prepare(name: string, args: unknown): PreparedCall;
+  /** What `hello` announces. */
+  manifest(): { tools: ToolEntry[]; sha256: string };
+}
+
+export function createRegistry(tools: readonly Tool[]): ToolRegistry {
+  const byName = new Map(tools.map((tool) => [tool.name, tool]));
+  const enabled = tools.filter((tool) => tool.disabled !== true);
+  let manifest: { tools: ToolEntry[]; sha256: string } | undefined;
+  return {
+    enabled,
+    prepare(name, args) {
+      const tool = byName.get(name);
+      if (tool === undefined)
+        throw new AppError('tool_unknown', {
+          detail: `This agent has no tool "${name}"; it has ${enabled.map((t) => t.name).join(', ') || 'none'}.`,
+        });
+      if (tool.disabled === true)
+        throw new AppError('tool_disabled', {
+          detail: `The tool "${name}" is switched off in this VM's agent_config.yaml.`,
+        });
+      const parsed = tool.input.safeParse(args);
+      if (!parsed.success)
+        throw new AppError('bad_request', {
+          detail: `The arguments of "${name}" are not valid: ${z.prettifyError(parsed.error).slice(0, 500)}`,
+          cause: parsed.error,
+        });
+      const asked = (parsed.data as { timeout?: unknown }).timeout;
+      return {
+        tool,
+        timeoutS: typeof asked === 'number' ? asked : tool.defaultTimeoutS,
+        run: (context) => tool.run(context, parsed.data),
+      };
+    },
+    manifest() {
+      manifest ??= describe(enabled);
+      return manifest;
+    },
+  };
+}
+
+function describe(tools: readonly Tool[]): { tools: ToolEntry[]; sha256: string } {
+  const entries = tools.map(({ name, description, input, annotations }) => ({
+    name,
+    description,
+    input_schema: z.toJSONSchema(input, { io: 'input', unrepresentable: 'any' }) as Record<string, unknown>,
+    annotations,
+  }));
+  return { tools: entries, sha256: createHash('sha256').update(JSON.stringify(entries)).digest('hex') };
+}
