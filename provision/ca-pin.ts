@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
-import { fingerprintOf, parseCertificates } from '../agent/identity/certificates.ts';
+import { fingerprintOf, parseCertificates, pinnedRoots } from '../agent/identity/certificates.ts';
 import { AppError } from '../protocol/errors.ts';
 import { caPinOf } from '../protocol/provisioning-token.ts';
 
@@ -33,7 +33,7 @@ export function anchorFromPin(offered: string, pin: string, source: string): Anc
   if (match === undefined) {
     const seen = certificates.map((certificate) => caPinOf(fingerprintOf(certificate))).join(', ');
     throw new AppError('ca_mismatch', {
-      detail: `The token names the CA ${pin}, but ${source} has ${seen}. Nothing was sent.`,
+      detail: `The CA of ${source} is not the one that the token names (${pin}): it has ${seen}. Nothing was sent.`,
       hint: 'Check --server-url, and make a new token on that orchestrator. If both are right, somebody is between this machine and the orchestrator.',
     });
   }
@@ -44,4 +44,10 @@ export function anchorFromPin(offered: string, pin: string, source: string): Anc
     });
   }
   return anchorOf(match);
+}
+
+/** The root that an earlier run installed. */
+export function anchorFromFingerprint(ca: string, pins: readonly string[]): Anchor | undefined {
+  const [root] = pinnedRoots(ca, pins);
+  return root === undefined ? undefined : anchorOf(root);
 }

@@ -45,7 +45,13 @@ export function createHost(process: NodeJS.Process, hostname: string): Host {
     const folders = [...(env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
     for (const folder of folders.filter((name) => name.startsWith('/'))) {
       const path = join(folder, program);
-      if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
+      if (
+        await access(path, constants.X_OK).then(
+          () => true,
+          () => false,
+        )
+      )
+        return path;
     }
     return undefined;
   };
@@ -115,9 +121,7 @@ function listenOnce(port: number): Promise<number | undefined> {
     );
     server.listen({ port, host: '0.0.0.0', exclusive: true }, () => {
       const address = server.address();
-      server.close(() =>
-        resolve(typeof address === 'object' && address !== null ? address.port : undefined),
-      );
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : undefined));
     });
   });
 }

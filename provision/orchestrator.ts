@@ -141,18 +141,20 @@ function jsonOf(answer: Answer): unknown {
 }
 
 const HINTS: Partial<Record<AppError['code'], string>> = {
-  token_invalid: 'Check that the whole token was copied, or make a new one on the orchestrator.',
-  token_used: 'Make a new token: each one enrolls as many machines as it was made for.',
-  token_expired: 'Make a new token on the orchestrator; --ttl makes it last longer.',
-  token_revoked: 'Make a new token on the orchestrator.',
+  token_invalid: 'Check that the whole token was copied, or make a new one: vm-orchestrator token create',
+  token_used:
+    'Each token enrolls as many machines as it was made for; make a new one: vm-orchestrator token create',
+  token_expired: 'Make a new one: vm-orchestrator token create (--ttl makes it last longer)',
+  token_revoked: 'Make a new one: vm-orchestrator token create',
   token_not_allowed: 'Make a token whose limits allow this machine, or run it where the token is allowed.',
 };
 
 /** An error answer, always with a hint. */
 export function problemOf(answer: Pick<Answer, 'status' | 'body'>): AppError {
   const error = problemToError(answer.status, jsonOf({ ...answer, date: undefined }));
-  const hint = error.hint ?? HINTS[error.code];
-  return hint === undefined || error.hint !== undefined
+  // The person who installs needs the next command more than the server's own hint.
+  const hint = HINTS[error.code] ?? error.hint;
+  return hint === undefined
     ? error
     : new AppError(error.code, { detail: error.message, hint, context: { ...error.context } });
 }

@@ -32,7 +32,8 @@ export function pinnedRoots(caPem: string, pins: readonly string[]): X509Certifi
 const within = (certificate: X509Certificate, nowMs: number): boolean =>
   nowMs >= certificate.validFromDate.getTime() && nowMs < certificate.validToDate.getTime();
 
-const isIssuedBy = (certificate: X509Certificate, issuer: X509Certificate): boolean =>
+/** Issuer by name and by signature. */
+export const isSignedBy = (certificate: X509Certificate, issuer: X509Certificate): boolean =>
   issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
 
 /**
@@ -69,12 +70,12 @@ function chainHolds(
   roots: readonly X509Certificate[],
   nowMs: number,
 ): boolean {
-  if (roots.some((root) => within(root, nowMs) && isIssuedBy(certificate, root))) return true;
+  if (roots.some((root) => within(root, nowMs) && isSignedBy(certificate, root))) return true;
   const rest = (used: X509Certificate) => intermediates.filter((other) => other !== used);
   return intermediates.some(
     (issuer) =>
       within(issuer, nowMs) &&
-      isIssuedBy(certificate, issuer) &&
+      isSignedBy(certificate, issuer) &&
       chainHolds(issuer, rest(issuer), roots, nowMs),
   );
 }

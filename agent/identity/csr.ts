@@ -39,3 +39,16 @@ export async function createCsr(keyPem: string, vmId: string): Promise<string> {
   });
   return `${request.toString('pem')}\n`;
 }
+
+/** Whether a request is for this key and signed by it. False for what is no request or no key. */
+export async function csrMatchesKey(csrPem: string, keyPem: string): Promise<boolean> {
+  await import('reflect-metadata');
+  const { Pkcs10CertificateRequest } = await import('@peculiar/x509');
+  try {
+    const request = new Pkcs10CertificateRequest(csrPem);
+    const own = createPublicKey(keyPem).export({ type: 'spki', format: 'der' });
+    return own.equals(Buffer.from(request.publicKey.rawData)) && (await request.verify());
+  } catch {
+    return false;
+  }
+}

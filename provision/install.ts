@@ -1,0 +1,162 @@
+import { join } from 'node:path';
+import { readCaPins, readSecurityFile } from '../agent/identity/credentials.ts';
+import { PROGRAM_VERSION } from '../agent/identity/program-version.ts';
+import type { Clock } from '../base/clock.ts';
+import { systemRandom } from '../base/random.ts';
+import { diskLayout, SERVICE_USER } from '../protocol/disk-layout.ts';
+import { AppError } from '../protocol/errors.ts';
+import type { Labels } from '../protocol/provisioning-token.ts';
+import { anchorFromFingerprint } from './ca-pin.ts';
+import type { InstallContext } from './context.ts';
+import { explain } from './failure.ts';
+import type { Ids, Owners } from './files.ts';
+import type { Host } from './host.ts';
+import { createOrchestrator } from './orchestrator.ts';
+import { installationPlan, REPLACED_BY_FORCE } from './plan.ts';
+import { preflight } from './preflight.ts';
+import { readEnrolment } from './records.ts';
+import { parseServerUrl } from './server-url.ts';
+import { downloadedSource, localSource } from './source.ts';
+import { type Reporter, runSteps, undoSteps } from './step.ts';
+import type { Token } from './token.ts';
+
+export interface InstallOptions {
+  mode: 'system' | 'user';
+  /** Folder of a user-mode installation. */
+  home: string | undefined;
+  server: string | undefined;
+  token: Token | undefined;
+  caFile: string | undefined;
+  labels: Labels;
+  port: number | undefined;
+  skipDependencies: boolean;
+  forceReinstall: boolean;
+  dryRun: boolean;
+  /** `enrolment`: the programs are there; only identity, configuration and service are made. */
+  scope: 'all' | 'enrolment';
+  /** Folder with archives that were downloaded from the orchestrator; undefined: `dist`. */
+  artifacts: string | undefined;
+  /** Folder of the built programs. */
+  dist: string;
+}
+
+export interface InstallDeps {
+  host: Host;
+  clock: Clock;
+  reporter: Reporter;
+  note(text: string): void;
+}
+
+export interface Installed {
+  /** How many steps changed something. */
+  applied: number;
+  mode: 'system' | 'user';
+  root: string;
+  vmId: string | undefined;
+  agentId: string | undefined;
+}
+
+/**
+ * Makes this machine an agent. Safe to repeat: what is as it should be stays untouched.
+ * @throws AppError, with the step in front of its text when one had begun.
+ */
+export async function install(options: InstallOptions, deps: InstallDeps): Promise<Installed> {
+  const ctx = await contextFor(options, deps);
+  await preflight({ ...ctx, dryRun: options.dryRun });
+  const all = installationPlan(ctx);
+  const steps =
+    options.scope === 'all' ? all : all.filter(({ id }) => id !== 'system-dependencies' && id !== 'runtime');
+  if (options.forceReinstall && !options.dryRun && !(await isForceUnderWay(ctx))) {
+    // The new token is proved to be of this orchestrator before the old identity goes.
+    await ctx.orchestrator.anchor();
+    await undoSteps(all.filter(({ id }) => REPLACED_BY_FORCE.has(id))).catch((cause: unknown) => {
+      throw explain(cause);
+    });
+    deps.note('The former identity was removed; logs and configuration stay.');
+  }
+  const applied = await runSteps({ steps, reporter: deps.reporter, dryRun: options.dryRun, explain });
+  return {
+    applied,
+    mode: ctx.mode,
+    root: ctx.layout.root,
+    vmId: await readSecurityFile(ctx.layout, 'vmId').catch(() => undefined),
+    agentId: await readSecurityFile(ctx.layout, 'agentId').catch(() => undefined),
+  };
+}
+
+/** A forced reinstallation with this very token was interrupted: it is continued, not begun again. */
+async function isForceUnderWay(ctx: InstallContext): Promise<boolean> {
+  const begun = await readEnrolment(ctx.layout);
+  return begun !== undefined && !begun.complete && begun.token_id === ctx.token?.id;
+}
+
+async function contextFor(options: InstallOptions, deps: InstallDeps): Promise<InstallContext> {
+  const { host, clock } = deps;
+  const { token, mode } = options;
+  const layout = diskLayout(mode === 'user' ? options.home : undefined);
+  const begun = await readEnrolment(layout).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'EACCES') return undefined;
+    throw cause;
+  });
+  const address = options.server ?? begun?.orchestrator_url;
+  if (address === undefined) {
+    throw new AppError('bad_request', {
+      detail: 'The orchestrator’s address is missing.',
+      hint: 'Give it by --server-url https://HOST:PORT, or in ORCHESTRATOR_URL.',
+    });
+  }
+  const server = parseServerUrl(address);
+  if (begun !== undefined && begun.orchestrator_url !== server.origin && !options.forceReinstall) {
+    throw new AppError('conflict', {
+      detail: `This machine is enrolled with ${begun.orchestrator_url}, not with ${server.origin}.`,
+      hint: 'Add --force-reinstall to give it a new identity there.',
+    });
+  }
+  const installed = async () => {
+    const pins = await readCaPins(layout);
+    const ca = await readSecurityFile(layout, 'ca');
+    return pins && ca ? anchorFromFingerprint(ca, pins.roots) : undefined;
+  };
+  const orchestrator = createOrchestrator({
+    server,
+    clock,
+    random: systemRandom,
+    caFile: options.caFile,
+    pin: token?.caPin,
+    installed,
+  });
+  const root: Ids | undefined = mode === 'system' && host.uid === 0 ? { uid: 0, gid: 0 } : undefined;
+  const owners = async (): Promise<Owners> => ({
+    root,
+    service: mode === 'system' ? await host.userIds(SERVICE_USER) : undefined,
+  });
+  const source =
+    options.artifacts === undefined
+      ? localSource({ dist: options.dist, node: host.node, version: PROGRAM_VERSION })
+      : downloadedSource({
+          orchestrator,
+          clock,
+          folder: options.artifacts,
+          platform: host.platform,
+          arch: host.arch,
+        });
+  return {
+    mode,
+    layout,
+    host,
+    clock,
+    orchestrator,
+    server,
+    source,
+    token: token === undefined ? undefined : { text: token.text, id: token.id },
+    labels: options.labels,
+    port: options.port,
+    skipDependencies: options.skipDependencies,
+    owners,
+    note: deps.note,
+  };
+}
+
+/** Where a checkout or a package keeps its built programs, seen from a module in it. */
+export const distFolder = (moduleDir: string): string =>
+  moduleDir.endsWith('/provision') || moduleDir.endsWith('/cli') ? join(moduleDir, '../dist') : moduleDir;

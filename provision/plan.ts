@@ -1,0 +1,46 @@
+import { UNIT_DIR } from '../protocol/disk-layout.ts';
+import type { InstallContext } from './context.ts';
+import type { Step } from './step.ts';
+import { caCertificate } from './steps/ca-certificate.ts';
+import { configuration } from './steps/configuration.ts';
+import { apiKey, keyAndCsr, vmId } from './steps/identity.ts';
+import { registration } from './steps/registration.ts';
+import { runtime } from './steps/runtime.ts';
+import { service } from './steps/service.ts';
+import { signedCertificate } from './steps/signed-certificate.ts';
+import { systemDependencies } from './steps/system-dependencies.ts';
+import { trialRun } from './steps/trial-run.ts';
+
+/** How a machine becomes an agent, in this order. Each step looks at the machine and changes what is not yet so. */
+export function installationPlan(ctx: InstallContext): Step[] {
+  return [
+    systemDependencies(ctx),
+    runtime({ ...ctx, command: '/usr/local/bin/vm-agent' }),
+    ...enrolmentPlan(ctx),
+    configuration(ctx),
+    ctx.mode === 'system' ? service({ ...ctx, unitDir: UNIT_DIR }) : trialRun(ctx),
+  ];
+}
+
+/** The part of it that makes the machine's identity. */
+function enrolmentPlan(ctx: InstallContext): Step[] {
+  return [
+    caCertificate(ctx),
+    vmId(ctx),
+    apiKey(ctx),
+    keyAndCsr(ctx),
+    registration(ctx),
+    signedCertificate(ctx),
+  ];
+}
+
+/** Steps that `--force-reinstall` takes back first: the identity, and the service that uses it. Logs and configuration stay. */
+export const REPLACED_BY_FORCE: ReadonlySet<string> = new Set([
+  'ca-certificate',
+  'vm-id',
+  'api-key',
+  'key-and-csr',
+  'registration',
+  'signed-certificate',
+  'service',
+]);

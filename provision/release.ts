@@ -1,0 +1,65 @@
+import type { KeyObject } from 'node:crypto';
+import { isoTime } from '../base/clock.ts';
+import { ed25519PublicKey, openEnvelope } from '../base/dsse.ts';
+import { PAYLOAD_TYPE } from '../protocol/dsse.ts';
+import { AppError } from '../protocol/errors.ts';
+import {
+  type Platform,
+  type ReleaseFile,
+  type ReleaseKeys,
+  type ReleaseManifest,
+  releaseKeysSchema,
+  releaseManifestSchema,
+  signedReleaseSchema,
+} from '../protocol/release-manifest.ts';
+
+const refuse = (detail: string, cause?: unknown): AppError =>
+  new AppError('signature_invalid', {
+    detail,
+    hint: 'Build the release again on the orchestrator (npm run build) and restart it; if it was not changed there, somebody changed it on the way.',
+    cause,
+  });
+
+function parseJson<T>(text: Buffer, name: string, parse: (value: unknown) => T): T {
+  try {
+    return parse(JSON.parse(text.toString('utf8')));
+  } catch (cause) {
+    throw refuse(`The orchestrator's ${name} cannot be understood.`, cause);
+  }
+}
+
+export const parseReleaseKeys = (text: Buffer): ReleaseKeys =>
+  parseJson(text, 'release-keys.json', releaseKeysSchema.parse);
+
+/**
+ * The manifest, if a release key signed it and it has not expired.
+ * @throws AppError `signature_invalid`
+ */
+export function openManifest(text: Buffer, keys: ReleaseKeys, nowMs: number): ReleaseManifest {
+  const envelope = parseJson(text, 'manifest.json', signedReleaseSchema.parse);
+  const byId = new Map<string, KeyObject>(keys.keys.map(({ kid, key }) => [kid, ed25519PublicKey(key)]));
+  const payload = openEnvelope(envelope, PAYLOAD_TYPE.release, byId);
+  if (payload === undefined) throw refuse('The release is not signed by a release key of this orchestrator.');
+  const manifest = parseJson(payload, 'manifest.json', releaseManifestSchema.parse);
+  if (nowMs >= Date.parse(manifest.expires_at))
+    throw refuse(
+      `The release ${manifest.version} expired at ${manifest.expires_at} (now ${isoTime(nowMs)}).`,
+    );
+  return manifest;
+}
+
+/** The two archives that this machine needs. @throws AppError `artifact_not_available` */
+export function filesFor(
+  manifest: ReleaseManifest,
+  platform: Platform,
+): { agent: ReleaseFile; runtime: ReleaseFile } {
+  const agent = manifest.files.find((file) => file.kind === 'agent');
+  const runtime = manifest.files.find((file) => file.kind === 'runtime' && file.platform === platform);
+  if (agent === undefined || runtime === undefined) {
+    throw new AppError('artifact_not_available', {
+      detail: `The orchestrator's release has no ${agent === undefined ? 'agent' : `runtime for ${platform}`}.`,
+      hint: 'Run `npm run build -- --all-platforms` where the orchestrator was built, and restart it.',
+    });
+  }
+  return { agent, runtime };
+}

@@ -1,0 +1,155 @@
+import { readFile, rm } from 'node:fs/promises';
+import { Document, isMap, parseDocument, YAMLMap } from 'yaml';
+import { readSecurityFile } from '../../agent/identity/credentials.ts';
+import { writeFileAtomic } from '../../base/atomic-file.ts';
+import { loadConfig } from '../../base/config-file.ts';
+import { agentConfigSchema } from '../../protocol/agent-config.ts';
+import {
+  configFile,
+  type DiskEntry,
+  directories,
+  SECURITY_FILES,
+  SERVICE_USER,
+  type SecurityFile,
+  securityEntry,
+  trustEntries,
+} from '../../protocol/disk-layout.ts';
+import { AppError } from '../../protocol/errors.ts';
+import type { InstallContext } from '../context.ts';
+import { exists, isAsPlanned, makeDirectory, ownerOf, setOwner } from '../files.ts';
+import { choosePort } from '../port.ts';
+import { readEnrolment } from '../records.ts';
+import type { Step } from '../step.ts';
+import { lastLine } from './system-dependencies.ts';
+
+const HEADER = ` Configuration of vm-agent. \`vm-agent config show\` prints every key with its present value,
+ \`vm-agent config validate\` checks this file. Changes take effect at the next start.`;
+
+type Values = readonly (readonly [path: readonly string[], value: unknown])[];
+
+export function configuration(
+  ctx: Pick<InstallContext, 'layout' | 'mode' | 'owners' | 'host' | 'server' | 'labels' | 'port' | 'note'>,
+): Step {
+  const { layout, host } = ctx;
+  const file = configFile(layout);
+  const read = () =>
+    readFile(file.path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code === 'ENOENT') return undefined;
+      throw cause;
+    });
+  const entries = async (): Promise<DiskEntry[]> => {
+    const files = (Object.keys(SECURITY_FILES) as SecurityFile[]).map((name) => securityEntry(layout, name));
+    const all = [...files, ...Object.values(trustEntries(layout)), file];
+    const present = await Promise.all(all.map(({ path }) => exists(path)));
+    // In system mode systemd makes the runtime directory at each start.
+    const folders = directories(layout).filter(({ path }) => ctx.mode === 'user' || path !== layout.run);
+    return [...folders, ...all.filter((_, index) => present[index])];
+  };
+  const userIsThere = async () => ctx.mode === 'user' || (await host.userIds(SERVICE_USER)) !== undefined;
+
+  return {
+    id: 'configuration',
+    title: 'Configuration, user and permissions',
+    async isDone() {
+      const text = await read();
+      if (text === undefined || !(await userIsThere())) return false;
+      const document = parseDocument(text);
+      const wanted = await valuesToSet(ctx.port);
+      if (wanted.some(([path, value]) => !same(document.getIn(path), value))) return false;
+      const owners = await ctx.owners();
+      for (const entry of await entries()) if (!(await isAsPlanned(entry, owners))) return false;
+      return true;
+    },
+    async apply() {
+      if (!(await userIsThere())) await createUser();
+      const owners = await ctx.owners();
+      for (const { path, mode } of directories(layout)) await makeDirectory(path, mode);
+      const text = await read();
+      const document = documentOf(text, file.path);
+      const configured = document.getIn(['server', 'port']);
+      const port = await choosePort({
+        ...ctx,
+        configured: typeof configured === 'number' ? configured : undefined,
+      });
+      for (const [path, value] of await valuesToSet(port)) document.setIn(path, value);
+      const next = document.toString();
+      loadConfig({ schema: agentConfigSchema, source: file.path, file: next });
+      if (next !== text)
+        await writeFileAtomic(file.path, next, { mode: file.mode, owner: ownerOf(file, owners) });
+      for (const entry of await entries()) await setOwner(entry, owners);
+      return file.path;
+    },
+    async undo() {
+      await rm(file.path, { force: true });
+    },
+  };
+
+  /** What the file must say; everything else in it is its owner's. */
+  async function valuesToSet(port: number | undefined): Promise<Values> {
+    const answer = (await readEnrolment(layout))?.answer;
+    const labels = Object.entries(ctx.labels);
+    return [
+      [['agent', 'id'], await readSecurityFile(layout, 'vmId')],
+      ...labels.map(([key, value]) => [['agent', 'labels', key], value] as const),
+      ...(port === undefined ? [] : [[['server', 'port'], port] as const]),
+      [['orchestrator', 'url'], ctx.server.origin],
+      [['orchestrator', 'websocket_url'], await readSecurityFile(layout, 'websocketUrl')],
+      [['orchestrator', 'agent_id'], await readSecurityFile(layout, 'agentId')],
+      ...(answer === undefined
+        ? []
+        : [[['orchestrator', 'heartbeat_interval'], answer.heartbeat_interval] as const]),
+    ];
+  }
+
+  async function createUser(): Promise<void> {
+    const home = layout.state;
+    const shell = (await host.which('nologin')) ?? '/bin/false';
+    const useradd = await host.which('useradd');
+    const made =
+      useradd === undefined
+        ? // BusyBox has adduser alone, with options of its own.
+          await host.run((await host.which('adduser')) ?? 'adduser', [
+            '-S',
+            '-D',
+            '-H',
+            '-h',
+            home,
+            '-s',
+            shell,
+            SERVICE_USER,
+          ])
+        : await host.run(useradd, [
+            '--system',
+            '--user-group',
+            '--no-create-home',
+            '--home-dir',
+            home,
+            '--shell',
+            shell,
+            '--comment',
+            'vm-agent',
+            SERVICE_USER,
+          ]);
+    if (made.code === 0 && (await host.userIds(SERVICE_USER)) !== undefined) return;
+    throw new AppError('step_failed', {
+      detail: `The user ${SERVICE_USER} could not be made: ${lastLine(made.stderr) || `exit code ${made.code}`}`,
+      hint: `Make a system user ${SERVICE_USER} with a group of the same name, and run this again.`,
+    });
+  }
+}
+
+const same = (present: unknown, wanted: unknown): boolean => present === wanted;
+
+function documentOf(text: string | undefined, path: string): Document {
+  if (text !== undefined) {
+    const document = parseDocument(text);
+    if (document.errors.length === 0 && isMap(document.contents)) return document as unknown as Document;
+    throw new AppError('config_invalid', {
+      detail: `${path} cannot be understood: ${document.errors[0]?.message ?? 'it is no mapping'}`,
+      hint: `Correct it, or move it away, and run this again.`,
+    });
+  }
+  const document = new Document(new YAMLMap());
+  document.commentBefore = HEADER;
+  return document;
+}

@@ -1,0 +1,69 @@
+import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { readSecurityFile, writeSecurityFile } from '../../agent/identity/credentials.ts';
+import { createCsr, createKey, csrMatchesKey } from '../../agent/identity/csr.ts';
+import { drawVmId, parseVmId } from '../../agent/identity/vm-id.ts';
+import { type SecurityFile, securityEntry } from '../../protocol/disk-layout.ts';
+import type { InstallContext } from '../context.ts';
+import type { Step } from '../step.ts';
+
+type Needs = Pick<InstallContext, 'layout' | 'owners' | 'host'>;
+
+const remove = async (ctx: Needs, files: readonly SecurityFile[]): Promise<void> => {
+  for (const file of files) await rm(securityEntry(ctx.layout, file).path, { force: true });
+};
+
+export function vmId(ctx: Needs): Step {
+  return {
+    id: 'vm-id',
+    title: 'VM id',
+    isDone: async () => parseVmId((await readSecurityFile(ctx.layout, 'vmId')) ?? '') !== undefined,
+    async apply() {
+      const id = drawVmId(ctx.host.hostname);
+      await writeSecurityFile(ctx.layout, 'vmId', id, (await ctx.owners()).service);
+      return id;
+    },
+    undo: () => remove(ctx, ['vmId']),
+  };
+}
+
+/** The key of the local HTTP interface; the orchestrator learns its hash alone. */
+export function apiKey(ctx: Needs): Step {
+  return {
+    id: 'api-key',
+    title: 'API key',
+    isDone: async () => ((await readSecurityFile(ctx.layout, 'apiKey')) ?? '').length >= 32,
+    async apply() {
+      const key = `vmk_${randomBytes(32).toString('base64url')}`;
+      await writeSecurityFile(ctx.layout, 'apiKey', key, (await ctx.owners()).service);
+      return undefined;
+    },
+    undo: () => remove(ctx, ['apiKey']),
+  };
+}
+
+/**
+ * Key and request are on the disk, synced, before the orchestrator hears of them: an answer that is lost is asked for
+ * again with the same key, and costs no second use of the token.
+ */
+export function keyAndCsr(ctx: Needs): Step {
+  return {
+    id: 'key-and-csr',
+    title: 'Key and certificate request',
+    async isDone() {
+      const key = await readSecurityFile(ctx.layout, 'key');
+      const csr = await readSecurityFile(ctx.layout, 'csr');
+      return key !== undefined && csr !== undefined && (await csrMatchesKey(csr, key));
+    },
+    async apply() {
+      const { service } = await ctx.owners();
+      const id = (await readSecurityFile(ctx.layout, 'vmId')) ?? '';
+      const kept = await readSecurityFile(ctx.layout, 'key');
+      const key = kept ?? createKey();
+      if (kept === undefined) await writeSecurityFile(ctx.layout, 'key', key, service);
+      await writeSecurityFile(ctx.layout, 'csr', await createCsr(key, id), service);
+      return 'P-256';
+    },
+    undo: () => remove(ctx, ['key', 'csr']),
+  };
+}
