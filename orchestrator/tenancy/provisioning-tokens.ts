@@ -1,9 +1,10 @@
 import ipaddr from 'ipaddr.js';
+import type { z } from 'zod';
 import { type Clock, isoTime } from '../../base/clock.ts';
 import { randomText } from '../../base/random.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { caPinOf, formatProvisioningToken, type Labels } from '../../protocol/provisioning-token.ts';
-import type { CreateTokenRequest, ProvisioningTokenInfo } from '../../protocol/rest-fleet.ts';
+import type { createTokenRequestSchema, ProvisioningTokenInfo } from '../../protocol/rest-fleet.ts';
 import { type AuditActor, record } from '../audit/audit.ts';
 import type { Store } from '../store/store.ts';
 import type { Row } from '../store/tables.ts';
@@ -68,8 +69,7 @@ function checkCidr(cidr: string | undefined): string | null {
 export interface ProvisioningTokens {
   create(request: {
     organizationId: string;
-    limits: Required<Pick<CreateTokenRequest, 'uses' | 'ttl_s' | 'labels' | 'description'>> &
-      Pick<CreateTokenRequest, 'vm_id_pattern' | 'cidr'>;
+    limits: z.output<typeof createTokenRequestSchema>;
     actor: AuditActor;
     address: string | null;
   }): Promise<{ id: string; token: string; expires_at: string }>;

@@ -1,0 +1,163 @@
+import type { z } from 'zod';
+import { AppError } from '../../protocol/errors.ts';
+import type { registerRequestSchema } from '../../protocol/rest-registration.ts';
+import type { IssuedCertificate } from '../ca/x509.ts';
+import type { Queryable, Tx } from '../store/store.ts';
+import type { Row } from '../store/tables.ts';
+import type { TokenRow } from '../tenancy/provisioning-tokens.ts';
+import type { StoredCertificate } from './answer.ts';
+
+export type AgentIdentity = Pick<Row<'agents'>, 'id' | 'vm_id' | 'organization_id' | 'state'>;
+
+export interface KnownAgent {
+  agent: AgentIdentity;
+  tokenId: string;
+  /** Its newest certificate for this key that still counts. */
+  certificate: StoredCertificate | undefined;
+}
+
+/** The live agent whose key this is. */
+export async function findByKey(
+  db: Queryable,
+  by: { organizationId: string; keyHash: string; now: number },
+): Promise<KnownAgent | undefined> {
+  const agent = await db
+    .selectFrom('agents')
+    .select(['id', 'vm_id', 'organization_id', 'state', 'token_id'])
+    .where('organization_id', '=', by.organizationId)
+    .where('public_key_hash', '=', by.keyHash)
+    .where('state', '!=', 'revoked')
+    .executeTakeFirst();
+  if (agent === undefined) return undefined;
+  const certificate = await db
+    .selectFrom('certificates')
+    .select(['fingerprint', 'chain', 'not_before', 'not_after'])
+    .where('organization_id', '=', by.organizationId)
+    .where('agent_id', '=', agent.id)
+    .where('public_key_hash', '=', by.keyHash)
+    .where('revoked_at', 'is', null)
+    .where('not_after', '>', by.now)
+    .orderBy('created_at', 'desc')
+    .executeTakeFirst();
+  return { agent, tokenId: agent.token_id, certificate };
+}
+
+/** Counts one use, if one is left. */
+export async function spendToken(tx: Tx, token: TokenRow, now: number): Promise<boolean> {
+  const { numUpdatedRows } = await tx
+    .updateTable('provisioning_tokens')
+    .set((eb) => ({ used: eb('used', '+', 1) }))
+    .where('organization_id', '=', token.organization_id)
+    .where('id', '=', token.id)
+    .where('revoked_at', 'is', null)
+    .where('expires_at', '>', now)
+    .whereRef('used', '<', 'uses')
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+/** @throws AppError `vm_id_taken` */
+export async function refuseTakenName(db: Queryable, organizationId: string, vmId: string): Promise<void> {
+  const taken = await db
+    .selectFrom('agents')
+    .select('id')
+    .where('organization_id', '=', organizationId)
+    .where('vm_id', '=', vmId)
+    .where('state', '!=', 'revoked')
+    .executeTakeFirst();
+  if (taken === undefined) return;
+  throw new AppError('vm_id_taken', {
+    detail: `Another agent of this organization has the vm_id ${vmId}.`,
+    hint: 'Draw another vm_id and register again; the token was not used.',
+  });
+}
+
+/** A new agent, or what a known one says anew. */
+export async function saveAgent(
+  tx: Tx,
+  what: {
+    id: string;
+    known: AgentIdentity | undefined;
+    token: TokenRow;
+    request: z.output<typeof registerRequestSchema>;
+    keyHash: string;
+    address: string;
+    now: number;
+  },
+): Promise<AgentIdentity> {
+  const { token, request, known } = what;
+  // Signed for the agent that was known before the transaction: another one came between.
+  if (known && known.id !== what.id) throw new AppError('unavailable');
+  const said = {
+    hostname: request.hostname,
+    token_id: token.id,
+    api_key_hash: request.api_key_hash,
+    machine_hash: request.machine_hash ?? null,
+    executor_public_key: request.executor_public_key ?? null,
+    labels: token.labels,
+    reported_labels: JSON.stringify(request.labels),
+    facts: JSON.stringify(request.facts),
+    version: request.agent_version ?? null,
+    address: what.address,
+  };
+  if (known) {
+    await tx
+      .updateTable('agents')
+      .set(said)
+      .where('organization_id', '=', known.organization_id)
+      .where('id', '=', known.id)
+      .execute();
+    return known;
+  }
+  const agent: AgentIdentity = {
+    id: what.id,
+    vm_id: request.vm_id,
+    organization_id: token.organization_id,
+    state: 'active',
+  };
+  await tx
+    .insertInto('agents')
+    .values({
+      ...agent,
+      ...said,
+      public_key_hash: what.keyHash,
+      tools: '[]',
+      features: '[]',
+      enrolled_at: what.now,
+      session_epoch: 0,
+      command_seq: 0,
+    })
+    .execute();
+  return agent;
+}
+
+export async function saveCertificate(
+  tx: Tx,
+  what: {
+    organizationId: string;
+    agentId: string;
+    issued: IssuedCertificate & { chain: string };
+    keyHash: string;
+    now: number;
+  },
+): Promise<StoredCertificate> {
+  const { issued } = what;
+  const certificate = {
+    fingerprint: issued.fingerprint,
+    chain: issued.chain,
+    not_before: issued.notBeforeMs,
+    not_after: issued.notAfterMs,
+  };
+  await tx
+    .insertInto('certificates')
+    .values({
+      ...certificate,
+      organization_id: what.organizationId,
+      agent_id: what.agentId,
+      serial: issued.serial,
+      public_key_hash: what.keyHash,
+      created_at: what.now,
+    })
+    .execute();
+  return certificate;
+}

@@ -1,0 +1,82 @@
+import type { Clock } from '../../base/clock.ts';
+import type { AgentId, OrganizationId, VmId } from '../../protocol/ids.ts';
+import type { RenewResponse } from '../../protocol/rest-registration.ts';
+import { record } from '../audit/audit.ts';
+import type { Authority } from '../ca/authority.ts';
+import { readCsr } from '../ca/sign-csr.ts';
+import type { Queryable, Store } from '../store/store.ts';
+import { certificateAnswer, renewAfter, type StoredCertificate } from './answer.ts';
+import { saveCertificate } from './enrolled.ts';
+
+export interface RenewingAgent {
+  organizationId: OrganizationId;
+  agentId: AgentId;
+  vmId: VmId;
+  /** Of the certificate that it asks with. */
+  fingerprint: string;
+}
+
+/**
+ * A certificate for the key in the CSR. The same key gets the same certificate again until that one is due for
+ * renewal itself; the old certificate counts until the new one is first used.
+ */
+export type Renew = (request: {
+  agent: RenewingAgent;
+  csr: Uint8Array;
+  address: string;
+}) => Promise<RenewResponse>;
+
+export function createRenew(options: { store: Store; clock: Clock; authority: Authority }): Renew {
+  const { store, clock, authority } = options;
+
+  async function present(
+    db: Queryable,
+    agent: RenewingAgent,
+    keyHash: string,
+  ): Promise<StoredCertificate | undefined> {
+    const row = await db
+      .selectFrom('certificates')
+      .selectAll()
+      .where('organization_id', '=', agent.organizationId)
+      .where('agent_id', '=', agent.agentId)
+      .where('public_key_hash', '=', keyHash)
+      .where('revoked_at', 'is', null)
+      .orderBy('created_at', 'desc')
+      .executeTakeFirst();
+    return row && clock.now() < renewAfter(row) ? row : undefined;
+  }
+
+  return async ({ agent, csr, address }) => {
+    const { organizationId, agentId } = agent;
+    const key = await readCsr(csr);
+    const answer = (certificate: StoredCertificate) =>
+      certificateAnswer(authority, organizationId, certificate, clock.now());
+    const same = await present(store.db, agent, key.hash);
+    if (same) return answer(same);
+    const issued = await authority.issueAgent({ organizationId, agentId, publicKey: key.publicKey });
+    const certificate = await store.transaction(async (tx) => {
+      const meanwhile = await present(tx, agent, key.hash);
+      if (meanwhile) return meanwhile;
+      const now = clock.now();
+      const row = await saveCertificate(tx, { organizationId, agentId, issued, keyHash: key.hash, now });
+      // What a repeated registration would be recognized by is the newest key.
+      await tx
+        .updateTable('agents')
+        .set({ public_key_hash: key.hash })
+        .where('organization_id', '=', organizationId)
+        .where('id', '=', agentId)
+        .execute();
+      await record(tx, {
+        at: now,
+        organizationId,
+        action: 'agent.renew',
+        actor: { type: 'agent', id: agentId, name: agent.vmId },
+        address,
+        target: agentId,
+        detail: { certificate: row.fingerprint, before: agent.fingerprint },
+      });
+      return row;
+    });
+    return answer(certificate);
+  };
+}
