@@ -17,7 +17,7 @@ const WARMUP = 2;
 
 const BARE = 'bare Node with node:http';
 const OURS = 'ours: agent, enrolled and connected';
-const PEER = `${import.meta.dirname}/peers/bare-http.mjs`;
+const PEER = `${import.meta.dirname}/peers/bare-http.cjs`;
 
 const startBare = (port: number): Daemon => startDaemon(process.execPath, [PEER, String(port)]);
 
