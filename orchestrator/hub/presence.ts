@@ -76,7 +76,10 @@ export function createPresence(options: { store: Store; commits: GroupCommit; cl
             hostname: hello.facts.hostname,
             ...(hello.tools === undefined
               ? {}
-              : { tools: JSON.stringify(hello.tools), tool_manifest_sha256: hello.tool_manifest_sha256 }),
+              : {
+                  tools: JSON.stringify(hello.tools.map(({ name }) => name)),
+                  tool_manifest_sha256: hello.tool_manifest_sha256,
+                }),
           })
           .where('organization_id', '=', agent.organizationId)
           .where('id', '=', agent.agentId)

@@ -23,14 +23,14 @@ export type Followed = NumberedEvent | 'quiet';
 export interface JobEvents {
   /**
    * A job's events after `after`, then new ones as they come, until its end. Rows and output are read as fast as
-   * the consumer takes them. @throws AppError `not_found` at the first step.
+   * the consumer takes them. @throws AppError `not_found`.
    */
   follow(options: {
     organizationId: string;
     jobId: JobId;
     after: number;
     signal: AbortSignal;
-  }): AsyncGenerator<Followed, void, void>;
+  }): Promise<AsyncGenerator<Followed, void, void>>;
 }
 
 export function createJobEvents(options: {
@@ -82,44 +82,41 @@ export function createJobEvents(options: {
     return { type: 'state', ...common, state, reason: row.reason as Reason | null, result: resultFor(row) };
   }
 
-  return {
-    async *follow({ organizationId, jobId, after, signal }) {
-      const job = await store.db
-        .selectFrom('jobs')
-        .select('id')
-        .where('organization_id', '=', organizationId)
-        .where('id', '=', jobId)
-        .executeTakeFirst();
-      if (job === undefined) throw new AppError('not_found', { detail: `There is no job ${jobId}.` });
-      const hints = createHints();
-      const unsubscribe = bus.subscribeJob(organizationId, jobId, hints.ring);
-      try {
-        let last = after;
-        while (!signal.aborted) {
-          hints.clear();
-          const page = await selectPage(organizationId, jobId, last);
-          for (const [index, row] of page.entries()) {
-            last = row.id;
-            if (row.type !== 'end') yield { id: row.id, event: await toEvent(organizationId, row) };
-            else if (index === page.length - 1 && page.length < PAGE) {
-              // A late result comes after an end and brings another: the last one counts.
-              yield { id: row.id, event: { type: 'end', job_id: jobId } };
-              return;
-            }
-            if (signal.aborted) return;
-          }
-          if (page.length === PAGE) continue;
-          if (page.length === 0 && (await hasEnded(organizationId, jobId, last))) {
-            yield { id: last, event: { type: 'end', job_id: jobId } };
+  type Options = Parameters<JobEvents['follow']>[0];
+  async function* run({
+    organizationId,
+    jobId,
+    after,
+    signal,
+  }: Options): AsyncGenerator<Followed, void, void> {
+    const hints = createHints();
+    const unsubscribe = bus.subscribeJob(organizationId, jobId, hints.ring);
+    try {
+      let last = after;
+      while (!signal.aborted) {
+        hints.clear();
+        const page = await selectPage(organizationId, jobId, last);
+        for (const [index, row] of page.entries()) {
+          last = row.id;
+          if (row.type !== 'end') yield { id: row.id, event: await toEvent(organizationId, row) };
+          else if (index === page.length - 1 && page.length < PAGE) {
+            // A late result comes after an end and brings another: the last one counts.
+            yield { id: row.id, event: { type: 'end', job_id: jobId } };
             return;
           }
-          if (!(await hints.wait(clock, POLL_MS, signal))) yield 'quiet';
+          if (signal.aborted) return;
         }
-      } finally {
-        unsubscribe();
+        if (page.length === PAGE) continue;
+        if (page.length === 0 && (await hasEnded(organizationId, jobId, last))) {
+          yield { id: last, event: { type: 'end', job_id: jobId } };
+          return;
+        }
+        if (!(await hints.wait(clock, POLL_MS, signal))) yield 'quiet';
       }
-    },
-  };
+    } finally {
+      unsubscribe();
+    }
+  }
 
   /** Whether the reader stands behind the job's last event: it reconnected with the id of the end. */
   async function hasEnded(organizationId: string, jobId: string, last: number): Promise<boolean> {
@@ -133,6 +130,20 @@ export function createJobEvents(options: {
       .executeTakeFirst();
     return row?.type === 'end' && row.id <= last;
   }
+
+  return {
+    async follow(options) {
+      const { organizationId, jobId } = options;
+      const job = await store.db
+        .selectFrom('jobs')
+        .select('id')
+        .where('organization_id', '=', organizationId)
+        .where('id', '=', jobId)
+        .executeTakeFirst();
+      if (job === undefined) throw new AppError('not_found', { detail: `There is no job ${jobId}.` });
+      return run(options);
+    },
+  };
 }
 
 /** Remembers that it was rung while nobody waited. */

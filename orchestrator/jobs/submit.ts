@@ -7,6 +7,7 @@ import { type Actor, type CommandPayload, DEFAULT_COMMAND_LIFE_S } from '../../p
 import { AppError } from '../../protocol/errors.ts';
 import { commandIdSchema, type JobId, jobIdSchema, type OrganizationId } from '../../protocol/ids.ts';
 import type { createJobRequestSchema } from '../../protocol/rest-jobs.ts';
+import { parseSelector } from '../../protocol/selector.ts';
 import { SHELL_TOOL, shellArgumentsSchema } from '../../protocol/tool-manifest.ts';
 import { recordAll, SYSTEM_ACTOR } from '../audit/audit.ts';
 import type { CommandKeys, CommandSigner } from '../ca/command-keys.ts';
@@ -36,6 +37,13 @@ export interface Submitted {
 /** On disk when it resolves. @throws AppError as `resolveTargets`, `bad_request`, `idempotency_mismatch`. */
 export type Submit = (request: SubmitRequest) => Promise<Submitted>;
 
+/** What needs no transaction. */
+interface Prepared {
+  signer: CommandSigner;
+  hash: string;
+  timeoutS: number;
+}
+
 interface Stored extends Submitted {
   commands: readonly NewRow<'commands'>[];
   offers: ReadonlyMap<string, Offer>;
@@ -48,12 +56,12 @@ async function insertChunked<R>(rows: readonly R[], insert: (chunk: R[]) => Prom
   for (let at = 0; at < rows.length; at += CHUNK) await insert(rows.slice(at, at + CHUNK));
 }
 
-/** Arguments of the shell are known here, so a mistake is told at once and not by every agent. */
-function checkArguments(body: SubmitRequest['body']): { timeoutS: number } {
-  if (body.tool !== SHELL_TOOL) return { timeoutS: body.timeout };
+/** Seconds that the command may run. Arguments of the shell are known here: a mistake is told at once, not by every agent. */
+function timeoutOf(body: SubmitRequest['body']): number {
+  if (body.tool !== SHELL_TOOL) return body.timeout;
   const parsed = shellArgumentsSchema.safeParse(body.arguments);
   if (!parsed.success) throw new InvalidInput(parsed.error, { what: `The arguments of ${SHELL_TOOL}` });
-  return { timeoutS: parsed.data.timeout ?? body.timeout };
+  return parsed.data.timeout ?? body.timeout;
 }
 
 export function createSubmit(options: {
@@ -105,11 +113,14 @@ export function createSubmit(options: {
     return seqs;
   }
 
-  async function store(tx: Tx, request: SubmitRequest, signer: CommandSigner, hash: string): Promise<Stored> {
+  async function store(
+    tx: Tx,
+    request: SubmitRequest,
+    { signer, hash, timeoutS }: Prepared,
+  ): Promise<Stored> {
     const { organizationId, body, actor } = request;
     const earlier = await findEarlier(tx, request, hash);
     if (earlier !== undefined) return { jobId: earlier, created: false, commands: [], offers: new Map() };
-    const { timeoutS } = checkArguments(body);
     const targets = await resolveTargets(tx, { organizationId, selector: body.selector, tool: body.tool });
     const organization = await tx
       .selectFrom('organizations')
@@ -245,10 +256,12 @@ export function createSubmit(options: {
   }
 
   return async (request) => {
+    const timeoutS = timeoutOf(request.body);
+    parseSelector(request.body.selector);
     const hash = createHash('sha256').update(JSON.stringify(request.body)).digest('hex');
     const signer = await keys.prepareSigner(request.organizationId);
     const { jobId, created } = await commits.run(
-      (tx) => store(tx, request, signer, hash),
+      (tx) => store(tx, request, { signer, hash, timeoutS }),
       (stored) => afterCommit(stored, request.organizationId),
     );
     return { jobId, created };

@@ -11,11 +11,9 @@ export interface Target {
 
 const NEVER_ANNOUNCED = '[]';
 
-/** Whether an agent's announced tools (JSON of tool entries) hold this one. */
-function hasTool(tools: string, name: string): boolean {
-  if (tools === NEVER_ANNOUNCED) return true;
-  return (JSON.parse(tools) as { name: string }[]).some((tool) => tool.name === name);
-}
+/** Whether an agent has announced this tool; one that was never connected may have it. */
+const mayHaveTool = (tools: string, name: string): boolean =>
+  tools === NEVER_ANNOUNCED || (JSON.parse(tools) as string[]).includes(name);
 
 /**
  * The active agents that a selector means now.
@@ -32,7 +30,7 @@ export async function resolveTargets(
     .selectFrom('agents')
     .select(['id', 'vm_id'])
     .$if(byLabel, (q) => q.select(['labels', 'reported_labels']))
-    // Every agent runs commands; the list of tools is large and is read only for the others.
+    // Every agent has the shell; where its owner switched it off, the agent says so.
     .$if(options.tool !== SHELL_TOOL, (q) => q.select('tools'))
     .where('organization_id', '=', options.organizationId)
     .where('state', '=', 'active')
@@ -52,7 +50,7 @@ export async function resolveTargets(
       hint: 'List the agents with `vm-orchestrator agents`; agents that are offline match too.',
     });
   }
-  if (!agents.some(({ tools }) => tools === undefined || hasTool(tools, options.tool))) {
+  if (!agents.some(({ tools }) => tools === undefined || mayHaveTool(tools, options.tool))) {
     throw new AppError('unsupported', {
       detail: `None of the ${agents.length} selected agents has the tool ${options.tool}.`,
       hint: 'The list of agents names the tools of each.',
