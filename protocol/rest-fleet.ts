@@ -19,6 +19,24 @@ export const organizationSchema = z.object({ id: organizationIdSchema, name: z.s
 export type Organization = z.infer<typeof organizationSchema>;
 export const organizationListSchema = z.object({ items: z.array(organizationSchema) });
 
+/** Also what URLs and command lines may hold instead of the identifier. */
+export const createOrganizationRequestSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'an organization’s name is 1–63 of a–z 0–9 -')
+    .refine((name) => !name.startsWith('org-'), 'names that begin with org- are kept for identifiers'),
+});
+
+/** Lists go page by page; a page says where the next one begins. */
+export const listQuerySchema = z.object({
+  cursor: z.string().max(256).optional().describe('next_cursor of the page before'),
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+});
+export const listAgentsQuerySchema = listQuerySchema.extend({
+  selector: z.string().min(1).max(4096).default('all'),
+  revoked: z.enum(['true', 'false']).default('false').describe('Also those that were revoked'),
+});
+
 export const createTokenRequestSchema = z.strictObject({
   ...tokenLimitsSchema.shape,
   description: z.string().max(256).default(''),
@@ -76,6 +94,14 @@ export const apiTokenSchema = z.object({
   name: z.string(),
   created_at: time,
   last_used_at: time.nullable(),
+});
+export const apiTokenListSchema = z.object({ items: z.array(apiTokenSchema) });
+export const createApiTokenRequestSchema = z.strictObject({ name: z.string().min(1).max(128) });
+export const createApiTokenResponseSchema = z.object({
+  id: apiTokenIdSchema,
+  name: z.string(),
+  created_at: time,
+  token: z.string().describe('Shown once; only its hash is kept'),
 });
 export const userSchema = z.object({ id: userIdSchema, username: z.string(), created_at: time });
 

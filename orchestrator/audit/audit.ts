@@ -1,5 +1,6 @@
 import type { Actor } from '../../protocol/command.ts';
 import type { Queryable } from '../store/store.ts';
+import type { Row } from '../store/tables.ts';
 
 /** Who did it: a person, a token, an agent, or the orchestrator itself. */
 export interface AuditActor {
@@ -51,4 +52,14 @@ export async function recordAll(tx: Queryable, entries: readonly AuditEntry[]): 
       .values(entries.slice(at, at + 500).map(toRow))
       .execute();
   }
+}
+
+/** An organization's events, the newest first; `before` is the id of the last one that was seen. */
+export function listEvents(
+  db: Queryable,
+  options: { organizationId: string; before: number | undefined; limit: number },
+): Promise<Row<'audit_events'>[]> {
+  let query = db.selectFrom('audit_events').selectAll().where('organization_id', '=', options.organizationId);
+  if (options.before !== undefined) query = query.where('id', '<', options.before);
+  return query.orderBy('id', 'desc').limit(options.limit).execute();
 }

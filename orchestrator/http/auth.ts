@@ -36,3 +36,9 @@ export interface AuthenticatedAgent {
  * @throws AppError `client_certificate_required`, `certificate_expired`, `certificate_revoked`, `wrong_agent`, `origin_refused`.
  */
 export type AuthenticateAgent = (request: IncomingMessage, vmId: string) => Promise<AuthenticatedAgent>;
+
+/**
+ * Bearer token or session cookie; never a client certificate.
+ * @throws AppError `unauthenticated`, `origin_refused`, `rate_limited`
+ */
+export type AuthenticateUser = (request: IncomingMessage) => Promise<Caller>;

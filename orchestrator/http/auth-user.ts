@@ -1,0 +1,108 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { AppError } from '../../protocol/errors.ts';
+import { organizationIdSchema } from '../../protocol/ids.ts';
+import type { ApiTokens } from '../tenancy/api-tokens.ts';
+import type { Organizations } from '../tenancy/organizations.ts';
+import type { Throttle } from '../tenancy/throttle.ts';
+import { SESSION_LIFE_S, type Users } from '../tenancy/users.ts';
+import type { AuthenticateUser, Caller, OrganizationRef } from './auth.ts';
+
+/** `__Host-`: Secure, this host alone, path `/`; the browser itself holds a server to that. */
+const COOKIE = '__Host-vm_session';
+const ATTRIBUTES = 'Path=/; Secure; HttpOnly; SameSite=Strict';
+
+export const sessionCookie = (token: string): string =>
+  `${COOKIE}=${token}; ${ATTRIBUTES}; Max-Age=${SESSION_LIFE_S}`;
+export const endSessionCookie = `${COOKIE}=; ${ATTRIBUTES}; Max-Age=0`;
+
+export function sessionTokenOf(headers: IncomingHttpHeaders): string | undefined {
+  for (const part of (headers.cookie ?? '').split(';')) {
+    const at = part.indexOf('=');
+    if (at > 0 && part.slice(0, at).trim() === COOKIE) return part.slice(at + 1).trim() || undefined;
+  }
+  return undefined;
+}
+
+/**
+ * Whether a request comes from our own page: browsers say so by Sec-Fetch-Site, older ones by an Origin that is
+ * the host they speak to. @throws AppError `origin_refused`
+ */
+export function requireSameOrigin(headers: IncomingHttpHeaders): void {
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined ? site === 'same-origin' : originIsHost(headers)) return;
+  throw new AppError('origin_refused', {
+    detail: 'Changes with a dashboard session must come from the dashboard’s own page.',
+    hint: 'Programs use an API token: Authorization: Bearer vmo_….',
+  });
+}
+
+function originIsHost(headers: IncomingHttpHeaders): boolean {
+  if (headers.origin === undefined || headers.host === undefined) return false;
+  return headers.origin.toLowerCase() === `https://${headers.host.toLowerCase()}`;
+}
+
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+export function createUserAuth(options: {
+  apiTokens: ApiTokens;
+  users: Users;
+  organizations: Organizations;
+  throttle: Throttle;
+}): AuthenticateUser {
+  const { apiTokens, users, organizations, throttle } = options;
+
+  const refs = async (operator: boolean, ids: readonly string[]): Promise<OrganizationRef[]> =>
+    (await organizations.list(operator ? 'all' : ids)).map(({ id, name }) => ({ id, name }));
+
+  async function byBearer(header: string, address: string): Promise<Caller> {
+    const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
+    const keys = [`api:${address}`];
+    throttle.check(keys);
+    const found = token?.startsWith('vmo_') ? await apiTokens.find(token) : undefined;
+    if (found === undefined) {
+      throttle.failed(keys);
+      throw new AppError('unauthenticated', {
+        detail: 'The API token is not known here.',
+        hint: 'Send Authorization: Bearer vmo_… with a token of this orchestrator.',
+      });
+    }
+    const operator = found.role === 'operator';
+    return {
+      actor: { type: 'api_token', id: found.id, name: found.name },
+      via: 'bearer',
+      operator,
+      organizations: await refs(operator, [found.organizationId]),
+    };
+  }
+
+  async function byCookie(token: string, request: IncomingMessage): Promise<Caller> {
+    const user = await users.findSession(token);
+    if (user === undefined) {
+      throw new AppError('unauthenticated', { detail: 'The session has ended.', hint: 'Log in again.' });
+    }
+    if (!SAFE_METHODS.has(request.method ?? '')) requireSameOrigin(request.headers);
+    return {
+      actor: { type: 'user', id: user.id, name: user.username },
+      via: 'cookie',
+      operator: user.operator,
+      organizations: await refs(user.operator, user.organizationIds),
+    };
+  }
+
+  return async (request) => {
+    const { authorization } = request.headers;
+    if (authorization !== undefined) return byBearer(authorization, request.socket.remoteAddress ?? '');
+    const session = sessionTokenOf(request.headers);
+    if (session !== undefined) return byCookie(session, request);
+    throw new AppError('unauthenticated', {
+      hint: 'Send Authorization: Bearer vmo_…, or log in to the dashboard.',
+    });
+  };
+}
+
+/** The caller's organization of this identifier or name; foreign ones do not exist for him. */
+export function organizationOf(caller: Caller, idOrName: string): OrganizationRef {
+  const found = caller.organizations.find(({ id, name }) => id === idOrName || name === idOrName);
+  if (found) return { id: organizationIdSchema.parse(found.id), name: found.name };
+  throw new AppError('not_found', { detail: 'There is no such organization here.' });
+}

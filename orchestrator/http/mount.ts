@@ -1,0 +1,102 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import { InvalidInput } from '../../base/http-problem.ts';
+import type { Logger } from '../../base/logger.ts';
+import { AppError } from '../../protocol/errors.ts';
+import type { AuthenticateAgent, AuthenticateUser } from './auth.ts';
+import { organizationOf } from './auth-user.ts';
+import type { RawAnswer, Route, RouteContext } from './route.ts';
+
+export interface MountOptions {
+  authenticateUser: AuthenticateUser;
+  authenticateAgent: AuthenticateAgent;
+  log: Logger;
+}
+
+function parsed(schema: z.ZodType | undefined, value: unknown, what: string): unknown {
+  if (schema === undefined) return undefined;
+  const result = schema.safeParse(value);
+  if (!result.success) throw new InvalidInput(result.error, { what });
+  return result.data;
+}
+
+/** Who asks, and whether the path is his to ask for. Nothing of the request is looked at before. */
+async function identify(
+  route: Route,
+  request: FastifyRequest,
+  options: MountOptions,
+): Promise<Pick<RouteContext, 'caller' | 'org' | 'agent'>> {
+  const params = request.params as Record<string, string>;
+  switch (route.auth) {
+    case 'none':
+      return {};
+    case 'user': {
+      const caller = await options.authenticateUser(request.raw);
+      return route.path.includes('{org}')
+        ? { caller, org: organizationOf(caller, params['org'] ?? '') }
+        : { caller };
+    }
+    case 'agent':
+      return { agent: await options.authenticateAgent(request.raw, params['vm_id'] ?? '') };
+  }
+}
+
+function closedSignal(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}
+
+function sendRaw(reply: FastifyReply, answer: RawAnswer, status: number | undefined): FastifyReply {
+  reply.code(answer.status ?? status ?? 200);
+  reply.headers(answer.headers);
+  return reply.send(answer.body ?? undefined);
+}
+
+/** Puts one route of the table on the server. */
+export function mountRoute(app: FastifyInstance, route: Route, options: MountOptions): void {
+  app.route({
+    method: route.method,
+    url: route.path.replace(/\{(\w+)\}/g, ':$1'),
+    exposeHeadRoute: route.method === 'GET' && route.auth === 'none',
+    // Before the body is read: who may not ask sends nothing.
+    onRequest: async (request) => {
+      (request as FastifyRequest & { who?: unknown }).who = await identify(route, request, options);
+    },
+    handler: async (request, reply) => {
+      const who = (request as FastifyRequest & { who?: Pick<RouteContext, 'caller' | 'org' | 'agent'> }).who;
+      let status = route.successStatus;
+      const context: RouteContext = {
+        ...who,
+        params: parsed(route.params, request.params, 'The path'),
+        query: parsed(route.query, request.query, 'The query'),
+        body: parsed(route.body, request.body ?? {}, 'The body'),
+        request: {
+          id: request.id,
+          address: request.raw.socket.remoteAddress ?? '',
+          headers: request.headers,
+          raw: request.raw,
+        },
+        reply: {
+          status: (code) => {
+            status = code;
+          },
+          header: (name, value) => void reply.header(name, value),
+        },
+        closed: closedSignal(reply),
+        log: options.log,
+      };
+      const answer = await route.handler(context);
+      if (route.response) {
+        const checked = route.response.safeParse(answer);
+        if (!checked.success) throw new AppError('internal', { cause: checked.error });
+        reply.code(status ?? 200).type('application/json; charset=utf-8');
+        return reply.send(JSON.stringify(checked.data));
+      }
+      if (answer !== undefined) return sendRaw(reply, answer as RawAnswer, status);
+      return reply.code(status ?? 204).send();
+    },
+  });
+}

@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { agentListSchema, agentSchema, listAgentsQuerySchema } from '../../../protocol/rest-fleet.ts';
+import type { Agents } from '../../tenancy/agents.ts';
+import { readCursor, writeCursor } from '../cursor.ts';
+import { defineRoute, type Route } from '../route.ts';
+
+const PATH = '/api/v1/organizations/{org}/agents';
+const idParams = z.object({ id: z.string().max(128).describe('agent_id, or the vm_id of a live agent') });
+
+export function agentRoutes(options: { agents: Agents }): Route[] {
+  const { agents } = options;
+  return [
+    defineRoute({
+      method: 'GET',
+      path: PATH,
+      summary: 'Agents that a selector matches, in the order in which they enrolled',
+      auth: 'user',
+      query: listAgentsQuerySchema,
+      response: agentListSchema,
+      async handler({ org, query }) {
+        const { items, nextAfter } = await agents.list({
+          organizationId: org.id,
+          selector: query.selector,
+          after: query.cursor === undefined ? undefined : readCursor(query.cursor),
+          limit: query.limit,
+          includeRevoked: query.revoked === 'true',
+        });
+        return { items, next_cursor: nextAfter === null ? null : writeCursor(nextAfter) };
+      },
+    }),
+    defineRoute({
+      method: 'GET',
+      path: `${PATH}/{id}`,
+      summary: 'One agent',
+      auth: 'user',
+      params: idParams,
+      response: agentSchema,
+      handler: ({ org, params }) => agents.get(org.id, params.id),
+    }),
+    defineRoute({
+      method: 'DELETE',
+      path: `${PATH}/{id}`,
+      summary: 'Revoke an agent: its certificates, its connection and its open commands end',
+      auth: 'user',
+      params: idParams,
+      async handler({ caller, org, params, request }) {
+        const { actor } = caller;
+        await agents.revoke({ organizationId: org.id, id: params.id, actor, address: request.address });
+        return undefined;
+      },
+    }),
+  ];
+}

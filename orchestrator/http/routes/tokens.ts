@@ -1,0 +1,112 @@
+import { z } from 'zod';
+import {
+  apiTokenListSchema,
+  createApiTokenRequestSchema,
+  createApiTokenResponseSchema,
+  createTokenRequestSchema,
+  createTokenResponseSchema,
+  tokenListSchema,
+} from '../../../protocol/rest-fleet.ts';
+import type { ApiTokens } from '../../tenancy/api-tokens.ts';
+import { type EnrollmentAddress, oneLiner, setupCommand } from '../../tenancy/enrollment-lines.ts';
+import type { ProvisioningTokens } from '../../tenancy/provisioning-tokens.ts';
+import { defineRoute, type Route } from '../route.ts';
+
+const ORG = '/api/v1/organizations/{org}';
+const idParams = z.object({ id: z.string().max(64) });
+
+/** Provisioning tokens enroll machines; API tokens are for programs. */
+export function tokenRoutes(options: {
+  provisioningTokens: ProvisioningTokens;
+  apiTokens: ApiTokens;
+  address: EnrollmentAddress;
+}): Route[] {
+  const { provisioningTokens, apiTokens, address } = options;
+  return [
+    defineRoute({
+      method: 'POST',
+      path: `${ORG}/provisioning-tokens`,
+      summary: 'Create a provisioning token, and the line that enrolls a machine with it',
+      auth: 'user',
+      body: createTokenRequestSchema,
+      response: createTokenResponseSchema,
+      successStatus: 201,
+      async handler({ caller, org, body, request }) {
+        const made = await provisioningTokens.create({
+          organizationId: org.id,
+          limits: body,
+          actor: caller.actor,
+          address: request.address,
+        });
+        return {
+          ...made,
+          one_liner: oneLiner(address, made.token),
+          setup_command: setupCommand(address, made.token),
+        };
+      },
+    }),
+    defineRoute({
+      method: 'GET',
+      path: `${ORG}/provisioning-tokens`,
+      summary: 'Provisioning tokens, the newest first (at most 1,000)',
+      auth: 'user',
+      response: tokenListSchema,
+      handler: async ({ org }) => ({ items: await provisioningTokens.list(org.id) }),
+    }),
+    defineRoute({
+      method: 'DELETE',
+      path: `${ORG}/provisioning-tokens/{id}`,
+      summary: 'Revoke a provisioning token; machines that it enrolled stay',
+      auth: 'user',
+      params: idParams,
+      async handler({ caller, org, params, request }) {
+        const { actor } = caller;
+        await provisioningTokens.revoke({
+          organizationId: org.id,
+          id: params.id,
+          actor,
+          address: request.address,
+        });
+        return undefined;
+      },
+    }),
+    defineRoute({
+      method: 'POST',
+      path: `${ORG}/api-tokens`,
+      summary: 'Create an API token for this organization',
+      auth: 'user',
+      body: createApiTokenRequestSchema,
+      response: createApiTokenResponseSchema,
+      successStatus: 201,
+      handler: async ({ caller, org, body, request }) => ({
+        name: body.name,
+        ...(await apiTokens.create({
+          organizationId: org.id,
+          name: body.name,
+          actor: caller.actor,
+          address: request.address,
+        })),
+      }),
+    }),
+    defineRoute({
+      method: 'GET',
+      path: `${ORG}/api-tokens`,
+      summary: 'API tokens of this organization, without their secrets',
+      auth: 'user',
+      response: apiTokenListSchema,
+      handler: async ({ org }) => ({ items: await apiTokens.list(org.id) }),
+    }),
+    defineRoute({
+      method: 'DELETE',
+      path: `${ORG}/api-tokens/{id}`,
+      summary: 'Revoke an API token',
+      auth: 'user',
+      params: idParams,
+      async handler({ caller, org, params, request }) {
+        const { actor } = caller;
+        await apiTokens.revoke({ organizationId: org.id, id: params.id, actor, address: request.address });
+        return undefined;
+      },
+    }),
+  ];
+}

@@ -1,0 +1,190 @@
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Clock } from '../../base/clock.ts';
+import { PROBLEM_TYPE, toProblem } from '../../base/http-problem.ts';
+import type { Logger } from '../../base/logger.ts';
+import { newId } from '../../base/random.ts';
+import { type ServerCredentials, secureContext, tlsServerOptions } from '../../base/tls-server.ts';
+import { AppError } from '../../protocol/errors.ts';
+import { AGENT_SNI } from '../../protocol/version.ts';
+import type { AuthenticateAgent, AuthenticateUser } from './auth.ts';
+import { mountRoute } from './mount.ts';
+import type { Route } from './route.ts';
+import { API_HEADERS, securityHeaders } from './security-headers.ts';
+
+const MAX_BODY_BYTES = 1024 * 1024;
+const HEADERS_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+const KEEP_ALIVE_MS = 65_000;
+
+export interface HttpServer {
+  /** For who takes upgrades. */
+  readonly server: Server;
+  listen(at: { host: string; port: number }): Promise<AddressInfo>;
+  /** Takes a renewed certificate into use, without a restart. */
+  useCredentials(credentials: ServerCredentials): void;
+  /** Stops taking requests and waits for running ones; `hard` ends them. */
+  close(hard: AbortSignal): Promise<void>;
+}
+
+interface HttpOptions {
+  routes: readonly Route[];
+  /** Certificate of the private CA: what agents see. */
+  credentials: ServerCredentials;
+  /** What everybody else sees instead, when the operator gave one. PEM. */
+  publicCertificate?: { cert: string; key: string } | undefined;
+  authenticateUser: AuthenticateUser;
+  authenticateAgent: AuthenticateAgent;
+  clock: Clock;
+  log: Logger;
+}
+
+/** Our errors for what fastify refuses before a handler is reached. */
+function ownError(error: unknown): unknown {
+  if (error instanceof AppError || !(error instanceof Error)) return error;
+  const { statusCode, code } = error as Error & { statusCode?: number; code?: string };
+  if (statusCode === 413) {
+    return new AppError('payload_too_large', {
+      detail: `A request holds at most ${MAX_BODY_BYTES} bytes.`,
+      cause: error,
+    });
+  }
+  if (statusCode === 415) {
+    return new AppError('bad_request', {
+      detail: 'The body is of a type that is not understood here.',
+      hint: 'Send JSON with Content-Type: application/json.',
+      cause: error,
+    });
+  }
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    const parse = error instanceof SyntaxError || code === 'FST_ERR_CTP_INVALID_JSON_BODY';
+    return new AppError('bad_request', {
+      detail: parse ? 'The body is not valid JSON.' : error.message,
+      cause: error,
+    });
+  }
+  return error;
+}
+
+function sendProblem(request: FastifyRequest, reply: FastifyReply, cause: unknown, log: Logger): void {
+  const error = ownError(cause);
+  if (!(error instanceof AppError) || error.status >= 500) {
+    log.error(
+      { err: error, request_id: request.id, method: request.method, route: request.routeOptions.url },
+      'a request failed',
+    );
+  }
+  const problem = toProblem(error, request.id);
+  const retryAfter = problem.context?.['retry_after'];
+  if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
+  reply.code(problem.status).header('content-type', PROBLEM_TYPE).send(JSON.stringify(problem));
+}
+
+/** Other methods that exist at this path, for a 405. */
+function methodsAt(routes: readonly Route[], path: string): string[] {
+  return routes
+    .filter((route) =>
+      new RegExp(`^${route.path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`).test(path),
+    )
+    .map((route) => route.method);
+}
+
+export function createHttpServer(options: HttpOptions): HttpServer {
+  const { routes, clock, log, publicCertificate } = options;
+  let server: Server | undefined;
+
+  const withPublic = (credentials: ServerCredentials): ServerCredentials =>
+    publicCertificate ? { ...publicCertificate, ca: credentials.ca } : credentials;
+
+  const app = Fastify({
+    serverFactory: (handler) => {
+      server = createServer(
+        {
+          ...tlsServerOptions(withPublic(options.credentials), { demand: 'per-request' }),
+          headersTimeout: HEADERS_TIMEOUT_MS,
+          requestTimeout: REQUEST_TIMEOUT_MS,
+          keepAliveTimeout: KEEP_ALIVE_MS,
+          noDelay: true,
+        },
+        handler,
+      );
+      return server;
+    },
+    bodyLimit: MAX_BODY_BYTES,
+    logger: false,
+    trustProxy: false,
+    genReqId: () => newId('req', clock),
+    routerOptions: { maxParamLength: 256 },
+    forceCloseConnections: 'idle',
+    frameworkErrors: (error, request, reply) => sendProblem(request, reply, error, log),
+  }) as unknown as FastifyInstance;
+  if (server === undefined) throw new Error('the HTTP server was not made');
+  const https: Server = server;
+  // A client that breaks its handshake is no event of ours.
+  https.on('tlsClientError', (error) => log.debug({ err: error }, 'a TLS handshake failed'));
+  if (publicCertificate) https.addContext(AGENT_SNI, secureContext(options.credentials));
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(securityHeaders({ hsts: publicCertificate !== undefined }));
+    reply.headers(API_HEADERS);
+    reply.header('x-request-id', request.id);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    log.debug(
+      {
+        request_id: request.id,
+        method: request.method,
+        route: request.routeOptions.url,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+      },
+      'request',
+    );
+  });
+  app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error, log));
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? '';
+    const methods = methodsAt(routes, path);
+    if (methods.length > 0) reply.header('allow', methods.join(', '));
+    const error =
+      methods.length > 0
+        ? new AppError('method_not_allowed', {
+            detail: `${request.method} is not allowed here.`,
+            hint: `Allowed: ${methods.join(', ')}.`,
+          })
+        : new AppError('not_found', { detail: `There is nothing at ${path.slice(0, 200)}.` });
+    sendProblem(request, reply, error, log);
+  });
+  for (const route of routes) mountRoute(app, route, options);
+
+  return {
+    server: https,
+    async listen({ host, port }) {
+      await app.ready();
+      await new Promise<void>((resolve, reject) => {
+        https.once('error', reject);
+        https.listen(port, host, () => {
+          https.off('error', reject);
+          resolve();
+        });
+      });
+      return https.address() as AddressInfo;
+    },
+    useCredentials(credentials) {
+      if (publicCertificate) https.addContext(AGENT_SNI, secureContext(credentials));
+      else https.setSecureContext(secureContext(credentials));
+    },
+    async close(hard) {
+      const end = () => https.closeAllConnections();
+      hard.addEventListener('abort', end, { once: true });
+      if (hard.aborted) end();
+      try {
+        await app.close();
+      } finally {
+        hard.removeEventListener('abort', end);
+      }
+    },
+  };
+}
