@@ -24,12 +24,12 @@ const NEW_X25519 = 'ssh, new connection, curve25519 key exchange';
 export const comparison: Comparison = {
   name: 'exec-latency',
   summary: 'one `true`: ours, a plain spawn, ssh multiplexed and new',
-  async run({ rounds = ROUNDS, progress }): Promise<Report> {
+  async run({ rounds = ROUNDS, cpuProfileDir, progress }): Promise<Report> {
     const sshMissing = sshObstacle();
     const machine = describeMachine({ OpenSSH: versionOf('ssh', '-V') ?? 'none' });
     await using closing = new AsyncDisposableStack();
     progress('starting an orchestrator and an agent');
-    const stack = closing.use(await startStack());
+    const stack = closing.use(await startStack({ cpuProfileDir }));
     await stack.startAgent();
     const spawner = closing.use(startSpawner());
     const time = async (file: string, args: readonly string[], env?: NodeJS.ProcessEnv) =>

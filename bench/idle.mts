@@ -69,11 +69,11 @@ const startsOf = (stack: Stack, env: NodeJS.ProcessEnv) => [
 export const comparison: Comparison = {
   name: 'idle',
   summary: 'RSS, PSS, anonymous memory, CPU and cold start: the agent and a bare Node with http',
-  async run({ seconds = SECONDS, rounds = STARTS, progress }): Promise<Report> {
+  async run({ seconds = SECONDS, rounds = STARTS, cpuProfileDir, progress }): Promise<Report> {
     const machine = describeMachine({});
     await using closing = new AsyncDisposableStack();
     progress('starting an orchestrator and an agent');
-    const stack = closing.use(await startStack());
+    const stack = closing.use(await startStack({ cpuProfileDir }));
     const port = await freePort();
     const bare = closing.use(startBare(port));
     await portAccepts(port, bare);

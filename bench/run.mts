@@ -1,7 +1,8 @@
-// `npm run bench -- [NAME…] [--json] [--rounds N] [--seconds N] [--mib N]`: ours against its peers, as ratios.
+// `npm run bench -- [NAME…] [--json] [--rounds N] [--seconds N] [--mib N] [--cpu-prof DIR]`: ours against its peers, as ratios.
 import { parseArgs } from 'node:util';
 import { comparison as execLatency } from './exec-latency.mts';
 import { comparison as idle } from './idle.mts';
+import { endAll } from './lib/child.ts';
 import type { BenchOptions, Comparison } from './lib/comparison.ts';
 import { type Report, toMarkdown } from './lib/report.ts';
 import { comparison as streaming } from './streaming.mts';
@@ -15,6 +16,7 @@ ${COMPARISONS.map(({ name, summary }) => `  ${name.padEnd(14)} ${summary}`).join
   --rounds N     measured rounds of what is repeated
   --seconds N    length of what is observed while idle (60)
   --mib N        size of a stream (512)
+  --cpu-prof DIR write CPU profiles of orchestrator and agent there; the ratios of such a run are too high
   --json         one JSON array of reports instead of Markdown
   --help
 
@@ -36,6 +38,7 @@ function parse() {
         rounds: { type: 'string' },
         seconds: { type: 'string' },
         mib: { type: 'string' },
+        'cpu-prof': { type: 'string' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -64,13 +67,22 @@ const options: BenchOptions = {
   rounds: positive('rounds', values.rounds),
   seconds: positive('seconds', values.seconds),
   mib: positive('mib', values.mib),
+  cpuProfileDir: values['cpu-prof'],
   progress: (text) => {
     if (terminal) process.stderr.write(`\r\x1b[K${text}`);
   },
 };
 
+let interrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    interrupted = true;
+    endAll();
+  });
+
 const reports: Report[] = [];
 for (const comparison of COMPARISONS) {
+  if (interrupted) break;
   if (positionals.length && !positionals.includes(comparison.name)) continue;
   try {
     const report = await comparison.run(options);
@@ -79,7 +91,8 @@ for (const comparison of COMPARISONS) {
     if (!values.json) process.stdout.write(`${toMarkdown(report)}\n`);
   } catch (error) {
     if (terminal) process.stderr.write('\r\x1b[K');
-    process.stderr.write(`bench: ${comparison.name} could not be measured: ${String(error)}\n`);
+    const reason = interrupted ? 'interrupted' : String(error);
+    process.stderr.write(`bench: ${comparison.name} could not be measured: ${reason}\n`);
     process.exitCode = 1;
   }
 }

@@ -24,14 +24,14 @@ const SSH = 'ssh, default cipher';
 export const comparison: Comparison = {
   name: 'streaming',
   summary: 'the throughput of a command that prints 512 MiB: ours, ssh, a local pipe',
-  async run({ rounds = ROUNDS, mib = MIB, progress }): Promise<Report> {
+  async run({ rounds = ROUNDS, mib = MIB, cpuProfileDir, progress }): Promise<Report> {
     const sshMissing = sshObstacle();
     const machine = describeMachine({ OpenSSH: versionOf('ssh', '-V') ?? 'none' });
     const bytes = mib * 1024 * 1024;
     const command = `dd if=/dev/zero bs=1M count=${mib} 2>/dev/null`;
     await using closing = new AsyncDisposableStack();
     progress('starting an orchestrator and an agent');
-    const stack = closing.use(await startStack());
+    const stack = closing.use(await startStack({ cpuProfileDir }));
     const agent = await stack.startAgent();
     const spawner = closing.use(startSpawner());
     const counted = async (file: string, args: readonly string[], env?: NodeJS.ProcessEnv) => {

@@ -10,6 +10,19 @@ export const plainEnv = (): NodeJS.ProcessEnv =>
     Object.entries(process.env).filter(([name]) => !/^(VM_AGENT_|VM_ORCHESTRATOR_|NODE_|npm_)/.test(name)),
   );
 
+/** What runs now. When a person interrupts, its end makes whatever waits for it fail, and each scope cleans up after itself. */
+const live = new Set<ChildProcess>();
+
+function tracked<C extends ChildProcess>(child: C): C {
+  live.add(child);
+  child.on('exit', () => live.delete(child));
+  return child;
+}
+
+export function endAll(): void {
+  for (const child of live) child.kill();
+}
+
 export interface Ran {
   ms: number;
   code: number | null;
@@ -28,15 +41,17 @@ export interface Spawner extends AsyncDisposable {
 
 /** The small process that starts all programs that are compared; one at a time. */
 export function startSpawner(): Spawner {
-  const child = fork(join(import.meta.dirname, '../peers/spawner.mjs'), [], {
-    execArgv: [],
-    env: plainEnv(),
-  });
+  const program = join(import.meta.dirname, '../peers/spawner.mjs');
+  const child = tracked(fork(program, [], { execArgv: [], env: plainEnv() }));
   return {
     pid: child.pid ?? 0,
     async run(file, args, env) {
       child.send({ file, args, env });
-      const [ran] = (await once(child, 'message')) as [Ran | { error: string }];
+      const gone = new AbortController();
+      const onExit = () => gone.abort(new Error(`the process that starts programs ended during ${file}`));
+      child.once('exit', onExit);
+      const [ran] = (await once(child, 'message', { signal: gone.signal })) as [Ran | { error: string }];
+      child.off('exit', onExit);
       if ('error' in ran) throw new Error(`${file} did not start: ${ran.error}`);
       if (ran.code !== 0)
         throw new Error(
@@ -76,7 +91,7 @@ const KEPT_OUTPUT = 16_384;
 
 /** Starts a program that stays. It is ended, by its own pid, when the owner's scope ends. */
 export function startDaemon(file: string, args: readonly string[], env?: NodeJS.ProcessEnv): Daemon {
-  const child = spawn(file, args, { env: env ?? plainEnv(), stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = tracked(spawn(file, args, { env: env ?? plainEnv(), stdio: ['ignore', 'pipe', 'pipe'] }));
   let output = '';
   const keep = (chunk: Buffer) => {
     output = (output + chunk).slice(-KEPT_OUTPUT);

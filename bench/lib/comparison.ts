@@ -7,6 +7,8 @@ export interface BenchOptions {
   seconds: number | undefined;
   /** Size of what is streamed, in MiB. */
   mib: number | undefined;
+  /** Both programs write a CPU profile there when they end. Profiling costs time: such a run's ratios are too high. */
+  cpuProfileDir: string | undefined;
   /** One line about what is going on, for a person who waits. */
   progress(text: string): void;
 }

@@ -42,7 +42,7 @@ function runNode(args: readonly string[], stdin: string, env: NodeJS.ProcessEnv)
 }
 
 /** `cpuProfileDir`: both programs write a .cpuprofile there when they end. */
-export async function startStack(options: { cpuProfileDir?: string } = {}): Promise<Stack> {
+export async function startStack(options: { cpuProfileDir: string | undefined }): Promise<Stack> {
   for (const bundle of [AGENT, ORCHESTRATOR])
     if (!existsSync(bundle)) throw new Error(`${bundle} is missing; run 'npm run build' first`);
   const { cpuProfileDir } = options;
