@@ -20,6 +20,14 @@ import { downloadedSource, localSource } from './source.ts';
 import { type Reporter, runSteps, undoSteps } from './step.ts';
 import type { Token } from './token.ts';
 
+export type Scope = 'all' | 'enrolment' | 'identity';
+
+const LEFT_OUT: Readonly<Record<Scope, readonly string[]>> = {
+  all: [],
+  enrolment: ['system-dependencies', 'runtime'],
+  identity: ['system-dependencies', 'runtime', 'service'],
+};
+
 export interface InstallOptions {
   mode: 'system' | 'user';
   /** Folder of a user-mode installation. */
@@ -32,8 +40,8 @@ export interface InstallOptions {
   skipDependencies: boolean;
   forceReinstall: boolean;
   dryRun: boolean;
-  /** `enrolment`: the programs are there; only identity, configuration and service are made. */
-  scope: 'all' | 'enrolment';
+  /** `enrolment`: the programs are there already; `identity`: and somebody else starts the agent. */
+  scope: Scope;
   /** Folder with archives that were downloaded from the orchestrator; undefined: `dist`. */
   artifacts: string | undefined;
   /** Folder of the built programs. */
@@ -64,8 +72,7 @@ export async function install(options: InstallOptions, deps: InstallDeps): Promi
   const ctx = await contextFor(options, deps);
   await preflight({ ...ctx, dryRun: options.dryRun });
   const all = installationPlan(ctx);
-  const steps =
-    options.scope === 'all' ? all : all.filter(({ id }) => id !== 'system-dependencies' && id !== 'runtime');
+  const steps = all.filter(({ id }) => !LEFT_OUT[options.scope].includes(id));
   if (options.forceReinstall && !options.dryRun && !(await isForceUnderWay(ctx))) {
     // The new token is proved to be of this orchestrator before the old identity goes.
     await ctx.orchestrator.anchor();

@@ -1,41 +1,16 @@
-import { request } from 'node:http';
 import { type Credentials, clientCredentials, readCredentials } from '../agent/identity/credentials.ts';
 import type { Clock } from '../base/clock.ts';
 import { type AgentHealth, agentHealthSchema } from '../protocol/agent-http.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { OwnStatus } from '../protocol/rest-registration.ts';
+import { askAgent } from './ask-agent.ts';
 import type { InstallContext } from './context.ts';
 
-const ASK_MS = 3000;
 const POLL_MS = 150;
 
 /** `GET /health` over plain HTTP on loopback; undefined when nothing of ours answers. */
-export function askHealth(port: number, clock: Clock): Promise<AgentHealth | undefined> {
-  return new Promise((resolve) => {
-    const sent = request({ host: '127.0.0.1', port, path: '/health', agent: false }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-      });
-      response.on('error', () => done(undefined));
-      response.on('end', () => done(parse(text)));
-    });
-    const timer = clock.setTimer(ASK_MS, () => sent.destroy(new Error('no answer')));
-    const done = (health: AgentHealth | undefined) => {
-      timer.cancel();
-      resolve(health);
-    };
-    sent.on('error', () => done(undefined));
-    sent.end();
-  });
-}
-
-function parse(text: string): AgentHealth | undefined {
-  try {
-    return agentHealthSchema.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
+export async function askHealth(port: number, clock: Clock): Promise<AgentHealth | undefined> {
+  return agentHealthSchema.safeParse(await askAgent(port, '/health', clock)).data;
 }
 
 /** Asks until the answer is good enough, or `alive` says that it never will be, or the time is over. */

@@ -1,7 +1,8 @@
 // The installer as a program: `npx zx provision/setup.mts`, or dist/setup.mjs, which /setup.sh starts.
 import { homedir, hostname } from 'node:os';
 import { Command } from 'commander';
-import { EXIT_HELP, runInstaller, withInstallOptions } from './command.ts';
+import { EXIT_HELP, type InstallFlags, withInstallOptions } from './command.ts';
+import { runInstaller } from './run-installer.ts';
 
 // Run by zx, the script stands among the arguments; run by node, it is the second.
 const at = process.argv.findIndex((word) => /(^|\/)setup\.m[tj]s$/.test(word));
@@ -15,7 +16,7 @@ const program = withInstallOptions(new Command('setup'))
   )
   .addHelpText('after', EXIT_HELP)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
-  .action(async (flags) => {
+  .action(async (flags: InstallFlags) => {
     process.exitCode = await runInstaller({
       flags,
       scope: 'all',

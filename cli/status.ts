@@ -1,0 +1,85 @@
+import type { Command } from 'commander';
+import type { AgentHealth, AgentInfo } from '../protocol/agent-http.ts';
+import { type CliContext, EXIT, layoutFor, withHome } from './context.ts';
+
+interface Flags {
+  home?: string;
+  port?: number;
+  json?: boolean;
+}
+
+export function addStatus(program: Command, ctx: CliContext): void {
+  withHome(program.command('status'))
+    .description('say how the agent on this machine is')
+    .option('--port <n>', 'port of its local interface (default: the configured one)', Number)
+    .option('--json', 'as JSON')
+    .addHelpText('after', '\nExit codes: 0 healthy, 1 degraded or unhealthy, 3 not running.\n')
+    .action(async (flags: Flags) => {
+      ctx.process.exitCode = await status(flags, ctx);
+    });
+}
+
+async function status(flags: Flags, ctx: CliContext): Promise<number> {
+  const { askAgent } = await import('../provision/ask-agent.ts');
+  const { systemClock } = await import('../base/clock.ts');
+  const { agentHealthSchema, agentInfoSchema } = await import('../protocol/agent-http.ts');
+  const { stdout } = ctx.process;
+  const port = flags.port ?? (await agentPort(flags, ctx));
+  const health = agentHealthSchema.safeParse(await askAgent(port, '/health', systemClock)).data;
+  if (health === undefined) {
+    const where = `127.0.0.1:${port}`;
+    stdout.write(
+      flags.json
+        ? `${JSON.stringify({ running: false, port })}\n`
+        : `not running: nothing of ours answers on ${where}\nStart it: systemctl start vm-agent, or vm-agent server --home DIR\n`,
+    );
+    return EXIT.notRunning;
+  }
+  const info = agentInfoSchema.safeParse(await askAgent(port, '/info', systemClock)).data;
+  stdout.write(
+    flags.json
+      ? `${JSON.stringify({ running: true, port, health, info: info ?? null }, null, 2)}\n`
+      : describe(health, info, port),
+  );
+  return health.status === 'healthy' ? EXIT.ok : EXIT.failed;
+}
+
+/** Where the running agent says that it listens; else the configured port; else the usual one. */
+async function agentPort(flags: Flags, ctx: CliContext): Promise<number> {
+  const { readFile } = await import('node:fs/promises');
+  const { endpointFile } = await import('../agent/main.ts');
+  const { loadAgentConfig } = await import('../agent/config.ts');
+  const { DEFAULT_PORT } = await import('../provision/port.ts');
+  const layout = layoutFor(flags.home, ctx);
+  try {
+    const { port } = JSON.parse(await readFile(endpointFile(layout), 'utf8')) as { port?: unknown };
+    if (typeof port === 'number') return port;
+  } catch {
+    // Not there, or others than root may not read it; they still may ask how the agent is.
+  }
+  return loadAgentConfig({ layout, env: ctx.process.env }).then(
+    (config) => config.server.port,
+    () => DEFAULT_PORT,
+  );
+}
+
+function describe(health: AgentHealth, info: AgentInfo | undefined, port: number): string {
+  const rows: [string, string][] = [
+    ['status', health.status],
+    ['vm_id', health.vm_id ?? '(not enrolled)'],
+    ['agent_id', health.agent_id ?? '(not enrolled)'],
+    ['version', health.version],
+    ['orchestrator', health.orchestrator_url ?? '(none)'],
+    ['connected', health.websocket_connected ? 'yes' : 'no'],
+    ['security', health.security_status],
+    ['tools', health.tools_enabled.join(', ') || '(none)'],
+    ['port', String(info?.port ?? port)],
+  ];
+  if (info !== undefined) {
+    rows.push(['pid', String(info.runtime.pid)], ['started', info.started_at]);
+    for (const { name, ok, detail } of info.conditions.filter((condition) => !condition.ok))
+      rows.push([ok ? name : `! ${name}`, detail]);
+  }
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join('');
+}
