@@ -54,12 +54,18 @@ export class FakeAgent {
     const count = this.received.length;
     await this.open();
     this.sendRaw(JSON.stringify(this.hello(hello)));
-    const welcome = await this.next('welcome', count);
+    return this.next('welcome', count);
+  }
+
+  get #isClosed(): boolean {
+    return this.#socket === undefined || this.#socket.readyState >= this.#socket.CLOSING;
+  }
+
+  /** At once: the frames that follow belong to the session that it names. */
+  #onWelcome(welcome: Welcome): void {
     this.sessionId = welcome.session_id;
-    if (welcome.resumed)
-      for (const frame of this.link.resume(welcome.recv_seq)) this.sendRaw(JSON.stringify(frame));
-    else this.link.reset();
-    return welcome;
+    if (!welcome.resumed) this.link.reset();
+    else for (const frame of this.link.resume(welcome.recv_seq)) this.sendRaw(JSON.stringify(frame));
   }
 
   hello(over: Partial<Hello> = {}): Hello {
@@ -173,8 +179,10 @@ export class FakeAgent {
     from = 0,
   ): Promise<Extract<OrchestratorMessage, { type: T }>> {
     const find = () => this.received.slice(from).find((message) => message.type === type);
-    await this.until(() => find() !== undefined);
-    return find() as Extract<OrchestratorMessage, { type: T }>;
+    await this.until(() => find() !== undefined || this.#isClosed);
+    const found = find();
+    if (found === undefined) throw new Error(`the link was closed before a ${type} came`);
+    return found as Extract<OrchestratorMessage, { type: T }>;
   }
 
   /** The payload of the `count`th command. */
@@ -197,6 +205,7 @@ export class FakeAgent {
     if (parsed.kind !== 'ok') throw new Error(`the orchestrator sent ${text}`);
     const { message } = parsed;
     this.received.push(message);
+    if (message.type === 'welcome') this.#onWelcome(message);
     if ('seq' in message) this.#onSequenced(message);
     if (message.type === 'ack') this.link.acknowledged(message.ack);
     if (message.type === 'output_ack')
