@@ -111,7 +111,10 @@ export class Channel {
       state = afterConnection(state, closed, openFor);
       this.#heartbeat.stop();
       const why = explainFailure(closed);
-      onStatus(false, closed.wasOpen ? `the connection was lost: ${why}` : `cannot connect to ${url}: ${why}`);
+      onStatus(
+        false,
+        closed.wasOpen ? `the connection was lost: ${why}` : `cannot connect to ${url}: ${why}`,
+      );
       log.warn(
         { url, close_code: closed.code, err: closed.error },
         closed.wasOpen

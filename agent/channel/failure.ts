@@ -21,7 +21,8 @@ const BY_CODE: Readonly<Record<string, string>> = {
     'its certificate is not of the CA that this machine was enrolled with; something between may intercept TLS',
   ERR_TLS_CERT_ALTNAME_INVALID:
     'its certificate is not made for agents; is this address an orchestrator’s, with its port for agents?',
-  ERR_NOT_AN_ORCHESTRATOR: 'it shows the certificate of something that is no orchestrator; it was not trusted',
+  ERR_NOT_AN_ORCHESTRATOR:
+    'it shows the certificate of something that is no orchestrator; it was not trusted',
   ERR_SSL_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'it did not get this agent’s certificate',
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: 'it says that this agent’s certificate has expired',
   ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: 'it does not know the CA of this agent’s certificate',

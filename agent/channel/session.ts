@@ -19,6 +19,9 @@ import type { Connection } from './connection.ts';
 type Message<T extends OrchestratorMessage['type']> = Extract<OrchestratorMessage, { type: T }>;
 type Sequenced = Extract<AgentMessage, { seq: number }>;
 
+type WithoutSeq<M> = M extends Sequenced ? Omit<M, 'seq' | 'ack'> : never;
+type Unnumbered = WithoutSeq<Sequenced>;
+
 /** What the agent says of itself in `hello`; the session adds what is the session's. */
 export type HelloBody = Omit<
   Hello,
@@ -69,7 +72,10 @@ export class Session {
       output_ack: (message) => handlers.onOutputAck(message),
       credit: (message) => handlers.onCredit(message),
       goaway: (message, from) => {
-        log.info({ reason: message.reason, retry_after: message.retry_after }, 'the orchestrator says goodbye');
+        log.info(
+          { reason: message.reason, retry_after: message.retry_after },
+          'the orchestrator says goodbye',
+        );
         from.retryAfter(message.retry_after);
         from.close(CLOSE.goingAway, 'goaway');
       },
@@ -199,7 +205,7 @@ export class Session {
   }
 
   /** Without a session nothing is kept: the next `welcome` has everything said again. */
-  #push(body: { type: 'state' | 'result' } & object): void {
+  #push(body: Unnumbered): void {
     if (this.#id === undefined) return;
     this.#send(this.#withAck(this.#link.push(body as Omit<Sequenced, 'seq'>)));
   }

@@ -29,7 +29,8 @@ export async function recover(options: {
   const marks = new Set(lost.filter((e) => e.bootId === bootId).map((e) => markOf(e.commandId)));
   if (marks.size > 0) {
     const { killed, left } = await killTree(() => findMarked(marks), clock);
-    if (killed > 0 || left > 0) log.warn({ killed, left }, 'ended processes of commands that lost their agent');
+    if (killed > 0 || left > 0)
+      log.warn({ killed, left }, 'ended processes of commands that lost their agent');
   }
 
   const spools: OutputSpool[] = [];

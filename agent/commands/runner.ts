@@ -90,7 +90,11 @@ export class CommandRunner {
   }
 
   /** Every command whose end is not acknowledged, as `hello` names them. */
-  inFlight(): { id: string; state: CommandResult['state'] | 'accepted' | 'running'; offsets: Record<Stream, number> }[] {
+  inFlight(): {
+    id: string;
+    state: CommandResult['state'] | 'accepted' | 'running';
+    offsets: Record<Stream, number>;
+  }[] {
     return this.#options.journal.open().map((entry) => ({
       id: entry.commandId,
       state: entry.state === 'ended' ? entry.result.state : entry.state,
@@ -264,7 +268,10 @@ export class CommandRunner {
       })
       .catch((cause: unknown) => log.error({ err: cause, command_id: id }, 'a command could not be ended'));
     this.#running.set(id, { call, done, spool });
-    log.info({ command_id: id, job_id: payload.job_id, tool: payload.tool, by: payload.actor.name }, 'started');
+    log.info(
+      { command_id: id, job_id: payload.job_id, tool: payload.tool, by: payload.actor.name },
+      'started',
+    );
   }
 
   async #finish(id: string, result: CommandResult): Promise<void> {

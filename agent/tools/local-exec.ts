@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
-import { newId } from '../../base/random.ts';
 import type { Logger } from '../../base/logger.ts';
+import { newId } from '../../base/random.ts';
 import { SHELL_TOOL } from '../../protocol/tool-manifest.ts';
 import { LeftoverSweeper } from '../executor/leftovers.ts';
 import { PipePool } from '../executor/pipes.ts';

@@ -1,8 +1,8 @@
+import { SHELL_TOOL, type ShellArguments, shellArgumentsSchema } from '../../protocol/tool-manifest.ts';
 import type { LeftoverSweeper } from '../executor/leftovers.ts';
 import type { PipePool } from '../executor/pipes.ts';
 import { findTree, killTree, terminateTree } from '../executor/process-tree.ts';
 import { type ProcessEnd, type RunningShell, spawnShell } from '../executor/spawn.ts';
-import { SHELL_TOOL, type ShellArguments, shellArgumentsSchema } from '../../protocol/tool-manifest.ts';
 import type { Tool, ToolContext, ToolEnd } from './tool.ts';
 
 /** After SIGTERM a command's processes have this long until SIGKILL. */
@@ -56,11 +56,7 @@ export function shellTool(options: ShellOptions): Tool<typeof shellArgumentsSche
   };
 }
 
-async function runShell(
-  options: ShellOptions,
-  context: ToolContext,
-  args: ShellArguments,
-): Promise<ToolEnd> {
+async function runShell(options: ShellOptions, context: ToolContext, args: ShellArguments): Promise<ToolEnd> {
   const cwd = args.cwd ?? options.cwd;
   let shell: RunningShell;
   try {

@@ -1,0 +1,308 @@
+import type { Clock } from '../base/clock.ts';
+import { isoTime } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import { closeAll } from '../base/shutdown.ts';
+import type { ServerCredentials } from '../base/tls-server.ts';
+import { type DiskLayout, journalFile, spoolDir } from '../protocol/disk-layout.ts';
+import { Channel } from './channel/channel.ts';
+import { sampleLoad } from './channel/load-sample.ts';
+import type { SessionHandlers } from './channel/session.ts';
+import { Journal } from './commands/journal.ts';
+import { CommandRunner } from './commands/runner.ts';
+import { EnvelopeVerifier } from './commands/verify-envelope.ts';
+import type { FrozenConfig } from './config.ts';
+import { LeftoverSweeper } from './executor/leftovers.ts';
+import { OutputSender } from './executor/output-sender.ts';
+import { PipePool } from './executor/pipes.ts';
+import { Health } from './health.ts';
+import { type AgentFacts, CONDITION } from './http/health.ts';
+import { AgentHttpServer } from './http/server.ts';
+import { bootId } from './identity/boot-id.ts';
+import { type Credentials, clientCredentials } from './identity/credentials.ts';
+import { hostFacts, machineHash } from './identity/host-facts.ts';
+import { renewalLoop } from './identity/renewal.ts';
+import { createRegistry } from './tools/registry.ts';
+import { commandEnvironment, shellTool } from './tools/shell-execute.ts';
+
+/** What this version can do beyond the least that `vm-agent.v1` asks for. */
+const FEATURES: readonly string[] = ['shell', 'cancel', 'output', 'resume'];
+const PRUNE_EVERY_MS = 3_600_000;
+const KEEP_ENDED_MS = 7 * 24 * 3_600_000;
+/** How long a stop waits for the results of what it ended to reach the orchestrator. */
+const LAST_WORDS_MS = 2000;
+
+export interface AgentOptions {
+  layout: DiskLayout;
+  config: FrozenConfig;
+  clock: Clock;
+  random: Random;
+  log: Logger;
+  version: string;
+  hostname: string;
+  /** Whose rights commands have: the daemon's own. */
+  user: { name: string; home: string; lang?: string | undefined };
+  runtime: AgentFacts['runtime'];
+  /** Another certificate for the local port than the agent's own. */
+  localTls?: { cert: string; key: string } | undefined;
+}
+
+/** Joins the parts of the daemon; `start`, then `connect` once there are credentials, then `stop`. */
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #health: Health;
+  readonly #registry;
+  readonly #pipes: PipePool;
+  readonly #leftovers: LeftoverSweeper;
+  readonly #journal: Journal;
+  readonly #http: AgentHttpServer;
+  readonly #facts: AgentFacts;
+  readonly #stopping = new AbortController();
+  readonly #onWebsocket: (ok: boolean, detail: string) => void;
+  readonly #onCertificate: (ok: boolean, detail: string) => void;
+  readonly #onJournal: (ok: boolean, detail: string) => void;
+  readonly #onEnrolled: (ok: boolean, detail: string) => void;
+  #credentials: Credentials | undefined;
+  #runner: CommandRunner | undefined;
+  #channel: Channel | undefined;
+  #renewal: Promise<void> = Promise.resolve();
+
+  /** @throws AppError `conflict` when another agent holds the same state. */
+  constructor(options: AgentOptions) {
+    const { layout, config, clock, log, user } = options;
+    this.#options = options;
+    this.#health = new Health((c) =>
+      log[c.ok ? 'info' : 'warn']({ condition: c.name, ok: c.ok }, `${c.name}: ${c.detail}`),
+    );
+    this.#onEnrolled = this.#health.define(CONDITION.enrolled, 'unhealthy', 'this machine is not enrolled');
+    this.#onCertificate = this.#health.define(CONDITION.certificate, 'degraded', 'there is no certificate');
+    this.#onWebsocket = this.#health.define(CONDITION.websocket, 'degraded', 'not connected yet');
+    this.#onJournal = this.#health.define(CONDITION.journal, 'unhealthy', 'not open yet');
+    this.#journal = new Journal(journalFile(layout));
+    this.#onJournal(true, 'writable');
+    this.#pipes = new PipePool(`${layout.state}/pipes`);
+    this.#leftovers = new LeftoverSweeper({
+      clock,
+      onKilled: (killed) => log.info({ killed }, 'ended processes that commands left behind'),
+    });
+    const { enabled, timeout } = config.tools.shell_executor;
+    this.#registry = createRegistry([
+      shellTool({
+        pipes: this.#pipes,
+        leftovers: this.#leftovers,
+        enabled,
+        defaultTimeoutS: timeout,
+        env: commandEnvironment(user),
+        cwd: user.home,
+      }),
+    ]);
+    this.#facts = {
+      health: this.#health,
+      registry: this.#registry,
+      version: options.version,
+      vmId: null,
+      agentId: null,
+      orchestratorUrl: config.orchestrator.url ?? null,
+      name: config.agent.name ?? null,
+      labels: config.agent.labels,
+      features: FEATURES,
+      hostname: options.hostname,
+      startedAt: isoTime(clock.now()),
+      runtime: options.runtime,
+    };
+    this.#http = new AgentHttpServer({
+      clock,
+      log,
+      host: config.server.host,
+      port: config.server.port,
+      tls: undefined,
+      facts: this.#facts,
+      ca: () => this.#credentials?.ca,
+      auth: () => ({
+        apiKey: this.#credentials?.apiKey,
+        organizationId: this.#credentials?.trust.commandKeys.organization_id,
+        trustDomain: this.#credentials?.trust.commandKeys.trust_domain,
+      }),
+      ownNames: () => {
+        const agentId = this.#credentials?.agentId;
+        const own = agentId === undefined ? [] : [`${agentId}.agent.internal`];
+        return [options.hostname.toLowerCase(), ...own];
+      },
+    });
+  }
+
+  get port(): number {
+    return this.#http.port;
+  }
+
+  /** Opens the local port. @throws AppError when it cannot be had. */
+  async start(): Promise<void> {
+    await this.#http.listen();
+    // Made while nothing is asked for, so that the first command does not wait for them.
+    this.#pipes.refill().catch((cause: unknown) => {
+      this.#options.log.error({ err: cause }, 'pipes for commands cannot be made; is mkfifo(1) installed?');
+    });
+    this.#housekeep();
+  }
+
+  /** Ends what an earlier process left, then keeps the connection to the orchestrator. */
+  async connect(credentials: Credentials): Promise<void> {
+    const { clock, random, log, config, layout, user } = this.#options;
+    this.#useCredentials(credentials);
+    const boot = bootId();
+    const machine = machineHash(layout.root);
+    const sender: OutputSender = new OutputSender({
+      clock,
+      onReadFailure: (id, delivered, cause) => runner.onOutputLost(id, delivered, cause),
+    });
+    const runner = new CommandRunner({
+      clock,
+      log,
+      journal: this.#journal,
+      registry: this.#registry,
+      verifier: new EnvelopeVerifier(credentials.trust.commandKeys),
+      sender,
+      port: {
+        state: (id, state, at) => channel.session.sendState(id, state, at),
+        result: (id, result) => channel.session.sendResult(id, result),
+        error: (code, message, ref) => channel.session.sendError(code, message, ref),
+      },
+      spoolFolder: spoolDir(layout),
+      bootId: boot,
+      user: user.name,
+      onJournal: this.#onJournal,
+    });
+    const channel = new Channel({
+      clock,
+      random,
+      log,
+      url: config.orchestrator.websocket_url ?? credentials.websocketUrl,
+      credentials: () => clientCredentials(this.#credentials ?? credentials),
+      identity: {
+        agentId: credentials.agentId,
+        organizationId: credentials.trust.commandKeys.organization_id,
+      },
+      hello: () => {
+        const { tools, sha256 } = this.#registry.manifest();
+        return {
+          agent_version: this.#options.version,
+          features: [...FEATURES],
+          tools,
+          tool_manifest_sha256: sha256,
+          policy_sha256: null,
+          boot_id: boot,
+          machine_hash: machine,
+          in_flight: runner.inFlight(),
+          command_seq: runner.commandSeq,
+          facts: hostFacts(),
+        };
+      },
+      handlers: handlersOf(runner, sender, clock),
+      sampleLoad: () => sampleLoad(layout.state),
+      onStatus: (connected, detail) => {
+        if (!connected) sender.setLink(undefined);
+        this.#onWebsocket(connected, detail);
+      },
+    });
+    this.#runner = runner;
+    this.#channel = channel;
+    await runner.start();
+    channel.start();
+    this.#renewal = renewalLoop(
+      {
+        layout,
+        clock,
+        random,
+        log,
+        current: () => this.#credentials ?? credentials,
+        onRenewed: async (renewed) => {
+          this.#useCredentials(renewed);
+          if (!(await channel.reconnect()))
+            log.warn('the renewed certificate is used from the next connection on');
+        },
+        onStatus: this.#onCertificate,
+      },
+      this.#stopping.signal,
+    );
+  }
+
+  /**
+   * Ends running commands (they cannot outlive the daemon that watches them), gives their results a moment to reach
+   * the orchestrator, and closes everything. What is not delivered is in the journal for the next start.
+   */
+  async stop(): Promise<void> {
+    const { clock } = this.#options;
+    this.#stopping.abort(new Error('the agent stops'));
+    await closeAll([
+      () => this.#journal.close(),
+      () => this.#pipes.close(),
+      () => this.#http.close(),
+      () => this.#renewal,
+      () => this.#channel?.stop(),
+      async () => {
+        const until = clock.monotonic() + LAST_WORDS_MS;
+        while (this.#health.isOk(CONDITION.websocket) && this.#hasUndelivered() && clock.monotonic() < until)
+          await clock.sleep(20);
+      },
+      () => this.#leftovers.idle(),
+      () => this.#runner?.stop(),
+    ]);
+  }
+
+  #hasUndelivered(): boolean {
+    return this.#journal.open().some((entry) => entry.state === 'ended');
+  }
+
+  #useCredentials(credentials: Credentials): void {
+    const { config, localTls } = this.#options;
+    this.#credentials = credentials;
+    this.#facts.vmId = credentials.vmId;
+    this.#facts.agentId = credentials.agentId;
+    this.#facts.orchestratorUrl ??= new URL(credentials.websocketUrl).origin.replace(/^wss/, 'https');
+    this.#onEnrolled(true, `enrolled as ${credentials.agentId}`);
+    const server: ServerCredentials = {
+      cert: localTls?.cert ?? credentials.certificate,
+      key: localTls?.key ?? credentials.key,
+      ca: credentials.roots,
+    };
+    if (config.server.ssl.enabled) this.#http.replaceCredentials(server);
+  }
+
+  #housekeep(): void {
+    const { clock, log } = this.#options;
+    const prune = () => {
+      try {
+        this.#journal.prune(clock.now(), KEEP_ENDED_MS);
+        this.#onJournal(true, 'writable');
+      } catch (cause) {
+        log.error({ err: cause }, 'the journal cannot be pruned');
+        this.#onJournal(false, `cannot be written: ${(cause as Error).message}`);
+      }
+      timer = clock.setTimer(PRUNE_EVERY_MS, prune, { background: true });
+    };
+    let timer = clock.setTimer(PRUNE_EVERY_MS, prune, { background: true });
+    this.#stopping.signal.addEventListener('abort', () => timer.cancel(), { once: true });
+  }
+}
+
+function handlersOf(runner: CommandRunner, sender: OutputSender, clock: Clock): SessionHandlers {
+  return {
+    onCommand: (message) => runner.onCommand(message),
+    onCancel: (message) => runner.onCancel(message.command_id),
+    onOutputAck: ({ command_id, stream, durable_offset }) =>
+      sender.acknowledged(command_id, stream, durable_offset),
+    onCredit: (credit) => sender.setCredit(credit),
+    onResultsAcknowledged: (ids) => {
+      for (const id of ids) runner.onAcknowledged(id);
+    },
+    onWelcome: (welcome, connection) => {
+      runner.setClockSkew(Date.parse(welcome.server_time) - clock.now());
+      const { command_credit, link_credit } = welcome.limits;
+      sender.setLink(
+        { send: (frame, done) => connection.sendBinary(frame, done) },
+        { command: command_credit, link: link_credit },
+      );
+      if (!welcome.resumed) runner.resend();
+    },
+  };
+}

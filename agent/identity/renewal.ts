@@ -1,0 +1,114 @@
+import { X509Certificate } from 'node:crypto';
+import type { Clock } from '../../base/clock.ts';
+import { isoTime } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Random } from '../../base/random.ts';
+import { RENEW_AT, RENEW_JITTER } from '../../protocol/certificate-profile.ts';
+import type { DiskLayout } from '../../protocol/disk-layout.ts';
+import { checkOwnCertificate, fingerprintOf, parseCertificates } from './certificates.ts';
+import { type Credentials, clientCredentials, readCredentials, replaceCertificate } from './credentials.ts';
+import { createCsr } from './csr.ts';
+import { requestRenewal } from './renew-request.ts';
+
+export interface Validity {
+  notBeforeMs: number;
+  notAfterMs: number;
+}
+
+/** When to renew: at half of its life, a tenth of its life earlier or later, so that a fleet does not come at once. */
+export function renewalTime(validity: Validity, random: Random): number {
+  const life = validity.notAfterMs - validity.notBeforeMs;
+  return validity.notBeforeMs + life * (RENEW_AT + RENEW_JITTER * (2 * random() - 1));
+}
+
+const RETRY_MIN_MS = 60_000;
+const RETRY_MAX_MS = 3_600_000;
+
+/** After a failure: a twentieth of what is left, between a minute and an hour, plus up to a fifth. */
+export function retryTime(nowMs: number, validity: Validity, random: Random): number {
+  const wait = Math.min(RETRY_MAX_MS, Math.max(RETRY_MIN_MS, (validity.notAfterMs - nowMs) / 20));
+  return nowMs + wait * (1 + 0.2 * random());
+}
+
+export function validityOf(certificatePem: string): Validity {
+  const leaf = new X509Certificate(certificatePem);
+  return { notBeforeMs: leaf.validFromDate.getTime(), notAfterMs: leaf.validToDate.getTime() };
+}
+
+export interface RenewalOptions {
+  layout: DiskLayout;
+  clock: Clock;
+  random: Random;
+  log: Logger;
+  current(): Credentials;
+  /** The new ones are on disk: connect with them. */
+  onRenewed(credentials: Credentials): Promise<void>;
+  /** Whether the present certificate counts, with a sentence for people. */
+  onStatus(ok: boolean, detail: string): void;
+}
+
+/**
+ * Renews the certificate for as long as the agent runs. The key stays, so only one file changes, in one step:
+ * whatever is on disk after a crash is a pair that belongs together.
+ */
+export async function renewalLoop(options: RenewalOptions, signal: AbortSignal): Promise<void> {
+  const { clock, random, log, current, onStatus } = options;
+  let at = renewalTime(validityOf(current().certificate), random);
+  while (!signal.aborted) {
+    const validity = validityOf(current().certificate);
+    const valid = clock.now() < validity.notAfterMs;
+    const end = isoTime(validity.notAfterMs);
+    onStatus(valid, valid ? `valid until ${end}` : `ended at ${end}; it is kept and renewal is tried`);
+    await clock.sleep(Math.max(0, at - clock.now()), signal).catch(() => undefined);
+    if (signal.aborted) return;
+    try {
+      const { credentials, renewAfterMs } = await renewOnce(options);
+      if (credentials === undefined) at = Math.max(renewAfterMs, clock.now() + RETRY_MIN_MS);
+      else {
+        at = renewalTime(validityOf(credentials.certificate), random);
+        log.info({ renew_at: isoTime(at) }, 'the certificate was renewed');
+        await options.onRenewed(credentials);
+      }
+    } catch (cause) {
+      at = retryTime(clock.now(), validity, random);
+      log.warn(
+        { err: cause, again_at: isoTime(at) },
+        'the certificate could not be renewed; the old one stays',
+      );
+    }
+  }
+}
+
+/** Undefined credentials: the orchestrator answered with the certificate that is here already. */
+async function renewOnce(
+  options: RenewalOptions,
+): Promise<{ credentials: Credentials | undefined; renewAfterMs: number }> {
+  const { layout, clock } = options;
+  const own = options.current();
+  const answer = await requestRenewal({
+    websocketUrl: own.websocketUrl,
+    credentials: clientCredentials(own),
+    csrPem: await createCsr(own.key, own.vmId),
+    clock,
+  });
+  const renewAfterMs = Date.parse(answer.renew_after);
+  const [leaf] = parseCertificates(answer.certificate);
+  const [before] = parseCertificates(own.certificate);
+  if (leaf === undefined) throw new Error('the answer holds no certificate');
+  if (before !== undefined && fingerprintOf(leaf) === fingerprintOf(before))
+    return { credentials: undefined, renewAfterMs };
+  checkOwnCertificate({
+    certificate: answer.certificate,
+    roots: own.roots.map((pem) => new X509Certificate(pem)),
+    key: own.key,
+    agentId: own.agentId,
+    nowMs: clock.now(),
+  });
+  // A bundle without any pinned root would leave the agent unable to trust anybody.
+  const pinned = parseCertificates(answer.ca_certificate).some((certificate) =>
+    own.trust.caPins.roots.includes(fingerprintOf(certificate)),
+  );
+  const ca = pinned && answer.ca_certificate.trim() !== own.ca.trim() ? { ca: answer.ca_certificate } : {};
+  await replaceCertificate(layout, { certificate: answer.certificate, ...ca });
+  return { credentials: await readCredentials(layout), renewAfterMs };
+}

@@ -1,0 +1,193 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { hostname, userInfo } from 'node:os';
+import { Writable } from 'node:stream';
+import { writeFileAtomic } from '../base/atomic-file.ts';
+import { systemClock } from '../base/clock.ts';
+import { createLogger, type Logger, type LogLevel } from '../base/logger.ts';
+import { systemRandom } from '../base/random.ts';
+import { shutdownFromSignals } from '../base/shutdown.ts';
+import { agentLogFile, type DiskLayout, diskLayout } from '../protocol/disk-layout.ts';
+import { AppError } from '../protocol/errors.ts';
+import { Agent } from './agent.ts';
+import { type FrozenConfig, loadAgentConfig } from './config.ts';
+import { type Credentials, readCredentials } from './identity/credentials.ts';
+import { PROGRAM_VERSION } from './identity/program-version.ts';
+
+export interface DaemonOptions {
+  /** `VM_AGENT_HOME` or `--home`; without it the system's paths. */
+  home?: string | undefined;
+  configFile?: string | undefined;
+  /** Flags of the command line as a configuration tree, e.g. `{server: {port: 0}}`. */
+  flags?: Record<string, unknown>;
+}
+
+const ENROLMENT_POLL_MS = 5000;
+const LEVELS: Readonly<Record<FrozenConfig['logging']['level'], LogLevel>> = {
+  DEBUG: 'debug',
+  INFO: 'info',
+  WARNING: 'warn',
+  ERROR: 'error',
+};
+
+/** Where a running agent can be reached, for programs on the same machine. JSON: `{pid, port}`. */
+export const endpointFile = (layout: DiskLayout): string => `${layout.state}/endpoint.json`;
+
+/**
+ * Runs the daemon until it is told to stop: SIGTERM or SIGINT once to finish in order, again to give up at once.
+ * @returns the exit code. @throws AppError for what keeps it from starting.
+ */
+export async function runDaemon(options: DaemonOptions): Promise<number> {
+  const layout = diskLayout(options.home);
+  const config = await loadAgentConfig({
+    layout,
+    file: options.configFile,
+    env: process.env,
+    flags: options.flags ?? {},
+  });
+  refuseUnsupported(config);
+  for (const folder of [layout.state, layout.log]) await mkdir(folder, { recursive: true, mode: 0o700 });
+  const { log, close } = createLogger({
+    name: 'vm-agent',
+    level: LEVELS[config.logging.level],
+    stream: process.stdout.isTTY ? readable(process.stdout) : process.stdout,
+    file: {
+      path: config.logging.file ?? agentLogFile(layout),
+      maxBytes: config.logging.max_size,
+      maxFiles: config.logging.backup_count,
+    },
+    onFileError: (error) =>
+      process.stderr.write(`vm-agent: the log file cannot be written: ${error.message}\n`),
+  });
+  const shutdown = shutdownFromSignals(process);
+  shutdown.hard.addEventListener('abort', () => process.exit(1));
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'the agent failed');
+    process.exit(1);
+  });
+  try {
+    await serve(layout, config, log, shutdown.graceful);
+    return 0;
+  } finally {
+    shutdown.dispose();
+    await close();
+  }
+}
+
+async function serve(
+  layout: DiskLayout,
+  config: FrozenConfig,
+  log: Logger,
+  graceful: AbortSignal,
+): Promise<void> {
+  const agent = new Agent({
+    layout,
+    config,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    version: PROGRAM_VERSION,
+    hostname: hostname(),
+    user: { ...whoAmI(), lang: process.env['LANG'] },
+    runtime: { node: process.version, platform: process.platform, arch: process.arch, pid: process.pid },
+    localTls: await localTls(config),
+  });
+  try {
+    await agent.start();
+    log.info(
+      { version: PROGRAM_VERSION, host: config.server.host, port: agent.port, pid: process.pid },
+      'listening',
+    );
+    await writeFileAtomic(endpointFile(layout), JSON.stringify({ pid: process.pid, port: agent.port }), {
+      mode: 0o644,
+    });
+    const credentials = await untilEnrolled(layout, log, graceful);
+    if (credentials !== undefined) await agent.connect(credentials);
+    if (!graceful.aborted)
+      await new Promise<void>((resolve) =>
+        graceful.addEventListener('abort', () => resolve(), { once: true }),
+      );
+    log.info(`stopping: ${String(graceful.reason instanceof Error ? graceful.reason.message : 'asked to')}`);
+  } finally {
+    await agent.stop();
+  }
+  log.info('stopped');
+}
+
+/** An agent that is not enrolled yet stays up and says so, until it is. Undefined when it was stopped before. */
+async function untilEnrolled(
+  layout: DiskLayout,
+  log: Logger,
+  graceful: AbortSignal,
+): Promise<Credentials | undefined> {
+  for (let said = ''; !graceful.aborted; ) {
+    try {
+      return await readCredentials(layout);
+    } catch (cause) {
+      if (!(cause instanceof AppError) || cause.code !== 'not_enrolled') throw cause;
+      if (cause.message !== said) log.warn({ hint: cause.hint }, cause.message);
+      said = cause.message;
+    }
+    await systemClock.sleep(ENROLMENT_POLL_MS, graceful).catch(() => undefined);
+  }
+  return undefined;
+}
+
+/** Settings that would promise what this version does not do. */
+function refuseUnsupported(config: FrozenConfig): void {
+  const { run_as: runAs } = config.tools.shell_executor;
+  const own = whoAmI().name;
+  if (runAs !== undefined && runAs !== own)
+    throw new AppError('unsupported', {
+      detail: `tools.shell_executor.run_as is ${runAs}, but commands run as the agent's own user ${own} in this version.`,
+      hint: `Remove the key, or run the agent as ${runAs}.`,
+    });
+}
+
+async function localTls(config: FrozenConfig): Promise<{ cert: string; key: string } | undefined> {
+  const { cert_file: certFile, key_file: keyFile } = config.server.ssl;
+  if (certFile === undefined || keyFile === undefined) return undefined;
+  const read = (path: string, key: string) =>
+    readFile(path, 'utf8').catch((cause: unknown) => {
+      throw new AppError('config_invalid', { detail: `server.ssl.${key}: ${path} cannot be read.`, cause });
+    });
+  return { cert: await read(certFile, 'cert_file'), key: await read(keyFile, 'key_file') };
+}
+
+function whoAmI(): { name: string; home: string } {
+  try {
+    const { username, homedir } = userInfo();
+    return { name: username, home: homedir };
+  } catch {
+    // A uid without an entry in passwd, as in some containers.
+    return { name: String(process.getuid?.() ?? 'unknown'), home: '/' };
+  }
+}
+
+/** JSON lines as a person reads them. */
+function readable(out: NodeJS.WriteStream): Writable {
+  return new Writable({
+    decodeStrings: false,
+    write(line: string, _encoding, done) {
+      const {
+        time,
+        level,
+        msg,
+        name: _name,
+        err,
+        hint,
+        ...rest
+      } = JSON.parse(line) as Record<string, unknown>;
+      const details = Object.entries(rest).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+      const message = (err as { message?: string } | undefined)?.message;
+      const parts = [
+        String(time).slice(11, 19),
+        String(level).toUpperCase().padEnd(5),
+        String(msg ?? ''),
+        ...(hint === undefined ? [] : [String(hint)]),
+        ...(message === undefined ? [] : [`(${message})`]),
+        ...details,
+      ];
+      out.write(`${parts.join(' ')}\n`, () => done());
+    },
+  });
+}
