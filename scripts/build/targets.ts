@@ -7,15 +7,15 @@ export const PROGRAMS: readonly { readonly name: string; readonly entry: string 
   { name: 'setup', entry: 'provision/setup.mts' },
 ];
 
-/** Scripts for the browser. */
+/** Scripts and style sheets for the browser. */
 export const PAGES: readonly { readonly out: string; readonly entry: string }[] = [
   { out: 'dashboard/app.js', entry: 'orchestrator/dashboard/app.ts' },
+  { out: 'dashboard/style.css', entry: 'orchestrator/dashboard/style.css' },
 ];
 
 /** Files and folders taken as they are. */
 export const COPIES: readonly { readonly out: string; readonly from: string }[] = [
   { out: 'dashboard/index.html', from: 'orchestrator/dashboard/index.html' },
-  { out: 'dashboard/style.css', from: 'orchestrator/dashboard/style.css' },
   { out: 'units', from: 'provision/units' },
   { out: 'bootstrap.sh', from: 'provision/bootstrap.sh' },
 ];

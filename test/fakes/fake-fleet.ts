@@ -138,7 +138,8 @@ export function createFakeFleet(options: { now: () => number }): FakeFleet {
         token,
         expires_at: iso(ttl_s * 1000),
         one_liner: oneLiner,
-        setup_command: 'npx zx provision/setup.mts --server-url https://orchestrator.example:8443 --token-stdin',
+        setup_command:
+          'npx zx provision/setup.mts --server-url https://orchestrator.example:8443 --token-stdin',
       };
     },
     revokeToken(id) {

@@ -69,10 +69,18 @@ export async function startFakeRestApi(options: FakeRestApiOptions): Promise<Fak
       lastEventId: String(request.headers['last-event-id'] ?? ''),
     });
     const json = <S extends z.ZodType>(schema: S, value: z.input<S>, status = 200) =>
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(schema.parse(value)));
+      response
+        .writeHead(status, { 'content-type': 'application/json' })
+        .end(JSON.stringify(schema.parse(value)));
     const refuse = (code: ErrorCode, hint?: string) => {
       const { status, message } = ERRORS[code];
-      const body = { type: `urn:vm-agent:error:${code}`, title: message, status, code, ...(hint ? { hint } : {}) };
+      const body = {
+        type: `urn:vm-agent:error:${code}`,
+        title: message,
+        status,
+        code,
+        ...(hint ? { hint } : {}),
+      };
       response
         .writeHead(status, { 'content-type': 'application/problem+json' })
         .end(JSON.stringify(problemSchema.parse(body)));
@@ -117,7 +125,11 @@ export async function startFakeRestApi(options: FakeRestApiOptions): Promise<Fak
         json(tokenListSchema, { items: [...fleet.tokens] });
         return;
       case 'POST provisioning-tokens':
-        json(createTokenResponseSchema, fleet.createToken(createTokenRequestSchema.parse(await readBody(request))), 201);
+        json(
+          createTokenResponseSchema,
+          fleet.createToken(createTokenRequestSchema.parse(await readBody(request))),
+          201,
+        );
         return;
       case 'DELETE provisioning-tokens/:id':
         fleet.revokeToken(id);
@@ -133,7 +145,11 @@ export async function startFakeRestApi(options: FakeRestApiOptions): Promise<Fak
         return;
       }
       case 'POST jobs/:id/cancel':
-        json(cancelResponseSchema, { id: fleet.job(id).id, cancel_requested: fleet.cancel(id), already_ended: 0 }, 202);
+        json(
+          cancelResponseSchema,
+          { id: fleet.job(id).id, cancel_requested: fleet.cancel(id), already_ended: 0 },
+          202,
+        );
         return;
       case 'GET jobs/:id':
         if (!fleet.jobs.has(id)) return refuse('not_found');

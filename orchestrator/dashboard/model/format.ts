@@ -29,23 +29,23 @@ export function formatDuration(ms: number): string {
 }
 
 /** A length of time in one unit. */
-function coarse(seconds: number): string {
+function coarse(seconds: number, whole: (value: number) => number): string {
   if (seconds < 60) return `${Math.floor(seconds)} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86_400)} d`;
+  if (seconds < 3600) return `${whole(seconds / 60)} min`;
+  if (seconds < 48 * 3600) return `${whole(seconds / 3600)} h`;
+  return `${whole(seconds / 86_400)} d`;
 }
 
 /** `now` and `at` in ms; a future time, from clocks that differ a little, is `just now`. */
 export function formatAgo(at: number, now: number): string {
   const seconds = (now - at) / 1000;
-  return seconds < 1 ? 'just now' : `${coarse(seconds)} ago`;
+  return seconds < 1 ? 'just now' : `${coarse(seconds, Math.floor)} ago`;
 }
 
 /** `in 3 h`, or `ended` when it is past. */
 export function formatUntil(at: number, now: number): string {
   const seconds = (at - now) / 1000;
-  return seconds <= 0 ? 'ended' : `in ${coarse(seconds)}`;
+  return seconds <= 0 ? 'ended' : `in ${coarse(seconds, Math.round)}`;
 }
 
 export const formatPercent = (fraction: number): string => `${Math.round(fraction * 100)} %`;

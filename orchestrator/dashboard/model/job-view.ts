@@ -7,7 +7,7 @@ import { isFinalState } from './states.ts';
 interface StreamReader {
   /** Bytes taken so far: the offset that the next piece should have. */
   offset: number;
-  decoder: TextDecoder;
+  decoder: InstanceType<typeof TextDecoder>;
   clean: (piece: string) => string;
 }
 
@@ -135,6 +135,14 @@ export function applyOutput(command: CommandView, stream: Stream, offset: number
   if (fresh.length === 0) return;
   now.offset += fresh.length;
   appendOutput(command.output, stream, now.clean(now.decoder.decode(fresh, { stream: true })));
+}
+
+/** Begins to read a stream at `offset`; what lies before counts as cut. */
+export function skipOutput(command: CommandView, stream: Stream, offset: number): void {
+  const skipped = offset - command.streams[stream].offset;
+  if (skipped <= 0) return;
+  command.output.cut += skipped;
+  command.streams[stream] = createReader(offset);
 }
 
 function decodeBase64(text: string): Uint8Array {

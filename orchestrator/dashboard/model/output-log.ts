@@ -35,31 +35,39 @@ export function appendOutput(log: OutputLog, stream: Block['stream'], text: stri
   let rest = text.slice(skipped);
   while (rest !== '') {
     const last = log.blocks.at(-1);
-    const room = last?.stream === stream ? BLOCK_CHARS - last.text.length : 0;
-    if (last !== undefined && room > 0) {
-      const part = takePart(rest, room);
-      log.blocks[log.blocks.length - 1] = { ...last, text: last.text + part };
-      rest = rest.slice(part.length);
+    const open = last?.stream === stream ? last : undefined;
+    const part = takePart(
+      rest,
+      open === undefined ? 0 : open.text.length,
+      open?.text.endsWith('\n') ?? false,
+    );
+    if (part === '' || open === undefined) {
+      const whole = part === '' ? takePart(rest, 0, false) : part;
+      log.blocks.push({ id: log.nextId++, stream, text: whole });
+      log.held += whole.length;
+      rest = rest.slice(whole.length);
+    } else {
+      log.blocks[log.blocks.length - 1] = { ...open, text: open.text + part };
       log.held += part.length;
-      // A whole line may not fit: then the block is closed short of its size.
-      if (rest === '') break;
+      rest = rest.slice(part.length);
     }
-    const part = takePart(rest, BLOCK_CHARS);
-    log.blocks.push({ id: log.nextId++, stream, text: part });
-    log.held += part.length;
-    rest = rest.slice(part.length);
   }
   trim(log);
 }
 
-/** As much of `text` as fits into `room`, up to a line's end where there is one. */
-function takePart(text: string, room: number): string {
+/**
+ * What of `text` a block of `size` characters still takes: whole lines if it can be, nothing when a line would be
+ * begun that does not fit. Only a line longer than a block is cut inside.
+ */
+function takePart(text: string, size: number, atLineStart: boolean): string {
+  const room = Math.max(0, BLOCK_CHARS - size);
   if (text.length <= room) return text;
-  const lineEnd = text.lastIndexOf('\n', room - 1);
+  const lineEnd = room === 0 ? -1 : text.lastIndexOf('\n', room - 1);
   if (lineEnd >= 0) return text.slice(0, lineEnd + 1);
+  if (atLineStart || room === 0) return '';
   // A pair of surrogates stays together.
   const high = text.charCodeAt(room - 1);
-  return text.slice(0, high >= 0xd800 && high <= 0xdbff && room > 1 ? room - 1 : room);
+  return text.slice(0, high >= 0xd800 && high <= 0xdbff ? room - 1 : room);
 }
 
 function trim(log: OutputLog): void {

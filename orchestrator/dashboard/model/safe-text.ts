@@ -10,11 +10,17 @@ const MAX_STRING = 4096;
 
 const between = (code: number, low: number, high: number): boolean => code >= low && code <= high;
 
+// Letters, not control pictures: few fonts have those.
+const C0 =
+  'NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US'.split(
+    ' ',
+  );
+
 /** What stands for a character that would not be seen or that moves others; undefined for ordinary ones. */
 function standIn(code: number): string | undefined {
-  if (code < 0x20) return String.fromCharCode(0x2400 + code);
+  if (code < 0x20) return `‹${C0[code]}›`;
   if (code < 0x7f) return undefined;
-  if (code === 0x7f) return '␡';
+  if (code === 0x7f) return '‹DEL›';
   const hidden =
     between(code, 0x80, 0x9f) ||
     code === 0xad ||
@@ -96,7 +102,7 @@ export function createOutputCleaner(): (piece: string) => string {
       const code = piece.charCodeAt(at);
       if (mode === 'return') {
         mode = 'text';
-        if (code !== 0x0a) result += '␍\n';
+        if (code !== 0x0a) result += '‹CR›\n';
       } else if (mode !== 'text') {
         if (consume(code)) {
           from = at + 1;

@@ -21,7 +21,8 @@ type Known = Pick<Agent, 'agent_id' | 'vm_id' | 'online' | 'state'>;
 
 export const canRun = (agent: Known): boolean => agent.online && agent.state === 'active';
 
-const byId = (agents: readonly Known[]): string => `id=${agents.map((agent) => agent.agent_id).join('|')}`;
+// vm_ids, which a person can read; they are unique among the organization's machines.
+const byId = (agents: readonly Known[]): string => `id=${agents.map((agent) => agent.vm_id).join('|')}`;
 
 /** The selector of a choice made on the page. */
 export function resolveTarget(

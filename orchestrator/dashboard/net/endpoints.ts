@@ -11,6 +11,7 @@ import { send, sendJson } from './api.ts';
 
 /** A fleet is read in pages; more machines than this are not drawn in one list anyway. */
 const MAX_PAGES = 20;
+const PAGE_SIZE = 500;
 
 export const fetchSession = (): Promise<Whoami> => sendJson('/api/v1/session');
 export const logIn = (username: string, password: string): Promise<Whoami> =>
@@ -23,7 +24,7 @@ export async function fetchAgents(org: string, signal: AbortSignal): Promise<Age
   const agents: Agent[] = [];
   let cursor: string | null = null;
   for (let page = 0; page < MAX_PAGES; page++) {
-    const query = cursor === null ? '' : `?cursor=${encodeURIComponent(cursor)}`;
+    const query = `?limit=${PAGE_SIZE}${cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`}`;
     const list: { items: Agent[]; next_cursor: string | null } = await sendJson(
       inOrg(org, `agents${query}`),
       { signal },

@@ -1,11 +1,11 @@
 import type { Command, JobWithCommands } from '../../../protocol/rest-jobs.ts';
-import { applyOutput, type JobView } from '../model/job-view.ts';
+import { applyOutput, type JobView, skipOutput } from '../model/job-view.ts';
 import { send } from './api.ts';
 import { outputPath } from './endpoints.ts';
 
 const STREAMS = ['stderr', 'stdout'] as const;
 
-export const sizeOf = (command: Command): number => command.output.stdout + command.output.stderr;
+const sizeOf = (command: Command): number => command.output.stdout + command.output.stderr;
 export const totalOutput = (job: JobWithCommands): number =>
   job.commands.reduce((sum, command) => sum + sizeOf(command), 0);
 
@@ -28,6 +28,7 @@ export async function loadTails(
         headers: { accept: 'application/octet-stream' },
         signal,
       });
+      skipOutput(shown, stream, offset);
       applyOutput(shown, stream, offset, new Uint8Array(await response.arrayBuffer()));
       shown.revision += 1;
       draw();

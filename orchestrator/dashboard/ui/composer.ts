@@ -93,7 +93,7 @@ export function Composer({ org, agents, selected, only }: ComposerProps): VNode 
 
   return html`<form class="card composer" onSubmit=${submit} aria-label="Run a command">
     <label class="field">
-      <span>Command <small class="quiet">run by <code>/bin/sh -c</code> · Ctrl+Enter to run</small></span>
+      <span>Command <small class="quiet hint">run by <code>/bin/sh -c</code><span class="keys"> · Ctrl+Enter to run</span></small></span>
       <textarea class="mono" rows=${Math.min(12, Math.max(2, current.command.split('\n').length))} value=${current.command}
         spellcheck="false" autocapitalize="none" autocomplete="off" placeholder="uname -a; uptime"
         onInput=${(event: Event) => change({ command: inputValue(event) })} onKeyDown=${onKeyDown}></textarea>

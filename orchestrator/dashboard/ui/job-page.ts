@@ -64,7 +64,7 @@ export function JobPage({ org, id }: { org: string; id: string }): VNode {
       PageTitle,
       { title: 'Job' },
       html`<span class="job-actions">
-        ${job.tool === 'execute_shell_command' ? html`<button type="button" class="button" onClick=${again}>Run again…</button>` : null}
+        ${job.tool === 'execute_shell_command' ? html`<button type="button" class="button small" onClick=${again}>Run again…</button>` : null}
         ${
           open.length === 0
             ? null
@@ -111,7 +111,7 @@ function JobHead({ job, shown }: { job: JobWithCommands; shown: JobView }): VNod
         counts.has(state),
       ).map((state) => view(StateBadge, { key: state, state, count: counts.get(state) ?? 0 }))}</span>
       <span>started ${view(Ago, { at: job.created_at })} by ${said(job.created_by.name)}</span>
-      <span>timeout ${formatDuration(job.timeout * 1000)}</span>
+      <span>timeout ${formatDuration(job.timeout * 1000).replace(/ 00 (s|min)$/, '')}</span>
       <span class="selector-text">on <code title=${job.selector}>${safeLine(job.selector)}</code></span>
       ${job.description === '' ? null : html`<span>${said(job.description)}</span>`}
     </p>

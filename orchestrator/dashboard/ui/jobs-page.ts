@@ -67,7 +67,7 @@ export function jobTitle(job: Pick<Job, 'tool' | 'arguments'>): string {
 function JobRow({ job }: { job: Job }): VNode {
   const title = jobTitle(job);
   return html`<tr>
-    <td class="name command"><a href=${jobLink(job.id)} title=${title.slice(0, 1000)}><code><bdi>${title.slice(0, 300)}</bdi></code></a>
+    <td class="name script"><a href=${jobLink(job.id)} title=${title.slice(0, 1000)}><code><bdi>${title.slice(0, 300)}</bdi></code></a>
       ${job.description === '' ? null : html`<small>${said(job.description)}</small>`}</td>
     <td data-label="State"><span class="badges">${STATE_ORDER.map((state) => {
       const count = job.counts[state];

@@ -13,7 +13,10 @@ export async function buildPageFiles(): Promise<Map<string, { type: string; body
     await bundlePages(folder);
     return new Map([
       ['/', { type: 'text/html; charset=utf-8', body: readFileSync(join(SOURCE, 'index.html')) }],
-      ['/style.css', { type: 'text/css; charset=utf-8', body: readFileSync(join(SOURCE, 'style.css')) }],
+      [
+        '/style.css',
+        { type: 'text/css; charset=utf-8', body: readFileSync(join(folder, 'dashboard/style.css')) },
+      ],
       [
         '/app.js',
         { type: 'text/javascript; charset=utf-8', body: readFileSync(join(folder, 'dashboard/app.js')) },
@@ -23,10 +26,3 @@ export async function buildPageFiles(): Promise<Map<string, { type: string; body
     rmSync(folder, { recursive: true });
   }
 }
-
-/** As strict as the page allows: nothing inline, nothing from elsewhere, and no string ever becomes markup or script. */
-export const PAGE_HEADERS = {
-  'content-security-policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
-  'x-content-type-options': 'nosniff',
-};
