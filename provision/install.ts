@@ -20,10 +20,12 @@ import { downloadedSource, localSource } from './source.ts';
 import { type Reporter, runSteps, undoSteps } from './step.ts';
 import type { Token } from './token.ts';
 
-export type Scope = 'all' | 'enrolment' | 'identity';
+/** How much is done: everything; all but the start, which the caller sees to; and both without the programs. */
+export type Scope = 'all' | 'unstarted' | 'enrolment' | 'identity';
 
 const LEFT_OUT: Readonly<Record<Scope, readonly string[]>> = {
   all: [],
+  unstarted: ['service'],
   enrolment: ['system-dependencies', 'runtime'],
   identity: ['system-dependencies', 'runtime', 'service'],
 };
@@ -40,7 +42,6 @@ export interface InstallOptions {
   skipDependencies: boolean;
   forceReinstall: boolean;
   dryRun: boolean;
-  /** `enrolment`: the programs are there already; `identity`: and somebody else starts the agent. */
   scope: Scope;
   /** Folder with archives that were downloaded from the orchestrator; undefined: `dist`. */
   artifacts: string | undefined;
