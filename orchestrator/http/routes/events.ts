@@ -32,8 +32,10 @@ export function eventRoutes(options: {
   events: JobEvents;
   clock: Clock;
   stillAllowed: StillAllowed;
+  /** Ends every stream: the orchestrator stops. */
+  stopping: AbortSignal;
 }): Route[] {
-  const { events, clock, stillAllowed } = options;
+  const { events, clock, stillAllowed, stopping } = options;
 
   async function* text(
     followed: AsyncIterable<Followed>,
@@ -66,7 +68,7 @@ export function eventRoutes(options: {
           organizationId: org.id,
           jobId: id,
           after: startOf(request.headers['last-event-id'], after),
-          signal: closed,
+          signal: AbortSignal.any([closed, stopping]),
         });
         const lines = text(followed, () => stillAllowed(request.raw, org.id));
         return {
