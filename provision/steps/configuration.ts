@@ -1,5 +1,5 @@
 import { readFile, rm } from 'node:fs/promises';
-import { Document, isMap, parseDocument, YAMLMap } from 'yaml';
+import { Document, isMap, parseDocument } from 'yaml';
 import { readSecurityFile } from '../../agent/identity/credentials.ts';
 import { writeFileAtomic } from '../../base/atomic-file.ts';
 import { loadConfig } from '../../base/config-file.ts';
@@ -149,7 +149,7 @@ function documentOf(text: string | undefined, path: string): Document {
       hint: `Correct it, or move it away, and run this again.`,
     });
   }
-  const document = new Document(new YAMLMap());
+  const document = new Document({});
   document.commentBefore = HEADER;
   return document;
 }
