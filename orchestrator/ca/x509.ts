@@ -1,10 +1,4 @@
-import {
-  createHash,
-  generateKeyPair,
-  type KeyObject,
-  randomBytes,
-  webcrypto,
-} from 'node:crypto';
+import { createHash, generateKeyPair, type KeyObject, randomBytes, webcrypto } from 'node:crypto';
 import { promisify } from 'node:util';
 import type * as X509 from '@peculiar/x509';
 import { BACKDATE_S } from '../../protocol/certificate-profile.ts';

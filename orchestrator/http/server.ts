@@ -179,9 +179,13 @@ export function createHttpServer(options: HttpOptions): HttpServer {
     async close(hard) {
       const end = () => https.closeAllConnections();
       hard.addEventListener('abort', end, { once: true });
-      if (hard.aborted) end();
       try {
+        // We listen ourselves, so fastify does not know that there is something to close.
+        const closed = new Promise((resolve) => https.close(resolve));
+        https.closeIdleConnections();
+        if (hard.aborted) end();
         await app.close();
+        await closed;
       } finally {
         hard.removeEventListener('abort', end);
       }

@@ -49,7 +49,7 @@ export function createRegistration(options: {
   commandKeys: CommandKeys;
   throttle: Throttle;
   /** `https://host[:port]` */
-  publicOrigin: string;
+  publicOrigin: () => string;
 }): Registration {
   const { store, clock, authority, commandKeys, throttle, publicOrigin } = options;
 
@@ -156,7 +156,7 @@ export function createRegistration(options: {
       });
       const { agent, certificate, created } = await enroll(token, request, address);
       const command = await commandKeys.root(agent.organization_id);
-      const socketOrigin = publicOrigin.replace(/^https:/, 'wss:');
+      const socketOrigin = publicOrigin().replace(/^https:/, 'wss:');
       return {
         created,
         response: {

@@ -19,7 +19,8 @@ const idParams = z.object({ id: z.string().max(64) });
 export function tokenRoutes(options: {
   provisioningTokens: ProvisioningTokens;
   apiTokens: ApiTokens;
-  address: EnrollmentAddress;
+  /** Where machines go. */
+  address: () => EnrollmentAddress;
 }): Route[] {
   const { provisioningTokens, apiTokens, address } = options;
   return [
@@ -40,8 +41,8 @@ export function tokenRoutes(options: {
         });
         return {
           ...made,
-          one_liner: oneLiner(address, made.token),
-          setup_command: setupCommand(address, made.token),
+          one_liner: oneLiner(address(), made.token),
+          setup_command: setupCommand(address(), made.token),
         };
       },
     }),

@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../base/clock.ts';
+import { createLogger } from '../base/logger.ts';
+import { systemRandom } from '../base/random.ts';
+import { shutdownFromSignals } from '../base/shutdown.ts';
+import { runCli } from './cli.ts';
+import { adminEnvironment, loadServeConfig } from './config.ts';
+
+/** Set in the bundle, where this file lies in `dist/` itself. */
+declare const VM_AGENT_VERSION: string | undefined;
+const bundled = typeof VM_AGENT_VERSION === 'string';
+const dist = bundled ? import.meta.dirname : join(import.meta.dirname, '../dist');
+const version = bundled
+  ? VM_AGENT_VERSION
+  : String(JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')).version);
+
+const environment = (level: 'debug' | 'info' | 'warn' | 'error') => ({
+  clock: systemClock,
+  random: systemRandom,
+  log: createLogger({ name: 'vm-orchestrator', level, stream: process.stderr }).log,
+  version,
+  dist,
+});
+
+process.exitCode = await runCli(process.argv.slice(2), {
+  version,
+  env: process.env,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  clock: systemClock,
+  shutdown: () => shutdownFromSignals(process),
+  exitWith: () => undefined,
+  server: {
+    // The server's parts load when they are needed: the client's subcommands start without them.
+    async serve({ logLevel, ...flags }) {
+      const { serve } = await import('./serve.ts');
+      const shutdown = shutdownFromSignals(process);
+      const announce = (line: string) => void process.stdout.write(`${line}\n`);
+      const config = await loadServeConfig(flags, process.env);
+      return serve({ config, environment: environment(logLevel), shutdown, announce });
+    },
+    async bootstrap({ data }) {
+      const { bootstrap } = await import('./data.ts');
+      const admin = await adminEnvironment(process.env);
+      return bootstrap({ dataDir: data, admin, environment: environment('warn') });
+    },
+    async adminReset({ data }) {
+      const { resetCredentials } = await import('./data.ts');
+      const admin = await adminEnvironment(process.env);
+      return resetCredentials({ dataDir: data, admin, environment: environment('warn') });
+    },
+  },
+});

@@ -1,0 +1,238 @@
+import { join } from 'node:path';
+import { closeAll } from '../base/shutdown.ts';
+import { DEFAULT_OUTPUT_CAP_BYTES } from '../protocol/command.ts';
+import { createCommandKeys } from './ca/command-keys.ts';
+import { keepServerCertificate } from './ca/server-certificate.ts';
+import { reachableHost, type ServeConfig } from './config.ts';
+import { type Environment, openData } from './data.ts';
+import { artifactRoutes } from './http/artifacts.ts';
+import { createAgentAuth } from './http/auth-agent.ts';
+import { createUserAuth, organizationOf } from './http/auth-user.ts';
+import { openApiDocument } from './http/openapi.ts';
+import { defineRoute, type Route } from './http/route.ts';
+import { agentRoutes } from './http/routes/agents.ts';
+import { auditRoutes } from './http/routes/audit.ts';
+import { commandRoutes } from './http/routes/commands.ts';
+import { eventRoutes } from './http/routes/events.ts';
+import { healthRoutes } from './http/routes/health.ts';
+import { jobRoutes } from './http/routes/jobs.ts';
+import { organizationRoutes } from './http/routes/organizations.ts';
+import { pageRoutes } from './http/routes/page.ts';
+import { registrationRoutes } from './http/routes/registration.ts';
+import { sessionRoutes } from './http/routes/session.ts';
+import { tokenRoutes } from './http/routes/tokens.ts';
+import { createHttpServer, type HttpServer } from './http/server.ts';
+import { setupScriptRoutes } from './http/setup-script.ts';
+import { memoryBus } from './hub/bus-memory.ts';
+import { createHub, type Hub } from './hub/hub.ts';
+import { createPresence } from './hub/presence.ts';
+import { attachUpgrade } from './hub/upgrade.ts';
+import { createEndCommands } from './jobs/end-agent.ts';
+import { createJobs } from './jobs/jobs.ts';
+import { createRegistration } from './registration/register.ts';
+import { createRenew } from './registration/renew.ts';
+import { createGroupCommit } from './store/group-commit.ts';
+import { createAgents, type RevocationHooks } from './tenancy/agents.ts';
+import { createApiTokens } from './tenancy/api-tokens.ts';
+import { applyGivenCredentials } from './tenancy/bootstrap.ts';
+import { checkPublicUrl } from './tenancy/enrollment-lines.ts';
+import { createProvisioningTokens } from './tenancy/provisioning-tokens.ts';
+import { createThrottle } from './tenancy/throttle.ts';
+import { createUsers } from './tenancy/users.ts';
+
+export interface Orchestrator {
+  /** `https://host[:port]` */
+  readonly url: string;
+  /** `hard` ends what does not end by itself. */
+  close(hard: AbortSignal): Promise<void>;
+}
+
+/** Failures of one account or token from one address, until they are slowed down. */
+const THROTTLE = { limit: 10, windowMs: 5 * 60_000 };
+
+/** Seconds between an agent's heartbeats. */
+const HEARTBEAT_INTERVAL_S = 30;
+
+/** Joins the parts and starts to listen. */
+export async function startOrchestrator(
+  config: ServeConfig,
+  environment: Environment,
+): Promise<Orchestrator> {
+  const { clock, random, log, version, dist } = environment;
+  const closing: (() => void | Promise<void>)[] = [];
+  const stopping = new AbortController();
+  try {
+    const data = await openData({ dataDir: config.dataDir, trustDomain: config.trustDomain, clock, log });
+    const { store, sealer, authority, organizations } = data;
+    closing.push(() => store.close());
+    await applyGivenCredentials({ store, clock, given: config.admin });
+
+    // With port 0 the public port is known when the server listens, before anybody can ask for it.
+    const urlWith = (port: number) =>
+      checkPublicUrl(config.publicUrl ?? `https://${reachableHost(config.listen.host)}:${port}`);
+    let publicUrl = urlWith(config.listen.port);
+    const publicOrigin = () => publicUrl.origin;
+
+    const commandKeys = createCommandKeys({ store, sealer, clock });
+    const apiTokens = createApiTokens({ store, clock });
+    const users = createUsers({ store, clock, throttle: createThrottle({ clock, ...THROTTLE }) });
+    const bus = memoryBus();
+    const commits = createGroupCommit(store);
+    closing.push(() => commits.idle());
+    const hooks: RevocationHooks = {
+      endCommands: createEndCommands({ clock }),
+      revoked: (agentId) => bus.publish({ topic: 'revoked', agent_id: agentId }),
+    };
+    const agents = createAgents({ store, clock, hooks });
+    await agents.markAllOffline();
+
+    let hub: Hub | undefined;
+    const jobs = createJobs({
+      store,
+      commits,
+      keys: commandKeys,
+      bus,
+      clock,
+      log,
+      outputDirectory: join(config.dataDir, 'output'),
+      outputCap: DEFAULT_OUTPUT_CAP_BYTES,
+      sessionOf: (agentId) => hub?.session(agentId),
+    });
+    closing.push(() => jobs.close());
+    await jobs.recover();
+    const agentHub = createHub({
+      clock,
+      log,
+      presence: createPresence({ store, commits, clock }),
+      bus,
+      traffic: jobs.traffic,
+      heartbeatInterval: HEARTBEAT_INTERVAL_S,
+    });
+    hub = agentHub;
+    closing.push(() => agentHub.close());
+
+    let http: HttpServer | undefined;
+    const certificate = await keepServerCertificate({
+      authority,
+      publicHost: publicUrl.hostname.replace(/^\[|\]$/g, ''),
+      clock,
+      random,
+      log,
+      onRenewed: (credentials) => http?.useCredentials(credentials),
+    });
+    closing.push(() => certificate.stop());
+
+    const authenticateUser = createUserAuth({
+      apiTokens,
+      users,
+      organizations,
+      throttle: createThrottle({ clock, ...THROTTLE }),
+    });
+    const authenticateAgent = createAgentAuth({ store, clock, authority });
+    const routes: Route[] = [
+      ...registrationRoutes({
+        authority,
+        registration: createRegistration({
+          store,
+          clock,
+          authority,
+          commandKeys,
+          throttle: createThrottle({ clock, ...THROTTLE }),
+          publicOrigin,
+        }),
+        renew: createRenew({ store, clock, authority }),
+        agents,
+        clock,
+      }),
+      ...sessionRoutes({ users, organizations }),
+      ...organizationRoutes({ organizations }),
+      ...tokenRoutes({
+        provisioningTokens: createProvisioningTokens({
+          store,
+          clock,
+          rootFingerprint: authority.rootFingerprint,
+        }),
+        apiTokens,
+        address: () => ({
+          origin: publicOrigin(),
+          rootCertificate: config.publicCertificate ? undefined : authority.root,
+        }),
+      }),
+      ...agentRoutes({ agents }),
+      ...jobRoutes({ store, submit: jobs.submit, cancel: jobs.cancel }),
+      ...commandRoutes({ store, files: jobs.files }),
+      ...eventRoutes({
+        events: jobs.events,
+        clock,
+        stopping: stopping.signal,
+        stillAllowed: (request, organizationId) =>
+          authenticateUser(request).then(
+            (caller) => organizationOf(caller, organizationId) !== undefined,
+            () => false,
+          ),
+      }),
+      ...auditRoutes({ store }),
+      ...setupScriptRoutes({ dist }),
+      ...artifactRoutes({ dist }),
+      ...healthRoutes({ store, isStopping: () => stopping.signal.aborted }),
+      ...pageRoutes({ dist }),
+    ];
+    let document: unknown;
+    routes.push(
+      defineRoute({
+        method: 'GET',
+        path: '/api/v1/openapi.json',
+        summary: 'This document',
+        auth: 'none',
+        raw: { contentType: 'application/json', description: 'OpenAPI 3.1' },
+        handler() {
+          document ??= openApiDocument(routes, { version, url: publicOrigin() });
+          return {
+            headers: { 'content-type': 'application/json; charset=utf-8' },
+            body: JSON.stringify(document),
+          };
+        },
+      }),
+    );
+
+    const server = createHttpServer({
+      routes,
+      credentials: certificate.credentials,
+      publicCertificate: config.publicCertificate,
+      authenticateUser,
+      authenticateAgent,
+      clock,
+      log,
+    });
+    http = server;
+    const upgrade = attachUpgrade({
+      server: server.server,
+      hub: agentHub,
+      clock,
+      log,
+      authenticate: authenticateAgent,
+    });
+    closing.push(() => upgrade.close());
+    const bound = await server.listen(config.listen);
+    publicUrl = urlWith(bound.port);
+    if (config.publicUrl === undefined) {
+      log.warn(
+        { public_url: publicUrl.origin },
+        'no --public-url was given; machines and people are sent to this one',
+      );
+    }
+
+    return {
+      url: publicUrl.origin,
+      async close(hard) {
+        // Whoever follows a job comes back later; the server waits for nobody who stays.
+        stopping.abort();
+        const closed = server.close(hard);
+        await closeAll([...closing.slice(0, 1), () => closed, ...closing.slice(1)]);
+      },
+    };
+  } catch (cause) {
+    await closeAll(closing);
+    throw cause;
+  }
+}
