@@ -1,28 +1,33 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundlePages } from '../../../scripts/build/bundle.ts';
 import { ROOT } from '../../../scripts/lib/root.ts';
 
-const SOURCE = join(ROOT, 'orchestrator/dashboard');
+/** Makes `<dist>/dashboard/` from the sources, as the build does. */
+export async function buildPage(dist: string): Promise<void> {
+  await bundlePages(dist);
+  copyFileSync(join(ROOT, 'orchestrator/dashboard/index.html'), join(dist, 'dashboard/index.html'));
+}
 
-/** The dashboard's files as the build makes them, by path. */
+const SERVED = [
+  { path: '/', name: 'index.html', type: 'text/html; charset=utf-8' },
+  { path: '/style.css', name: 'style.css', type: 'text/css; charset=utf-8' },
+  { path: '/app.js', name: 'app.js', type: 'text/javascript; charset=utf-8' },
+];
+
+/** The dashboard's files by path. */
 export async function buildPageFiles(): Promise<Map<string, { type: string; body: Buffer }>> {
-  const folder = mkdtempSync(join(tmpdir(), 'vm-agent-page-'));
+  const dist = mkdtempSync(join(tmpdir(), 'vm-agent-page-'));
   try {
-    await bundlePages(folder);
-    return new Map([
-      ['/', { type: 'text/html; charset=utf-8', body: readFileSync(join(SOURCE, 'index.html')) }],
-      [
-        '/style.css',
-        { type: 'text/css; charset=utf-8', body: readFileSync(join(folder, 'dashboard/style.css')) },
-      ],
-      [
-        '/app.js',
-        { type: 'text/javascript; charset=utf-8', body: readFileSync(join(folder, 'dashboard/app.js')) },
-      ],
-    ]);
+    await buildPage(dist);
+    return new Map(
+      SERVED.map(({ path, name, type }) => [
+        path,
+        { type, body: readFileSync(join(dist, 'dashboard', name)) },
+      ]),
+    );
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(dist, { recursive: true });
   }
 }
