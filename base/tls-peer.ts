@@ -7,7 +7,8 @@ export interface PeerIdentity {
   role: Role;
   /** Hex SHA-256 of the certificate's DER, lower case without colons. */
   fingerprint: string;
-  issuerFingerprint: string | undefined;
+  /** Its issuer is found by verifying this: Node does not tell a server the rest of a client's chain. */
+  certificate: X509Certificate;
   serial: string;
   notBeforeMs: number;
   notAfterMs: number;
@@ -37,7 +38,7 @@ export function identityOf(certificate: X509Certificate): PeerIdentity | undefin
   return {
     role,
     fingerprint: plain(certificate.fingerprint256),
-    issuerFingerprint: certificate.issuerCertificate && plain(certificate.issuerCertificate.fingerprint256),
+    certificate,
     serial: certificate.serialNumber.toLowerCase(),
     notBeforeMs: certificate.validFromDate.getTime(),
     notAfterMs: certificate.validToDate.getTime(),

@@ -1,4 +1,4 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { newId, randomHex } from '../../base/random.ts';
@@ -45,8 +45,8 @@ export interface Authority {
   }): Promise<IssuedCertificate & { chain: string; key: string }>;
   /** Makes an issuing key; returns what stores it, in the transaction that makes the organization. */
   prepareOrganization(organizationId: string): Promise<(tx: Queryable) => Promise<void>>;
-  /** Whether this issuing certificate belongs to the organization. */
-  isIssuerOf(organizationId: string, fingerprint: string): Promise<boolean>;
+  /** Whether an issuing certificate of the organization signed this one. */
+  hasIssued(organizationId: string, certificate: X509Certificate): Promise<boolean>;
   /** Replaces issuing certificates that are past half of their life, or warns when the root's key is away. */
   renewIssuing(): Promise<void>;
 }
@@ -163,7 +163,7 @@ async function ensureRoot(options: AuthorityOptions): Promise<{ root: AuthorityR
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
   const { store, sealer, clock, log } = options;
   const { root, trustDomain } = await ensureRoot(options);
-  const known = new Set<string>();
+  const known = new Map<string, X509Certificate[]>();
 
   const rootMaterial = () => ({ pem: root.certificate, key: openKey(sealer, root) });
   const newIssuing = (kind: IssuerKind, organizationId: string | null) =>
@@ -240,19 +240,20 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       };
     },
 
-    async isIssuerOf(organizationId, fingerprint) {
-      const key = `${organizationId} ${fingerprint}`;
-      if (known.has(key)) return true;
-      const row = await store.db
+    async hasIssued(organizationId, certificate) {
+      const signed = (issuer: X509Certificate) =>
+        certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+      if (known.get(organizationId)?.some(signed)) return true;
+      const rows = await store.db
         .selectFrom('certificate_authorities')
-        .select('id')
+        .select('certificate')
         .where('organization_id', '=', organizationId)
         .where('kind', '=', 'organization')
-        .where('fingerprint', '=', fingerprint)
-        .executeTakeFirst();
+        .execute();
       // An issuing certificate never changes its organization, so a good answer may be kept.
-      if (row) known.add(key);
-      return row !== undefined;
+      const issuers = rows.map((row) => new X509Certificate(row.certificate));
+      known.set(organizationId, issuers);
+      return issuers.some(signed);
     },
 
     async renewIssuing() {

@@ -97,12 +97,8 @@ export function createAgentAuth(options: {
     // Browsers always send it on what could harm; an agent never does.
     if (request.headers.origin !== undefined) throw new AppError('origin_refused');
     const peer = agentPeer(request.socket, authority.trustDomain, clock.now());
-    if (
-      peer.issuerFingerprint === undefined ||
-      !(await authority.isIssuerOf(peer.orgId, peer.issuerFingerprint))
-    ) {
+    if (!(await authority.hasIssued(peer.orgId, peer.certificate)))
       throw required('The client certificate was not issued for the organization that it names.');
-    }
     const row = await select(peer);
     if (row === undefined || row.id !== peer.id) throw required('The client certificate is not known here.');
     if (row.revoked_at !== null || row.state === 'revoked') {
