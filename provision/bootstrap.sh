@@ -203,7 +203,7 @@ find_ca() {
         hash=$(printf '%s' "$body" | base64 -d 2>/dev/null | sha256sum)
         case $hash in
           "$pin"*)
-            printf -- '-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n' "$body" >"$work/ca.pem"
+            printf -- '-----BEGIN CERTIFICATE-----\n%s-----END CERTIFICATE-----\n' "$body" >"$work/ca.pem"
             ca=$work/ca.pem
             return 0
             ;;
