@@ -88,7 +88,9 @@ export class Channel {
     const open = [...this.#connections];
     for (const connection of open) connection.close(CLOSE.goingAway, 'the agent stops');
     const all = Promise.all(open.map((connection) => connection.closed));
-    await Promise.race([all, this.#options.clock.sleep(GOODBYE_MS)]);
+    const patience = new AbortController();
+    await Promise.race([all, this.#options.clock.sleep(GOODBYE_MS, patience.signal).catch(() => undefined)]);
+    patience.abort();
     for (const connection of this.#connections) connection.cut(new Error('the agent stops'));
     await this.#loop;
   }

@@ -2,6 +2,9 @@ import { AppError } from '../../protocol/errors.ts';
 import { CLOSE } from '../../protocol/version.ts';
 import type { Closed } from './connection.ts';
 
+const WRONG_CA =
+  'its certificate is not of the CA that this machine was enrolled with; something between may intercept TLS';
+
 const BY_CODE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens at that address; is the orchestrator running, and the port right?',
   ENOTFOUND: 'its name cannot be resolved; check the address and this machine’s DNS',
@@ -11,14 +14,11 @@ const BY_CODE: Readonly<Record<string, string>> = {
   ENETUNREACH: 'there is no route to it',
   CERT_HAS_EXPIRED: 'its certificate has expired; check both clocks, then the orchestrator’s certificate',
   CERT_NOT_YET_VALID: 'its certificate is not valid yet; check this machine’s clock',
-  SELF_SIGNED_CERT_IN_CHAIN:
-    'its certificate is not of the CA that this machine was enrolled with; something between may intercept TLS',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    'its certificate is not of the CA that this machine was enrolled with; something between may intercept TLS',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    'its certificate is not of the CA that this machine was enrolled with; something between may intercept TLS',
-  DEPTH_ZERO_SELF_SIGNED_CERT:
-    'its certificate is not of the CA that this machine was enrolled with; something between may intercept TLS',
+  CERT_SIGNATURE_FAILURE: WRONG_CA,
+  SELF_SIGNED_CERT_IN_CHAIN: WRONG_CA,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: WRONG_CA,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: WRONG_CA,
+  DEPTH_ZERO_SELF_SIGNED_CERT: WRONG_CA,
   ERR_TLS_CERT_ALTNAME_INVALID:
     'its certificate is not made for agents; is this address an orchestrator’s, with its port for agents?',
   ERR_NOT_AN_ORCHESTRATOR:

@@ -59,15 +59,17 @@ export class Journal {
 
   /** @throws AppError `conflict` when another process has it open; the system's error when it cannot be opened. */
   constructor(file: string) {
-    this.#database = openDatabase(file);
+    let database: DatabaseSync | undefined;
     try {
+      database = openDatabase(file);
       // Two daemons on one journal would each take the other's running commands for lost.
-      this.#database.exec('PRAGMA locking_mode=EXCLUSIVE; BEGIN IMMEDIATE; COMMIT;');
-      migrate(this.#database, SCHEMA);
-      const row = this.#database.prepare('SELECT epoch, seq FROM mark').get();
+      database.exec('PRAGMA locking_mode=EXCLUSIVE; BEGIN IMMEDIATE; COMMIT;');
+      migrate(database, SCHEMA);
+      const row = database.prepare('SELECT epoch, seq FROM mark').get();
       this.#mark = { epoch: Number(row?.['epoch']), seq: Number(row?.['seq']) };
+      this.#database = database;
     } catch (cause) {
-      this.#database.close();
+      database?.close();
       if (!/locked|busy/i.test(String(cause))) throw cause;
       throw new AppError('conflict', {
         detail: `Another agent is running with the state in ${file}.`,

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { systemClock } from '../../base/clock.ts';
 import { newId } from '../../base/random.ts';
 import { directories, diskLayout, SECURITY_FILES, trustEntries } from '../../protocol/disk-layout.ts';
-import { createCommandSigner, type CommandSigner } from './command-signer.ts';
+import { type CommandSigner, createCommandSigner } from './command-signer.ts';
 import { createTempHome } from './temp-home.ts';
 import { createTestCa, type TestCa } from './test-ca.ts';
 

@@ -11,26 +11,36 @@ export interface AgentProcess extends AsyncDisposable {
   log: Record<string, unknown>[];
   /** Resolves with the first line of the log for which `match` holds, past or to come. */
   logged(match: (line: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>;
+  /** What it wrote to stderr so far. */
+  stderr(): string;
   /** The port that it listens on. */
   port(): Promise<number>;
   signal(signal: NodeJS.Signals): void;
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
-export function startAgent(options: { home: string; env?: Record<string, string>; script?: string }): AgentProcess {
+export function startAgent(options: {
+  home: string;
+  env?: Record<string, string>;
+  script?: string;
+}): AgentProcess {
   const child: ChildProcess = spawn(process.execPath, [options.script ?? ENTRY, options.home], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'] ?? '', HOME: options.home, SECRET_OF_THE_DAEMON: 'x', ...options.env },
   });
   const log: Record<string, unknown>[] = [];
   const watchers = new Set<() => void>();
+  let stderr = '';
+  child.stderr?.on('data', (piece: Buffer) => {
+    stderr += piece.toString();
+  });
   if (child.stdout === null || child.pid === undefined) throw new Error('the agent did not start');
   createInterface({ input: child.stdout }).on('line', (line) => {
     log.push(JSON.parse(line) as Record<string, unknown>);
     for (const watch of [...watchers]) watch();
   });
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
-    child.once('exit', (code, signal) => resolve({ code, signal })),
+    child.once('close', (code, signal) => resolve({ code, signal })),
   );
   const logged = (match: (line: Record<string, unknown>) => boolean) =>
     new Promise<Record<string, unknown>>((resolve) => {
@@ -47,6 +57,7 @@ export function startAgent(options: { home: string; env?: Record<string, string>
     pid: child.pid,
     log,
     logged,
+    stderr: () => stderr,
     port: async () => Number((await logged((line) => line['msg'] === 'listening'))['port']),
     signal: (signal) => child.kill(signal),
     exited,

@@ -1,4 +1,5 @@
 import { runDaemon } from '../../agent/main.ts';
+import { AppError } from '../../protocol/errors.ts';
 
 // What `vm-agent server --home DIR` does, for tests that run the daemon from its sources.
 runDaemon({ home: process.argv[2] }).then(
@@ -6,7 +7,8 @@ runDaemon({ home: process.argv[2] }).then(
     process.exitCode = code;
   },
   (error: unknown) => {
-    process.stderr.write(`${String(error instanceof Error ? error.message : error)}\n`);
+    const hint = error instanceof AppError && error.hint !== undefined ? ` ${error.hint}` : '';
+    process.stderr.write(`${String(error instanceof Error ? error.message : error)}${hint}\n`);
     process.exitCode = 1;
   },
 );

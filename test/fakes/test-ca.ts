@@ -1,7 +1,11 @@
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
-import { agentSubjectAltNames, orchestratorSubjectAltNames, roleUri } from '../../protocol/certificate-profile.ts';
+import {
+  agentSubjectAltNames,
+  orchestratorSubjectAltNames,
+  roleUri,
+} from '../../protocol/certificate-profile.ts';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const { subtle } = webcrypto;
@@ -36,7 +40,8 @@ async function pemOfKey(key: webcrypto.CryptoKey): Promise<string> {
   return `-----BEGIN PRIVATE KEY-----\n${lines.join('\n')}\n-----END PRIVATE KEY-----\n`;
 }
 
-const newKeys = () => subtle.generateKey(ALGORITHM, true, ['sign', 'verify']) as Promise<webcrypto.CryptoKeyPair>;
+const newKeys = () =>
+  subtle.generateKey(ALGORITHM, true, ['sign', 'verify']) as Promise<webcrypto.CryptoKeyPair>;
 
 let serial = 1;
 const nextSerial = () => (serial++).toString(16).padStart(8, '0');
@@ -47,7 +52,10 @@ export async function createTestCa(options: { trustDomain?: string; orgId: strin
   const now = Date.now();
   const long = { notBefore: new Date(now - DAY), notAfter: new Date(now + 300 * DAY) };
   const rootKeys = await newKeys();
-  const caUsage = new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true);
+  const caUsage = new x509.KeyUsagesExtension(
+    x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign,
+    true,
+  );
   const root = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: nextSerial(),
     name: [{ CN: ['Test root'] }],

@@ -29,7 +29,8 @@ afterAll(async () => {
 });
 
 const text = (summary: { head: string; tail: string } | undefined) =>
-  Buffer.from(summary?.head ?? '', 'base64').toString() + Buffer.from(summary?.tail ?? '', 'base64').toString();
+  Buffer.from(summary?.head ?? '', 'base64').toString() +
+  Buffer.from(summary?.tail ?? '', 'base64').toString();
 
 describe('a command over the channel', () => {
   it('says hello with its tools, its machine and nothing in flight', () => {
