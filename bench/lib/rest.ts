@@ -14,6 +14,8 @@ import {
 export interface RestClient extends Disposable {
   get<T>(path: string): Promise<T>;
   post<T>(path: string, body: unknown): Promise<T>;
+  /** A job's last state event before its end, over SSE. */
+  watch(id: string): Promise<StateEvent>;
   /** Submits a job and resolves with its command's last state event, which came over SSE. */
   runJob(job: CreateJobRequest): Promise<StateEvent>;
   /** Submits a job and answers its id, without waiting. */
@@ -90,6 +92,7 @@ export function createRestClient(options: {
     get,
     post,
     submit,
+    watch,
     runJob: async (job) => watch(await submit(job)),
     job: (id) => get(`${jobs}/${id}`),
     [Symbol.dispose]: () => agent.destroy(),
