@@ -62,16 +62,16 @@ export async function startOrchestrator(
   const closing: (() => void | Promise<void>)[] = [];
   const stopping = new AbortController();
   try {
-    const data = await openData({ dataDir: config.dataDir, trustDomain: config.trustDomain, clock, log });
-    const { store, sealer, authority, organizations } = data;
-    closing.push(() => store.close());
-    await applyGivenCredentials({ store, clock, given: config.admin });
-
     // With port 0 the public port is known when the server listens, before anybody can ask for it.
     const urlWith = (port: number) =>
       checkPublicUrl(config.publicUrl ?? `https://${reachableHost(config.listen.host)}:${port}`);
     let publicUrl = urlWith(config.listen.port);
     const publicOrigin = () => publicUrl.origin;
+
+    const data = await openData({ dataDir: config.dataDir, trustDomain: config.trustDomain, clock, log });
+    const { store, sealer, authority, organizations } = data;
+    closing.push(() => store.close());
+    await applyGivenCredentials({ store, clock, given: config.admin });
 
     const commandKeys = createCommandKeys({ store, sealer, clock });
     const apiTokens = createApiTokens({ store, clock });

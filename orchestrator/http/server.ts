@@ -79,7 +79,11 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, cause: unknow
   const retryAfter = problem.context?.['retry_after'];
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
-  reply.code(problem.status).header('content-type', PROBLEM_TYPE).send(JSON.stringify(problem));
+  // As bytes: to a text fastify would add a charset, which JSON does not have.
+  reply
+    .code(problem.status)
+    .header('content-type', PROBLEM_TYPE)
+    .send(Buffer.from(JSON.stringify(problem)));
 }
 
 /** Other methods that exist at this path, for a 405. */
