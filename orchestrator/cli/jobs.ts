@@ -1,0 +1,139 @@
+import { type Command, Option } from 'commander';
+import type { Stream } from '../../protocol/command.ts';
+import { AppError } from '../../protocol/errors.ts';
+import {
+  cancelResponseSchema,
+  commandSchema,
+  type Job,
+  type Command as JobCommand,
+  jobListSchema,
+  jobWithCommandsSchema,
+} from '../../protocol/rest-jobs.ts';
+import { countArgument } from './arguments.ts';
+import {
+  CLIENT_HELP,
+  type ClientFlags,
+  clientFor,
+  type RestClient,
+  reporting,
+  withClientFlags,
+} from './client.ts';
+import type { CliDeps } from './deps.ts';
+import { printJson, table, write } from './print.ts';
+
+/** Bytes of output in one request. */
+const SLICE = 8 * 1024 * 1024;
+
+const countsText = (counts: Job['counts']): string =>
+  Object.entries(counts)
+    .map(([state, n]) => `${n} ${state}`)
+    .join(', ');
+
+const commandText = ({ tool, arguments: args }: Job): string =>
+  typeof args['command'] === 'string' ? args['command'].split('\n', 1).join('').slice(0, 60) : tool;
+
+async function list(deps: CliDeps, flags: ClientFlags & { limit: number }): Promise<void> {
+  const client = await clientFor(deps, flags);
+  const page = await client.call({ path: '/jobs', query: { limit: flags.limit }, answer: jobListSchema });
+  if (flags.json) return printJson(deps.stdout, page);
+  const rows = page.items.map((job) => [
+    job.id,
+    job.created_at.slice(0, 19).replace('T', ' '),
+    job.created_by.name,
+    job.selector,
+    countsText(job.counts),
+    commandText(job),
+  ]);
+  await write(deps.stdout, table(['JOB', 'CREATED', 'BY', 'SELECTOR', 'COMMANDS', 'COMMAND'], rows));
+}
+
+async function show(deps: CliDeps, id: string, flags: ClientFlags): Promise<void> {
+  const client = await clientFor(deps, flags);
+  const job = await client.call({ path: `/jobs/${encodeURIComponent(id)}`, answer: jobWithCommandsSchema });
+  if (flags.json) return printJson(deps.stdout, job);
+  const rows = job.commands.map((command) => [
+    command.id,
+    command.vm_id,
+    command.state + (command.cancel_requested && command.ended_at === null ? ' (cancel requested)' : ''),
+    String(command.result?.exit_code ?? '-'),
+    `${command.output.stdout}+${command.output.stderr}`,
+    command.result?.error?.message ?? command.reason ?? '',
+  ]);
+  await write(
+    deps.stdout,
+    `${job.id}: ${job.state}, ${countsText(job.counts)}\n${commandText(job)}\n\n` +
+      table(['COMMAND', 'VM', 'STATE', 'EXIT', 'BYTES', 'WHY'], rows),
+  );
+}
+
+async function cancel(deps: CliDeps, id: string, flags: ClientFlags): Promise<void> {
+  const client = await clientFor(deps, flags);
+  const path = `/jobs/${encodeURIComponent(id)}/cancel`;
+  const outcome = await client.call({ method: 'POST', path, answer: cancelResponseSchema });
+  if (flags.json) return printJson(deps.stdout, outcome);
+  const { cancel_requested: asked, already_ended: ended } = outcome;
+  await write(deps.stdout, `cancel requested for ${asked}; ${ended} had ended already\n`);
+}
+
+/** The command of a job that has one, or a command by its own identifier. */
+async function findCommand(client: RestClient, id: string): Promise<JobCommand> {
+  const path = encodeURIComponent(id);
+  if (!id.startsWith('job-')) return client.call({ path: `/commands/${path}`, answer: commandSchema });
+  const { commands } = await client.call({ path: `/jobs/${path}`, answer: jobWithCommandsSchema });
+  const [only] = commands;
+  if (only !== undefined && commands.length === 1) return only;
+  throw new AppError('bad_request', {
+    detail: `${id} has ${commands.length} commands.`,
+    hint: `Name one of them: vm-orchestrator jobs show ${id} lists them.`,
+  });
+}
+
+async function output(deps: CliDeps, id: string, flags: ClientFlags & { stream: Stream }): Promise<void> {
+  const client = await clientFor(deps, flags);
+  const { id: commandId } = await findCommand(client, id);
+  for (let offset = 0, size = 1; offset < size; ) {
+    const response = await client.open({
+      path: `/commands/${commandId}/output`,
+      query: { stream: flags.stream, offset, limit: SLICE },
+    });
+    size = Number(response.headers['x-output-size'] ?? 0);
+    for await (const chunk of response) {
+      offset += (chunk as Buffer).length;
+      await write(deps.stdout, chunk as Buffer);
+    }
+  }
+}
+
+/** `vm-orchestrator jobs …`: what was run. */
+export function register(program: Command, deps: CliDeps): void {
+  const jobs = program.command('jobs').description('List, show and cancel jobs, and read their output');
+  withClientFlags(
+    jobs
+      .command('list', { isDefault: true })
+      .description('List jobs, newest first')
+      .option('--limit <n>', 'how many, at most 500', countArgument, 20),
+  )
+    .addHelpText('after', CLIENT_HELP)
+    .action((flags: ClientFlags & { limit: number }) => reporting(deps, () => list(deps, flags)));
+  withClientFlags(jobs.command('show').description('Show a job and its commands').argument('<job>', 'its id'))
+    .addHelpText('after', CLIENT_HELP)
+    .action((id: string, flags: ClientFlags) => reporting(deps, () => show(deps, id, flags)));
+  withClientFlags(
+    jobs.command('cancel').description('Ask for the end of a job’s commands').argument('<job>', 'its id'),
+  )
+    .addHelpText('after', CLIENT_HELP)
+    .action((id: string, flags: ClientFlags) => reporting(deps, () => cancel(deps, id, flags)));
+  withClientFlags(
+    jobs
+      .command('output')
+      .description('Print what a command wrote, byte for byte')
+      .argument('<command>', 'id of a command, or of a job that has one command')
+      .addOption(
+        new Option('--stream <stream>', 'which one').choices(['stdout', 'stderr']).default('stdout'),
+      ),
+  )
+    .addHelpText('after', `${CLIENT_HELP}\n\nExample:\n  vm-orchestrator jobs output cmd-… --stream stderr`)
+    .action((id: string, flags: ClientFlags & { stream: Stream }) =>
+      reporting(deps, () => output(deps, id, flags)),
+    );
+}

@@ -1,0 +1,28 @@
+import type { Output } from './deps.ts';
+
+/** Resolves when the reader has taken the bytes: a slow one slows us, and nothing piles up. */
+export const write = (output: Output, data: string | Uint8Array): Promise<void> =>
+  new Promise((resolve) => {
+    output.write(data, () => resolve());
+  });
+
+export const printJson = (output: Output, value: unknown): Promise<void> =>
+  write(output, `${JSON.stringify(value)}\n`);
+
+/** Text from a VM may hold control sequences; in a table it holds none. */
+const plain = (text: string): string => text.replace(/\p{Cc}/gu, '?');
+
+/** Columns as wide as their widest cell; the last one as it is. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [header, ...rows.map((row) => row.map(plain))];
+  const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .map((line) => `${line}\n`)
+    .join('');
+}
