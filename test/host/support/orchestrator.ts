@@ -79,7 +79,7 @@ export class HostOrchestrator {
 
   /** A subcommand that speaks REST. Any exit status is an answer. */
   cli(words: readonly string[], timeoutMs = 60_000): Promise<Outcome> {
-    return runProgram([PROGRAM, ...words], { env: this.#env, timeoutMs });
+    return runProgram([...(this.#options.prefix ?? []), PROGRAM, ...words], { env: this.#env, timeoutMs });
   }
 
   startCli(words: readonly string[]): ChildProcess {
