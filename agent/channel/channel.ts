@@ -104,10 +104,10 @@ export class Channel {
       if (delay > 0) log.info({ in_ms: Math.round(delay), failures: state.failures }, 'connecting again');
       await clock.sleep(delay, signal).catch(() => undefined);
       if (signal.aborted) return;
-      let connection: Connection | undefined = this.#open();
-      let closed = await connection.closed;
+      let closed = await this.#open().closed;
       // A renewal may have moved the session to another connection meanwhile.
-      while ((connection = this.session.connection) !== undefined) closed = await connection.closed;
+      for (let next = this.session.connection; next !== undefined; next = this.session.connection)
+        closed = await next.closed;
       if (signal.aborted) return;
       const openFor = closed.wasOpen ? clock.monotonic() - this.#openSince : 0;
       state = afterConnection(state, closed, openFor);

@@ -105,24 +105,15 @@ export class Session {
 
   receive(connection: Connection, text: string): void {
     const parsed = parseOrchestratorMessage(text);
-    if (parsed.kind === 'unknown')
-      return this.#complain(connection, 'unsupported', `no message of type ${parsed.type}`, parsed.type);
-    if (parsed.kind === 'invalid') {
+    if (parsed.kind === 'ok') this.#admit(connection, parsed.message);
+    else if (parsed.kind === 'unknown')
+      this.#complain(connection, 'unsupported', `no message of type ${parsed.type}`, parsed.type);
+    else {
       this.#complain(connection, 'bad_request', parsed.problem, parsed.type);
       // A sequenced frame that cannot be read would leave a gap.
       if (parsed.type === undefined || parsed.type === 'command' || parsed.type === 'cancel')
         connection.close(CLOSE.protocolError, 'a message is not valid');
-      return;
     }
-    const { message } = parsed;
-    const expected = connection === this.#connection ? connection.state === 'open' : isGreeting(message);
-    if (!expected) {
-      // What an old connection still says after a newer one was welcomed comes again on that one.
-      if (connection.state === 'greeting')
-        connection.close(CLOSE.protocolError, `${message.type} before welcome`);
-      return;
-    }
-    this.#handle(message, connection);
   }
 
   sendState(commandId: string, state: 'accepted' | 'running', at: string): void {
@@ -146,40 +137,65 @@ export class Session {
     if (this.connection !== undefined) this.#complain(this.connection, code, message, ref);
   }
 
+  /** Only the connection that counts may say anything; a new one may greet. */
+  #admit(connection: Connection, message: OrchestratorMessage): void {
+    const expected = connection === this.#connection ? connection.state === 'open' : isGreeting(message);
+    if (expected) this.#handle(message, connection);
+    else if (connection.state === 'greeting')
+      connection.close(CLOSE.protocolError, `${message.type} before welcome`);
+    // What an old connection still says after a newer one was welcomed comes again on that one.
+  }
+
   #handle(message: OrchestratorMessage, connection: Connection): void {
-    const sequenced = message.type === 'command' || message.type === 'cancel' ? message.seq : undefined;
-    if (sequenced !== undefined) {
-      const order = this.#link.receive(sequenced);
-      if (order === 'gap') return connection.close(CLOSE.protocolError, `gap before seq ${sequenced}`);
-      if (order === 'duplicate') return this.#acknowledge();
-    }
     if ('ack' in message && message.ack !== undefined) this.#onAck(message.ack);
+    if (message.type !== 'command' && message.type !== 'cancel') this.#try(message, connection);
+    else {
+      const order = this.#link.receive(message.seq);
+      if (order === 'gap') connection.close(CLOSE.protocolError, `gap before seq ${message.seq}`);
+      else if (order === 'duplicate') this.#acknowledge();
+      else if (this.#try(message, connection)) {
+        this.#link.markDurable(message.seq);
+        // What is sent before the current work ends carries the acknowledgement; if nothing is, it goes alone.
+        setImmediate(() => this.#acknowledge());
+      } else {
+        // It was not written down, so it must come again: in a new session, since this one has counted it.
+        this.#id = undefined;
+        connection.close(CLOSE.goingAway, 'a message could not be written down');
+      }
+    }
+  }
+
+  #try(message: OrchestratorMessage, connection: Connection): boolean {
     try {
-      (this.#dispatch[message.type] as (message: OrchestratorMessage, from: Connection) => void)(
-        message,
-        connection,
-      );
+      const handle = this.#dispatch[message.type] as (message: OrchestratorMessage, from: Connection) => void;
+      handle(message, connection);
+      return true;
     } catch (cause) {
       this.#options.log.error({ err: cause, type: message.type }, 'a message could not be handled');
-      if (sequenced === undefined) return;
-      // It was not written down, so it must come again: in a session of its own, since this one has counted it.
-      this.#id = undefined;
-      return connection.close(CLOSE.goingAway, 'a message could not be written down');
+      return false;
     }
-    if (sequenced === undefined) return;
-    this.#link.markDurable(sequenced);
-    // Whatever is sent before the current work ends carries the acknowledgement; if nothing is, it goes alone.
-    setImmediate(() => this.#acknowledge());
+  }
+
+  #refuseWelcome(welcome: Welcome): { code: number; reason: string } | undefined {
+    const { identity, log } = this.#options;
+    if (welcome.agent_id !== identity.agentId || welcome.organization_id !== identity.organizationId) {
+      log.error({ agent_id: welcome.agent_id }, 'the orchestrator takes this agent for another one');
+      return { code: CLOSE.wrongAgent, reason: 'welcome names another agent' };
+    }
+    if (welcome.protocol < PROTOCOL_MIN || welcome.protocol > PROTOCOL_VERSION)
+      return {
+        code: CLOSE.unsupportedVersion,
+        reason: `protocol ${welcome.protocol} is not spoken here`,
+      };
+    return undefined;
   }
 
   #onWelcome(welcome: Welcome, connection: Connection): void {
-    const { identity, log, handlers } = this.#options;
-    if (welcome.agent_id !== identity.agentId || welcome.organization_id !== identity.organizationId) {
-      log.error({ agent_id: welcome.agent_id }, 'the orchestrator takes this agent for another one');
-      return connection.close(CLOSE.wrongAgent, 'welcome names another agent');
+    const refusal = this.#refuseWelcome(welcome);
+    if (refusal !== undefined) {
+      connection.close(refusal.code, refusal.reason);
+      return;
     }
-    if (welcome.protocol < PROTOCOL_MIN || welcome.protocol > PROTOCOL_VERSION)
-      return connection.close(CLOSE.unsupportedVersion, `protocol ${welcome.protocol} is not spoken here`);
     const previous = this.#connection;
     connection.welcomed();
     this.#connection = connection;
@@ -193,7 +209,7 @@ export class Session {
       this.#link.reset();
       this.#ackSent = 0;
     }
-    handlers.onWelcome({ ...welcome, resumed }, connection);
+    this.#options.handlers.onWelcome({ ...welcome, resumed }, connection);
     if (previous !== undefined && previous.state !== 'closed')
       previous.close(CLOSE.goingAway, 'replaced by a new connection');
   }

@@ -8,6 +8,7 @@ import type { OutputSender } from '../executor/output-sender.ts';
 import { OutputSpool } from '../executor/output-spool.ts';
 import { type RunningCall, startCall } from '../tools/call.ts';
 import type { PreparedCall, ToolRegistry } from '../tools/registry.ts';
+import { decide, prepare } from './intake.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import { Lanes } from './lanes.ts';
 import { recover } from './recovery.ts';
@@ -113,41 +114,37 @@ export class CommandRunner {
    */
   onCommand(message: CommandMessage): void {
     if (this.#stopping) throw new AppError('unavailable', { detail: 'The agent is stopping.' });
-    const { verifier, journal, clock, port, log } = this.#options;
+    const { clock, port, log } = this.#options;
     const nowMs = clock.now();
-    const verified = verifier.verify(message, nowMs, this.#skewMs);
-    if (verified.kind === 'rejected') {
-      const { claimedId, refusal } = verified;
-      log.warn({ command_id: claimedId, code: refusal.code }, `a command was rejected: ${refusal.message}`);
-      // A forgery that names a command which is here must not end it.
-      if (claimedId === undefined || journal.get(claimedId) !== undefined)
-        return port.error(refusal.code, refusal.message, claimedId);
-      return port.result(claimedId, refusedResult(refusal, nowMs));
+    const decision = decide(message, this.#options, nowMs, this.#skewMs);
+    switch (decision.kind) {
+      case 'complain':
+        log.warn({ ref: decision.ref, code: decision.refusal.code }, 'a command was rejected');
+        port.error(decision.refusal.code, decision.refusal.message, decision.ref);
+        break;
+      case 'turn_away':
+        log.warn(
+          { command_id: decision.commandId, code: decision.refusal.code },
+          'a command was turned away',
+        );
+        port.result(decision.commandId, refusedResult(decision.refusal, nowMs));
+        break;
+      case 'known':
+        this.#answer(decision.entry);
+        break;
+      case 'end':
+        this.#takeEnded(decision.payload, decision.result);
+        break;
+      case 'run':
+        this.#take(decision.payload, decision.call, nowMs);
     }
-    const { payload } = verified;
-    const entry = journal.get(payload.command_id);
-    if (entry !== undefined) return this.#answer(entry);
-    const { mark } = journal;
-    if (payload.epoch < mark.epoch || (payload.epoch === mark.epoch && payload.seq <= mark.seq)) {
-      const refusal: Refusal = {
-        state: 'refused',
-        code: 'command_replayed',
-        message: `This agent took command ${mark.seq} before; number ${payload.seq} is a replay.`,
-      };
-      return port.result(payload.command_id, refusedResult(refusal, nowMs));
-    }
-    if (verified.kind === 'refused') return this.#takeEnded(payload, refusedResult(verified.refusal, nowMs));
-    if (journal.hasCancel(payload.command_id)) return this.#takeEnded(payload, cancelledBeforeStart(nowMs));
-    const prepared = this.#prepare(payload);
-    if (prepared.kind === 'refused') return this.#takeEnded(payload, refusedResult(prepared.refusal, nowMs));
-    this.#take(payload, prepared.call, nowMs);
   }
 
   onCancel(commandId: string): void {
     const { journal, clock } = this.#options;
     const entry = journal.get(commandId);
-    if (entry === undefined) return this.#journal(() => journal.keepCancel(commandId, clock.now()));
-    if (entry.state === 'running') this.#running.get(commandId)?.call.stop('cancelled');
+    if (entry === undefined) this.#journal(() => journal.keepCancel(commandId, clock.now()));
+    else if (entry.state === 'running') this.#running.get(commandId)?.call.stop('cancelled');
     else if (entry.state === 'accepted') {
       this.#endUnstarted(commandId, cancelledBeforeStart(clock.now()));
       this.#lanes.leave(commandId);
@@ -178,7 +175,7 @@ export class CommandRunner {
     this.#options.log.error({ err: cause, command_id: commandId }, 'output of a command cannot be read back');
     this.#deliverable.set(commandId, delivered);
     const running = this.#running.get(commandId);
-    if (running !== undefined) return running.call.stop('output_failed', cause);
+    running?.call.stop('output_failed', cause);
     const entry = this.#options.journal.get(commandId);
     if (entry?.state === 'ended') this.#deliver(commandId, entry.result);
   }
@@ -196,26 +193,6 @@ export class CommandRunner {
     this.#retry?.cancel();
   }
 
-  #prepare(
-    payload: CommandPayload,
-  ): { kind: 'ok'; call: PreparedCall } | { kind: 'refused'; refusal: Refusal } {
-    const { user, registry } = this.#options;
-    const refuse = (reason: 'unsupported' | 'policy', code: ErrorCode, message: string) =>
-      ({ kind: 'refused', refusal: { state: 'refused', reason, code, message } }) as const;
-    if (payload.run_as !== null && payload.run_as !== user)
-      return refuse(
-        'unsupported',
-        'unsupported',
-        `This agent runs commands as ${user} only, not as ${payload.run_as}.`,
-      );
-    try {
-      return { kind: 'ok', call: registry.prepare(payload.tool, payload.arguments) };
-    } catch (cause) {
-      if (!(cause instanceof AppError)) throw cause;
-      return refuse(cause.code === 'tool_disabled' ? 'policy' : 'unsupported', cause.code, cause.message);
-    }
-  }
-
   #take(payload: CommandPayload, call: PreparedCall, nowMs: number): void {
     const { journal, bootId, port } = this.#options;
     const id = payload.command_id;
@@ -228,9 +205,9 @@ export class CommandRunner {
       this.#lanes.leave(id);
       throw cause;
     }
-    if (!starts) return port.state(id, 'accepted', isoTime(nowMs));
     // After the caller has returned, so that `running` carries the acknowledgement of the command with it.
-    queueMicrotask(() => this.#run(payload, call, nowMs));
+    if (starts) queueMicrotask(() => this.#run(payload, call, nowMs));
+    else port.state(id, 'accepted', isoTime(nowMs));
   }
 
   #takeEnded(payload: CommandPayload, result: CommandResult): void {
@@ -327,7 +304,7 @@ export class CommandRunner {
     };
     if (nowMs > Date.parse(payload.expires_at))
       return end({ state: 'expired', code: 'command_expired', message: 'It waited here until it expired.' });
-    const prepared = this.#prepare(payload);
+    const prepared = prepare(payload, this.#options);
     if (prepared.kind === 'refused') return end(prepared.refusal);
     if (!this.#attempt(() => journal.start(id, bootId, nowMs))) return false;
     this.#run(payload, prepared.call, nowMs);
@@ -341,9 +318,9 @@ export class CommandRunner {
   }
 
   #answer(entry: JournalEntry): void {
-    if (entry.state === 'ended') return this.#deliver(entry.commandId, entry.result);
     const at = isoTime(entry.startedAtMs ?? this.#options.clock.now());
-    this.#options.port.state(entry.commandId, entry.state, at);
+    if (entry.state === 'ended') this.#deliver(entry.commandId, entry.result);
+    else this.#options.port.state(entry.commandId, entry.state, at);
   }
 
   /** Hands the result on when the last byte of its output has been sent. */

@@ -82,9 +82,11 @@ export class OutputSender {
   /** The command writes no more; `onAllSent` is called when its last byte has been handed to a link. */
   ended(commandId: string, onAllSent: () => void): void {
     const outgoing = this.#outgoing.get(commandId);
-    if (outgoing === undefined) return onAllSent();
-    outgoing.onAllSent = onAllSent;
-    this.pump();
+    if (outgoing === undefined) onAllSent();
+    else {
+      outgoing.onAllSent = onAllSent;
+      this.pump();
+    }
   }
 
   /** The peer holds everything before `offset`. Less than it said before: it lost some, so that is sent again. */

@@ -69,7 +69,9 @@ export async function spawnShell(options: {
     exited,
     drained: Promise.all(readers.map((reader) => reader.ended)).then(() => undefined),
     held: () => readers.some((reader) => reader.held()),
-    abandonOutput: () => readers.forEach((reader) => reader.destroy()),
+    abandonOutput() {
+      for (const reader of readers) reader.destroy();
+    },
   };
 }
 

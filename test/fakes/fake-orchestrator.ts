@@ -212,7 +212,7 @@ export class FakeOrchestrator {
     const { message } = parsed;
     if (!this.onFrame(message)) return;
     this.messages.push(message);
-    if (message.type === 'hello') return this.#welcome(socket, message);
+    if (message.type === 'hello') this.#welcome(socket, message);
     if ('ack' in message && message.ack !== undefined) this.#link.acknowledged(message.ack);
     if (message.type !== 'state' && message.type !== 'result') return;
     const order = this.#link.receive(message.seq);
@@ -288,7 +288,10 @@ export class FakeOrchestrator {
     const received = both[stream];
     received.frames += 1;
     // The agent believes that more is durable here than is: told so, it goes back.
-    if (offset > received.size) return this.acknowledgeOutput(id, stream);
+    if (offset > received.size) {
+      this.acknowledgeOutput(id, stream);
+      return;
+    }
     const fresh = payload.subarray(received.size - offset);
     if (this.#options.keepOutput !== false && fresh.length > 0) received.chunks.push(Buffer.from(fresh));
     received.size += fresh.length;
