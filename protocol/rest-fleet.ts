@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { factsSchema, loadSampleSchema } from './facts.ts';
-import { agentIdSchema, apiTokenIdSchema, organizationIdSchema, userIdSchema, vmIdSchema } from './ids.ts';
+import { agentIdSchema, apiTokenIdSchema, organizationIdSchema, vmIdSchema } from './ids.ts';
 import { labelsSchema, tokenLimitsSchema } from './provisioning-token.ts';
 
 const time = z.iso.datetime();
@@ -103,7 +103,6 @@ export const createApiTokenResponseSchema = z.object({
   created_at: time,
   token: z.string().describe('Shown once; only its hash is kept'),
 });
-export const userSchema = z.object({ id: userIdSchema, username: z.string(), created_at: time });
 
 export const auditEventSchema = z.object({
   id: z.number().int(),
