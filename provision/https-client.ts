@@ -13,8 +13,7 @@ export interface Ask {
   url: URL;
   tls: ConnectionOptions;
   clock: Clock;
-  method?: 'GET' | 'POST';
-  /** Sent as JSON. */
+  /** Sent as JSON by POST; without it this is a GET. */
   json?: unknown;
   timeoutMs?: number;
   maxBytes?: number;
@@ -36,7 +35,7 @@ export function ask(options: Ask): Promise<Answer> {
   const requestOptions: RequestOptions = {
     ...tls,
     agent,
-    method: options.method ?? 'GET',
+    method: body === undefined ? 'GET' : 'POST',
     headers: {
       accept: 'application/json, */*',
       ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length }),

@@ -58,7 +58,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
         url,
         tls,
         clock,
-        ...(extra.json === undefined ? {} : { method: 'POST' as const, json: extra.json }),
+        ...(extra.json === undefined ? {} : { json: extra.json }),
       });
     } catch (cause) {
       throw explainConnection(cause, server, clock.now());

@@ -12,7 +12,7 @@ export async function choosePort(
   options: Pick<InstallContext, 'mode' | 'host' | 'port' | 'note'> & { configured: number | undefined },
 ): Promise<number> {
   const { host, configured } = options;
-  if (options.port === 0) return host.freePort();
+  if (options.port === 0) return configured ?? host.freePort();
   const wanted = options.port ?? configured ?? DEFAULT_PORT;
   // A configured port may be taken by this very agent.
   if (wanted === configured || (await host.isPortFree(wanted))) return wanted;

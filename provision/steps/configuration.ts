@@ -54,7 +54,8 @@ export function configuration(
       const text = await read();
       if (text === undefined || !(await userIsThere())) return false;
       const document = parseDocument(text);
-      const wanted = await valuesToSet(ctx.port);
+      // Port 0 asks for any free one: the one that was chosen before will do.
+      const wanted = await valuesToSet(ctx.port === 0 ? undefined : ctx.port);
       if (wanted.some(([path, value]) => !same(document.getIn(path), value))) return false;
       const owners = await ctx.owners();
       for (const entry of await entries()) if (!(await isAsPlanned(entry, owners))) return false;
