@@ -49,6 +49,10 @@ export class FakeAgent {
     this.#options = options;
   }
 
+  get url(): string {
+    return this.#options.url;
+  }
+
   /** Connects, says hello and waits for the welcome. */
   async connect(hello: Partial<Hello> = {}): Promise<Welcome> {
     const count = this.received.length;

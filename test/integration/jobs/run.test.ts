@@ -50,7 +50,7 @@ describe('a command over a real WebSocket', () => {
     expect(message.delegation.payload_type).toBe(PAYLOAD_TYPE.delegation);
   });
 
-  it('waits for an agent that is offline and is sent in order when it comes', async () => {
+  it('[delivery-6] waits for an agent that is offline and is sent in order when it comes', async () => {
     const { agent } = await rig.addAgent();
     for (let i = 1; i <= 100; i++) await rig.submit({ arguments: { command: `echo ${i}` } });
     await agent.connect();
@@ -74,7 +74,9 @@ describe('a command over a real WebSocket', () => {
     await agent.command(100);
   });
 
-  it('keeps 50 MB of output byte for byte, on both streams apart', { timeout: 60_000 }, async () => {
+  it('[output-1] keeps 50 MB of output byte for byte, on both streams apart', {
+    timeout: 60_000,
+  }, async () => {
     const { agent } = await rig.addAgent();
     await agent.connect();
     const { jobId } = await rig.submit();
@@ -105,7 +107,7 @@ describe('a command over a real WebSocket', () => {
     expect(read.equals(stdout)).toBe(true);
   });
 
-  it('shows the first line before the second was printed', async () => {
+  it('[output-2] shows the first line before the second was printed', async () => {
     const { agent } = await rig.addAgent();
     await agent.connect();
     const { jobId } = await rig.submit();
@@ -128,7 +130,7 @@ describe('a command over a real WebSocket', () => {
     expect(lines).toEqual(['1\n', '2\n']);
   });
 
-  it('goes on after the last event that a reader has seen', async () => {
+  it('[output-4] goes on after the last event that a reader has seen', async () => {
     const { agent } = await rig.addAgent({ autoRun: () => ({ stdout: Buffer.from('x') }) });
     await agent.connect();
     const { jobId } = await rig.submit();
