@@ -39,6 +39,8 @@ export const comparison: Comparison = {
       if (stdout !== bytes) throw new Error(`${file} printed ${stdout} of ${bytes} bytes`);
       return ms;
     };
+    // Against what it weighed before it ever streamed: what an earlier stream left behind is growth too.
+    const idle = memoryOf(agent.pid).rss;
     const growth: number[] = [];
     const agentCpu: number[] = [];
     const orchestratorCpu: number[] = [];
@@ -47,10 +49,9 @@ export const comparison: Comparison = {
     const observed = async (stream: () => Promise<number>) => {
       const { pid } = agent;
       resetPeakRss(pid);
-      const before = memoryOf(pid).rss;
       const cpu = [cpuMsOf(pid), cpuMsOf(stack.orchestrator.pid)] as const;
       const ms = await stream();
-      growth.push((peakRssOf(pid) - before) / 1e6);
+      growth.push((peakRssOf(pid) - idle) / 1e6);
       agentCpu.push(cpuMsOf(pid) - cpu[0]);
       orchestratorCpu.push(cpuMsOf(stack.orchestrator.pid) - cpu[1]);
       return ms;
