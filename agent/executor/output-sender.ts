@@ -56,12 +56,11 @@ export class OutputSender {
 
   /** A new link, or none. What the last one did not bring to the peer's disk is sent again. */
   setLink(link: OutputLink | undefined, credit?: { command: number; link: number }): void {
-    this.#link = link;
     this.#generation++;
     this.#inFlight = 0;
-    if (credit !== undefined) this.setCredit(credit);
     for (const outgoing of this.#outgoing.values()) outgoing.sent = { ...outgoing.durable };
-    this.pump();
+    this.#link = link;
+    this.setCredit(credit ?? {});
   }
 
   setCredit(credit: { command?: number | undefined; link?: number | undefined }): void {

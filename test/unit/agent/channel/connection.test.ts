@@ -1,0 +1,66 @@
+import { EventEmitter } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import type { WebSocket } from 'ws';
+import { Connection } from '../../../../agent/channel/connection.ts';
+import { createFakeClock } from '../../../fakes/fake-clock.ts';
+
+class FakeSocket extends EventEmitter {
+  pings = 0;
+  ping() {
+    this.pings += 1;
+  }
+  send() {}
+  close(code: number, reason: string) {
+    this.emit('close', code, Buffer.from(reason));
+  }
+  terminate() {
+    this.emit('close', 1006, Buffer.alloc(0));
+  }
+}
+
+function open() {
+  const clock = createFakeClock();
+  const socket = new FakeSocket();
+  const connection = new Connection({
+    socket: socket as unknown as WebSocket,
+    clock,
+    events: { onOpen: () => undefined, onText: () => undefined },
+  });
+  return { clock, socket, connection };
+}
+
+describe('a connection', () => {
+  it('pings every ten seconds and is dead after 25 s without a byte', async () => {
+    const { clock, socket, connection } = open();
+    socket.emit('open');
+    connection.welcomed();
+    await clock.advance(20_000);
+    expect(socket.pings).toBe(2);
+    expect(connection.state).toBe('open');
+    await clock.advance(10_000);
+    expect(connection.state).toBe('closed');
+    expect((await connection.closed).error?.message).toContain('nothing was heard');
+  });
+
+  it('lives as long as anything comes, be it bytes of a frame that is not whole yet', async () => {
+    const { clock, socket, connection } = open();
+    const raw = { bytesRead: 0 };
+    socket.emit('upgrade', { socket: raw });
+    socket.emit('open');
+    connection.welcomed();
+    for (let i = 0; i < 5; i++) {
+      await clock.advance(20_000);
+      if (i % 2 === 0) raw.bytesRead += 1;
+      else socket.emit('pong');
+    }
+    expect(connection.state).toBe('open');
+  });
+
+  it('gives up a server that accepts and then sends no welcome', async () => {
+    const { clock, socket, connection } = open();
+    socket.emit('open');
+    await clock.advance(15_000);
+    expect((await connection.closed).error?.message).toContain('no welcome');
+    expect(clock.armed()).toEqual([]);
+  });
+});
