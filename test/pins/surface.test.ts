@@ -1,0 +1,52 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../../scripts/lib/root.ts';
+import { type OrchestratorProcess, startOrchestrator } from '../integration/support/orchestrator.ts';
+
+// What people's scripts and programs rely on, as it stands: a difference is a decision, not an accident.
+
+const help = (program: string, ...words: string[]) =>
+  execFileSync(process.execPath, [join(ROOT, program), ...words, '--help'], {
+    encoding: 'utf8',
+    env: { ...process.env, COLUMNS: '80', NO_COLOR: '1' },
+  });
+
+describe('the help', () => {
+  it.each(['', 'install', 'provision', 'test-connection', 'server', 'status', 'exec', 'config'])(
+    'of vm-agent %s',
+    async (command) => {
+      await expect(help('cli/main.ts', ...(command === '' ? [] : [command]))).toMatchFileSnapshot(
+        `./help/vm-agent${command && `-${command}`}.txt`,
+      );
+    },
+  );
+
+  it.each(['', 'serve', 'bootstrap', 'admin', 'token', 'token create', 'agents', 'run', 'jobs', 'org'])(
+    'of vm-orchestrator %s',
+    async (command) => {
+      const words = command === '' ? [] : command.split(' ');
+      await expect(help('orchestrator/main.ts', ...words)).toMatchFileSnapshot(
+        `./help/${['vm-orchestrator', ...words].join('-')}.txt`,
+      );
+    },
+  );
+});
+
+describe('the REST API', () => {
+  let orchestrator: OrchestratorProcess;
+  beforeAll(async () => {
+    orchestrator = await startOrchestrator();
+  });
+  afterAll(() => orchestrator?.stop());
+
+  it('has these operations', async () => {
+    const { body } = await orchestrator.call<{ paths: Record<string, Record<string, unknown>> }>({
+      path: '/api/v1/openapi.json',
+    });
+    const operations = Object.entries(body.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase().padEnd(6)} ${path}`),
+    );
+    await expect(operations.toSorted().join('\n')).toMatchFileSnapshot('./operations.txt');
+  });
+});
