@@ -139,6 +139,7 @@ export async function startOrchestrator(
           commandKeys,
           throttle: createThrottle({ clock, ...THROTTLE }),
           publicOrigin,
+          heartbeatInterval: HEARTBEAT_INTERVAL_S,
         }),
         renew: createRenew({ store, clock, authority }),
         agents,
@@ -166,10 +167,9 @@ export async function startOrchestrator(
         clock,
         stopping: stopping.signal,
         stillAllowed: (request, organizationId) =>
-          authenticateUser(request).then(
-            (caller) => organizationOf(caller, organizationId) !== undefined,
-            () => false,
-          ),
+          authenticateUser(request)
+            .then((caller) => organizationOf(caller, organizationId) !== undefined)
+            .catch(() => false),
       }),
       ...auditRoutes({ store }),
       ...setupScriptRoutes({ dist }),

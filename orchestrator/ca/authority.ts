@@ -1,19 +1,16 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
-import { newId, randomHex } from '../../base/random.ts';
 import {
   agentSubjectAltNames,
   LIFETIME_S,
   orchestratorSubjectAltNames,
 } from '../../protocol/certificate-profile.ts';
-import { AppError } from '../../protocol/errors.ts';
 import type { Sealer } from '../store/sealed.ts';
 import type { Queryable, Store } from '../store/store.ts';
-import type { NewRow, Row } from '../store/tables.ts';
+import { current, ensureRoot, newAuthorityRow, openKey } from './authority-rows.ts';
 import { type IssuedCertificate, makeCertificate, newP256, spkiOf } from './x509.ts';
 
-type AuthorityRow = Row<'certificate_authorities'>;
 type IssuerKind = 'orchestrator' | 'organization';
 
 /** An issuing certificate is replaced when less than this is left; far more than any leaf's life. */
@@ -51,116 +48,14 @@ export interface Authority {
   renewIssuing(): Promise<void>;
 }
 
-const sealName = (id: string): string => `ca-key:${id}`;
-
-function openKey(sealer: Sealer, row: AuthorityRow): KeyObject {
-  if (row.sealed_key === null) {
-    throw new AppError('unavailable', {
-      detail: `The key of the ${row.kind} certificate authority is not on this machine.`,
-      hint: 'Bring the key back to sign with it.',
-    });
-  }
-  const der = sealer.open(sealName(row.id), row.sealed_key);
-  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
-}
-
-const current = (db: Queryable, kind: AuthorityRow['kind'], organizationId: string | null) =>
-  db
-    .selectFrom('certificate_authorities')
-    .selectAll()
-    .where('kind', '=', kind)
-    .where('organization_id', 'is', organizationId)
-    .orderBy('created_at', 'desc')
-    .orderBy('id', 'desc');
-
-interface AuthorityOptions {
+export async function openAuthority(options: {
   store: Store;
   sealer: Sealer;
   clock: Clock;
   log: Logger;
   /** Asked for on the command line; fixed by the first start. */
   trustDomain?: string | undefined;
-}
-
-async function newAuthorityRow(
-  options: { sealer: Sealer; clock: Clock; trustDomain: string },
-  what: { kind: AuthorityRow['kind']; organizationId: string | null },
-  root?: { pem: string; key: KeyObject },
-): Promise<{ row: NewRow<'certificate_authorities'>; pem: string; key: KeyObject }> {
-  const { sealer, clock, trustDomain } = options;
-  const keys = await newP256();
-  const now = clock.now();
-  const made = await makeCertificate({
-    subject: {
-      organization: trustDomain,
-      commonName:
-        what.kind === 'root' ? 'vm-agent root' : `vm-agent issuing ${what.organizationId ?? 'orchestrator'}`,
-    },
-    publicKey: spkiOf(keys.publicKey),
-    signingKey: root?.key ?? keys.privateKey,
-    ...(root ? { issuer: root.pem } : {}),
-    kind: what.kind === 'root' ? 'root' : 'issuing',
-    nowMs: now,
-    lifetimeS: what.kind === 'root' ? LIFETIME_S.root : LIFETIME_S.issuing,
-  });
-  const id = newId('crt', clock);
-  const secret = keys.privateKey.export({ type: 'pkcs8', format: 'der' });
-  return {
-    pem: made.pem,
-    key: keys.privateKey,
-    row: {
-      id,
-      organization_id: what.organizationId,
-      kind: what.kind,
-      certificate: made.pem,
-      fingerprint: made.fingerprint,
-      sealed_key: sealer.seal(sealName(id), secret),
-      not_after: made.notAfterMs,
-      created_at: now,
-    },
-  };
-}
-
-/**
- * The root, and the issuing key of the orchestrator's own certificates. Made before the transaction and stored in
- * one: whatever number of processes start on an empty store, the first to commit wins and the others take its CA.
- */
-async function ensureRoot(options: AuthorityOptions): Promise<{ root: AuthorityRow; trustDomain: string }> {
-  const { store, clock, sealer } = options;
-  const stored = async (db: Queryable) => {
-    const root = await current(db, 'root', null).executeTakeFirst();
-    const domain = await db
-      .selectFrom('settings')
-      .select('value')
-      .where('key', '=', 'trust_domain')
-      .executeTakeFirst();
-    return root && domain ? { root, trustDomain: domain.value } : undefined;
-  };
-  let found = await stored(store.db);
-  if (!found) {
-    const trustDomain = options.trustDomain ?? `${randomHex(16)}.vm-agent.internal`;
-    const made = { sealer, clock, trustDomain };
-    const root = await newAuthorityRow(made, { kind: 'root', organizationId: null });
-    const own = await newAuthorityRow(made, { kind: 'orchestrator', organizationId: null }, root);
-    found = await store.transaction(async (tx) => {
-      const present = await stored(tx);
-      if (present) return present;
-      await tx.insertInto('settings').values({ key: 'trust_domain', value: trustDomain }).execute();
-      await tx.insertInto('certificate_authorities').values([root.row, own.row]).execute();
-      const row = await current(tx, 'root', null).executeTakeFirstOrThrow();
-      return { root: row, trustDomain };
-    });
-  }
-  if (options.trustDomain !== undefined && options.trustDomain !== found.trustDomain) {
-    throw new AppError('config_invalid', {
-      detail: `--trust-domain is ${options.trustDomain}, but the CA of this store was made for ${found.trustDomain}.`,
-      hint: 'The trust domain is in every certificate and stays as it is: leave the option out, or use another --data.',
-    });
-  }
-  return found;
-}
-
-export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
+}): Promise<Authority> {
   const { store, sealer, clock, log } = options;
   const { root, trustDomain } = await ensureRoot(options);
   const known = new Map<string, X509Certificate[]>();
@@ -182,8 +77,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     async bundle(organizationId) {
       const rows = await store.db
         .selectFrom('certificate_authorities')
-        .select(['kind', 'organization_id', 'certificate', 'created_at'])
-        .where('not_after', '>', clock.now())
+        .select(['kind', 'certificate', 'not_after'])
         .where((eb) =>
           eb.or([
             eb('kind', 'in', ['root', 'orchestrator']),
@@ -193,10 +87,12 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
         .orderBy('created_at')
         .orderBy('id')
         .execute();
-      const roots = rows.filter((row) => row.kind === 'root');
-      const issuing = rows.filter((row) => row.kind !== 'root');
+      const live = rows.filter((row) => Number(row.not_after) > clock.now());
+      const roots = live.filter((row) => row.kind === 'root');
+      const issuing = live.filter((row) => row.kind !== 'root');
       return {
         certificates: [...roots, ...issuing].map((row) => row.certificate),
+        // Rows are never deleted, so this only grows.
         version: rows.length,
       };
     },

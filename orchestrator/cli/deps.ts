@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import type { Clock } from '../../base/clock.ts';
 import type { Shutdown } from '../../base/shutdown.ts';
 import type { Bootstrap } from '../../protocol/rest-fleet.ts';
@@ -42,9 +41,6 @@ export interface CliDeps {
   exitWith(code: number): void;
   server: ServerActions;
 }
-
-/** A subcommand adds itself to the program. */
-export type RegisterSubcommand = (program: Command, deps: CliDeps) => void;
 
 /** Where `serve` keeps its data when nothing else is said. */
 export const DEFAULT_DATA = './vm-orchestrator-data';

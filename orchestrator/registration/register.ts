@@ -25,8 +25,6 @@ import { checkTokenIsAlive, checkTokenLimits, findPresentedToken } from './prese
 type Request = z.output<typeof registerRequestSchema>;
 type Enrolled = { agent: AgentIdentity; certificate: StoredCertificate; created: boolean };
 
-const HEARTBEAT_INTERVAL_S = 30;
-
 export interface Registration {
   /**
    * Enrolls a machine: token use, agent and certificate are one transaction. `created` is false when the same key
@@ -50,8 +48,10 @@ export function createRegistration(options: {
   throttle: Throttle;
   /** `https://host[:port]` */
   publicOrigin: () => string;
+  /** Seconds between an agent's heartbeats. */
+  heartbeatInterval: number;
 }): Registration {
-  const { store, clock, authority, commandKeys, throttle, publicOrigin } = options;
+  const { store, clock, authority, commandKeys, throttle, publicOrigin, heartbeatInterval } = options;
 
   const anonymous = (request: Request) => ({
     type: 'anonymous' as const,
@@ -166,7 +166,7 @@ export function createRegistration(options: {
           organization_id: organizationIdSchema.parse(agent.organization_id),
           trust_domain: authority.trustDomain,
           websocket_url: `${socketOrigin}/api/v1/agents/${agent.vm_id}/ws`,
-          heartbeat_interval: HEARTBEAT_INTERVAL_S,
+          heartbeat_interval: heartbeatInterval,
           command_key: command.publicKey,
           command_key_id: command.kid,
           state: agent.state === 'revoked' ? 'pending' : agent.state,

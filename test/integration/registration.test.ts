@@ -29,7 +29,7 @@ const actions = async () => {
 };
 
 describe('a registration', () => {
-  it('gives the machine a certificate that openssl verifies, with nothing of what its CSR asked for', async () => {
+  it('gives the machine a certificate that openssl verifies, with nothing of what its CSR asked for [identity-1]', async () => {
     const { token } = await createToken(orchestrator, { labels: { env: 'prod' } });
     const key = await makeCsr();
     const body = registration(token, key.csr, { labels: { env: 'claimed', rack: 'r1' } });
@@ -69,7 +69,7 @@ describe('a registration', () => {
     });
   });
 
-  it('answers the same key with the same certificate and counts no further use', async () => {
+  it('answers the same key with the same certificate and counts no further use [enroll-3]', async () => {
     const { id, token } = await createToken(orchestrator);
     const body = registration(token, (await makeCsr()).csr);
     const first = await register(orchestrator, body);
@@ -93,7 +93,7 @@ describe('a registration', () => {
     expect(alarm?.detail).toMatchObject({ alarm: true });
   });
 
-  it('lets exactly one of 200 machines use a token at once, and answers that one again', async () => {
+  it('lets exactly one of 200 machines use a token at once, and answers that one again [enroll-2]', async () => {
     const { id, token } = await createToken(orchestrator);
     const bodies = await Promise.all(
       Array.from({ length: 200 }, async () => registration(token, (await makeCsr()).csr)),
@@ -248,7 +248,7 @@ describe('a token that does not count', () => {
 });
 
 describe('an agent’s certificate', () => {
-  it('asks for its own status, and opens no other agent’s path', async () => {
+  it('asks for its own status, and opens no other agent’s path [identity-2]', async () => {
     const [one, other] = [await enroll(orchestrator), await enroll(orchestrator)];
     const own = await orchestrator.call({
       path: `/api/v1/agents/${one.response.vm_id}/status`,
@@ -289,7 +289,7 @@ describe('an agent’s certificate', () => {
     }
   });
 
-  it('never makes anybody a user', async () => {
+  it('never makes anybody a user [identity-2]', async () => {
     const { tls } = await enroll(orchestrator);
     const answer = await orchestrator.call({
       path: '/api/v1/organizations/default/agents',

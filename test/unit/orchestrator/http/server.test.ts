@@ -1,0 +1,134 @@
+import { once } from 'node:events';
+import { request as httpsRequest } from 'node:https';
+import { Readable } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { systemClock } from '../../../../base/clock.ts';
+import { silentLogger } from '../../../../base/logger.ts';
+import { defineRoute, type Route } from '../../../../orchestrator/http/route.ts';
+import { createHttpServer } from '../../../../orchestrator/http/server.ts';
+import { AppError } from '../../../../protocol/errors.ts';
+import { AGENT_SNI } from '../../../../protocol/version.ts';
+import { createTestCa } from '../../../fakes/test-ca.ts';
+
+async function startServer(routes: readonly Route[]) {
+  const ca = await createTestCa({ orgId: 'org-1' });
+  const credentials = async () => {
+    const issued = await ca.orchestrator();
+    return { cert: issued.certificate, key: issued.key, ca: [ca.rootPem] };
+  };
+  const refuse = async () => {
+    throw new AppError('unauthenticated');
+  };
+  const server = createHttpServer({
+    routes,
+    credentials: await credentials(),
+    authenticateUser: refuse,
+    authenticateAgent: refuse,
+    clock: systemClock,
+    log: silentLogger,
+  });
+  const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
+  async function get(path: string) {
+    const request = httpsRequest({
+      host: '127.0.0.1',
+      port,
+      path,
+      ca: ca.rootPem,
+      servername: AGENT_SNI,
+      agent: false,
+    });
+    request.end();
+    const [response] = await once(request, 'response');
+    return { response, serial: (response.socket as TLSSocket).getPeerCertificate().serialNumber };
+  }
+  return {
+    get,
+    renew: async () => server.useCredentials(await credentials()),
+    close: (hard = new AbortController().signal) => server.close(hard),
+  };
+}
+
+it('shows a renewed certificate to the next connection, without a restart', async () => {
+  const server = await startServer([]);
+  const before = await server.get('/');
+  await server.renew();
+  const after = await server.get('/');
+  expect(after.serial).not.toBe(before.serial);
+  before.response.destroy();
+  after.response.destroy();
+  await server.close();
+});
+
+it('lets nothing leave that the response’s schema does not name', async () => {
+  const row = { name: 'a', password_hash: 'secret' };
+  const route = defineRoute({
+    method: 'GET',
+    path: '/row',
+    summary: 'a row',
+    auth: 'none',
+    response: z.object({ name: z.string() }),
+    handler: () => row,
+  });
+  const server = await startServer([route]);
+  const { response } = await server.get('/row');
+  expect(
+    JSON.parse(
+      String(
+        await response
+          .setEncoding('utf8')
+          .toArray()
+          .then((parts: string[]) => parts.join('')),
+      ),
+    ),
+  ).toEqual({ name: 'a' });
+  await server.close();
+});
+
+it('tells a handler that its client has gone', async () => {
+  const gone = Promise.withResolvers<void>();
+  const route = defineRoute({
+    method: 'GET',
+    path: '/stream',
+    summary: 'a stream without an end',
+    auth: 'none',
+    raw: { contentType: 'text/plain', description: 'a stream' },
+    handler({ closed }) {
+      closed.addEventListener('abort', () => gone.resolve());
+      const body = new Readable({ read: () => undefined });
+      body.push('first');
+      return { headers: { 'content-type': 'text/plain' }, body };
+    },
+  });
+  const server = await startServer([route]);
+  const { response } = await server.get('/stream');
+  await once(response, 'data');
+  response.destroy();
+  await gone.promise;
+  await server.close();
+});
+
+it('ends what does not end by itself when it is told to', async () => {
+  const route = defineRoute({
+    method: 'GET',
+    path: '/stream',
+    summary: 'a stream without an end',
+    auth: 'none',
+    raw: { contentType: 'text/plain', description: 'a stream' },
+    handler() {
+      const body = new Readable({ read: () => undefined });
+      body.push('first');
+      return { headers: { 'content-type': 'text/plain' }, body };
+    },
+  });
+  const server = await startServer([route]);
+  const { response } = await server.get('/stream');
+  await once(response, 'data');
+  const failed = once(response, 'error');
+  const hard = new AbortController();
+  const closed = server.close(hard.signal);
+  hard.abort();
+  await closed;
+  expect((await failed)[0]).toMatchObject({ code: 'ECONNRESET' });
+});
