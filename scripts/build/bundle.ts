@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { build, type Metafile } from 'esbuild';
 import { PACKAGE, ROOT } from '../lib/root.ts';
+import { leanPlugins } from './lean.ts';
 import { PAGES, PROGRAMS } from './targets.ts';
 
 // Parts of the dependencies are CommonJS and call `require` for Node's own modules; an ESM file has none.
@@ -24,6 +25,7 @@ export async function bundlePrograms(outFolder: string, only: readonly string[])
         format: 'esm',
         target: 'node24',
         banner: { js: REQUIRE },
+        plugins: [...leanPlugins],
         define: { VM_AGENT_VERSION: JSON.stringify(PACKAGE.version) },
         minifySyntax: true,
         minifyWhitespace: true,
