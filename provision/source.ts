@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { isoTime } from '../base/clock.ts';
+import { type Clock, isoTime } from '../base/clock.ts';
 import { AppError } from '../protocol/errors.ts';
 import { platformSchema, type ReleaseFile } from '../protocol/release-manifest.ts';
-import type { InstallContext } from './context.ts';
 import { exists, makeDirectory, sha256File } from './files.ts';
+import type { Orchestrator } from './orchestrator.ts';
 import { filesFor, openManifest, parseReleaseKeys } from './release.ts';
 import { unpack, unpackedSize } from './unpack.ts';
 
@@ -74,13 +74,13 @@ async function filesBelow(root: string, name: string): Promise<string[]> {
  * Archives that were downloaded from the orchestrator. They count only if the manifest that names their hashes is
  * signed by a release key, and the keys came over the connection that the token's pin vouches for.
  */
-export function downloadedSource(
-  options: Pick<InstallContext, 'orchestrator' | 'clock'> & {
-    folder: string;
-    platform: string;
-    arch: string;
-  },
-): Source {
+export function downloadedSource(options: {
+  orchestrator: Pick<Orchestrator, 'artifact'>;
+  clock: Pick<Clock, 'now'>;
+  folder: string;
+  platform: string;
+  arch: string;
+}): Source {
   const { folder, orchestrator, clock } = options;
   let verified: Promise<{ version: string; archives: { path: string; file: ReleaseFile }[] }> | undefined;
 

@@ -33,14 +33,7 @@ const paint = paintFor(process.stdout, process.env);
 const say = (text: string) => process.stdout.write(`${text}\n`);
 const heading = (text: string) => say(`\n${paint.bold(text)}`);
 
-const { values } = parseArgs({
-  options: {
-    once: { type: 'boolean', default: false },
-    port: { type: 'string' },
-    data: { type: 'string', default: '.vm-agent-demo' },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
-});
+const { values } = readOptions();
 if (values.help) {
   say(
     'npm start -- [--once] [--port N] [--data DIR]\n\nStarts an orchestrator and an agent on this machine.',
@@ -206,4 +199,22 @@ async function choosePort(host: ReturnType<typeof createHost>): Promise<number> 
     detail: `Port ${wanted} is taken; does another demo run with this folder?`,
     hint: 'End what listens there, or choose another port: npm start -- --port N',
   });
+}
+
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        once: { type: 'boolean', default: false },
+        port: { type: 'string' },
+        data: { type: 'string', default: '.vm-agent-demo' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+  } catch (cause) {
+    process.stderr.write(
+      `error: ${(cause as Error).message}\nwhat to do: npm start -- --help lists the options\n`,
+    );
+    process.exit(2);
+  }
 }
