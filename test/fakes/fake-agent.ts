@@ -24,6 +24,8 @@ export interface FakeAgentOptions {
   subprotocols?: string[];
   /** Answers every command by itself: accepted, running, this output, this result. */
   autoRun?: (payload: CommandPayload) => { stdout?: Uint8Array; stderr?: Uint8Array; exitCode?: number };
+  /** Answers no ping: as if the link were dead. */
+  deaf?: boolean;
   /** Acknowledges what it gets at once; default true. */
   autoAck?: boolean;
 }
@@ -111,6 +113,7 @@ export class FakeAgent {
   async open(): Promise<void> {
     const socket = new WebSocket(this.#options.url, this.#options.subprotocols ?? [SUBPROTOCOL], {
       perMessageDeflate: false,
+      autoPong: this.#options.deaf !== true,
       headers: this.#options.headers ?? {},
       ...this.#options.tls,
     });

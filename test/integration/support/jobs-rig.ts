@@ -37,7 +37,9 @@ const ACTOR = { type: 'user', id: 'usr-1', name: 'alice' } as const;
  * Hub and jobs on a real store and a real WebSocket server, in this process; agents are let in by name alone. The
  * door with certificates and the REST routes are tried against the whole orchestrator.
  */
-export async function startJobsRig(options: { clock?: Clock; outputCap?: number; directory?: string } = {}) {
+export async function startJobsRig(
+  options: { clock?: Clock; outputCap?: number; directory?: string; certificateMs?: number } = {},
+) {
   const clock = options.clock ?? systemClock;
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'jobs-rig-')));
   const store = await openStore(join(directory, 'store.db'));
@@ -80,7 +82,7 @@ export async function startJobsRig(options: { clock?: Clock; outputCap?: number;
       return {
         ...known,
         vmId: vmIdSchema.parse(vmId),
-        certificateEndsMs: clock.now() + 3_600_000,
+        certificateEndsMs: clock.now() + (options.certificateMs ?? 3_600_000),
         state: 'active',
       };
     },

@@ -1,0 +1,49 @@
+import { mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createOutputStore, type OutputStore } from '../../../../orchestrator/jobs/output-store.ts';
+
+let directory: string;
+let files: OutputStore;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'output-'));
+  files = createOutputStore(directory);
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+const key = { organizationId: 'org-1', commandId: 'cmd-1', stream: 'stdout' } as const;
+
+describe('the files of commands’ output', () => {
+  it('hold each stream apart, readable by their owner alone', async () => {
+    await files.write(key, 0, [Buffer.from('out')]);
+    await files.write({ ...key, stream: 'stderr' }, 0, [Buffer.from('err')]);
+    expect((await readdir(join(directory, 'org-1'))).toSorted()).toEqual(['cmd-1.stderr', 'cmd-1.stdout']);
+    expect((await stat(join(directory, 'org-1', 'cmd-1.stdout'))).mode & 0o777).toBe(0o600);
+    expect((await files.read({ ...key, stream: 'stderr' }, 0, 10)).toString()).toBe('err');
+  });
+
+  it('take many chunks at an offset, empty ones too', async () => {
+    await files.write(key, 0, [Buffer.from('ab')]);
+    await files.write(key, 2, [Buffer.from('c'), Buffer.alloc(0), Buffer.from('def')]);
+    expect((await files.read(key, 1, 4)).toString()).toBe('bcde');
+  });
+
+  it('write over what somebody left who died before his commit', async () => {
+    await files.write(key, 0, [Buffer.from('abcXXXX')]);
+    await files.write(key, 3, [Buffer.from('de')]);
+    expect((await files.read(key, 0, 5)).toString()).toBe('abcde');
+  });
+
+  it('are empty when nothing came', async () => {
+    expect(await files.read(key, 0, 10)).toHaveLength(0);
+  });
+
+  it('follow no link', async () => {
+    await files.write(key, 0, [Buffer.from('x')]);
+    await writeFile(join(directory, 'secret'), 'secret');
+    await symlink(join(directory, 'secret'), join(directory, 'org-1', 'cmd-2.stdout'));
+    await expect(files.read({ ...key, commandId: 'cmd-2' }, 0, 10)).rejects.toThrow('ELOOP');
+    await expect(files.write({ ...key, commandId: 'cmd-2' }, 0, [Buffer.from('y')])).rejects.toThrow('ELOOP');
+  });
+});
