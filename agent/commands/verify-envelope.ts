@@ -4,6 +4,7 @@ import {
   type CommandPayload,
   CRITICAL_UNDERSTOOD,
   commandPayloadSchema,
+  MAX_COMMAND_LIFE_S,
   type Reason,
 } from '../../protocol/command.ts';
 import { type Envelope, type KeyDelegation, keyDelegationSchema, PAYLOAD_TYPE } from '../../protocol/dsse.ts';
@@ -116,6 +117,20 @@ function claimedCommandId(envelope: Envelope): string | undefined {
   return id.success ? id.data : undefined;
 }
 
+/**
+ * A command may wait for its agent longer than its key lives: what counts is that the key was good when it signed.
+ * The command's own life is bounded, so a key that is stolen is worth nothing {@link MAX_COMMAND_LIFE_S} after its end.
+ */
+function signingProblem(payload: CommandPayload, delegation: KeyDelegation): string | undefined {
+  const issued = Date.parse(payload.issued_at);
+  if (issued > Date.parse(delegation.not_after))
+    return `its signing key had ended at ${delegation.not_after}`;
+  if (issued < Date.parse(delegation.not_before)) return `its signing key began at ${delegation.not_before}`;
+  if (Date.parse(payload.expires_at) - issued > MAX_COMMAND_LIFE_S * 1000)
+    return 'it would live longer than a command may';
+  return undefined;
+}
+
 function timeRefusal(
   payload: CommandPayload,
   delegation: KeyDelegation,
@@ -124,10 +139,9 @@ function timeRefusal(
 ): Refusal | undefined {
   const problem = (now: number): string | undefined => {
     if (now > Date.parse(payload.expires_at)) return `it expired at ${payload.expires_at}`;
-    if (now > Date.parse(delegation.not_after)) return `its signing key ended at ${delegation.not_after}`;
     if (now < Date.parse(delegation.not_before) - NOT_BEFORE_TOLERANCE_MS)
       return `its signing key begins at ${delegation.not_before}`;
-    return undefined;
+    return signingProblem(payload, delegation);
   };
   const here = problem(nowMs);
   if (here === undefined) return undefined;

@@ -60,6 +60,21 @@ describe('verifying a command', () => {
     }
   });
 
+  it('believes a command that waited longer than the key that had signed it, but none that lives too long', () => {
+    const iso = (ms: number) => new Date(ms).toISOString();
+    const signer = createCommandSigner({
+      ...identity,
+      delegation: { not_before: iso(now - HOUR), not_after: iso(now + 24 * HOUR) },
+    });
+    const verifier = new EnvelopeVerifier(signer.trust);
+    const times = (life: number) => ({ issued_at: iso(now), expires_at: iso(now + life) });
+    const later = now + 3 * 24 * HOUR;
+    expect(verifier.verify(signer.shell('true', times(7 * 24 * HOUR)), later, 0).kind).toBe('ok');
+    expect(verifier.verify(signer.shell('true', times(8 * 24 * HOUR)), later, 0)).toMatchObject({
+      refusal: { code: 'signature_invalid' },
+    });
+  });
+
   it('verifies a changed delegation again, though it bears a known name', () => {
     const signer = createCommandSigner(identity);
     const verifier = new EnvelopeVerifier(signer.trust);
