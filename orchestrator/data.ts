@@ -1,5 +1,6 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeFileAtomic } from '../base/atomic-file.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
@@ -51,11 +52,18 @@ export async function openData(options: {
       ],
     });
     await ensureDefaults({ clock, organizations });
+    await publishRoot(join(dataDir, 'ca.crt'), authority.root);
     return { store, sealer, authority, organizations };
   } catch (cause) {
     await store.close();
     throw cause;
   }
+}
+
+/** The root, where people find it for `--ca-file` and `curl --cacert` without having to trust a first download. */
+async function publishRoot(file: string, pem: string): Promise<void> {
+  const present = await readFile(file, 'utf8').catch(() => undefined);
+  if (present !== pem) await writeFileAtomic(file, pem, { mode: 0o644 });
 }
 
 interface AdminOptions {

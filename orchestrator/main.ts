@@ -23,6 +23,9 @@ const environment = (level: 'debug' | 'info' | 'warn' | 'error') => ({
   dist,
 });
 
+// What the data folder holds is nobody else's, whatever shell it was started from.
+process.umask(0o077);
+
 process.exitCode = await runCli(process.argv.slice(2), {
   version,
   env: process.env,

@@ -304,3 +304,12 @@ describe('the command line', () => {
     expect(stderr).toContain(message);
   });
 });
+
+describe('the data folder', () => {
+  it('offers the root certificate, and keeps the rest from other users', async () => {
+    expect(await readFile(join(orchestrator.dataDir, 'ca.crt'), 'utf8')).toBe(orchestrator.ca);
+    for (const name of ['orchestrator.db', 'master.key', 'output']) {
+      expect((await stat(join(orchestrator.dataDir, name))).mode & 0o077, name).toBe(0);
+    }
+  });
+});
