@@ -276,7 +276,7 @@ describe('running a command', () => {
 describe('text from machines', () => {
   const HOSTILE = `<img src=x onerror="alert(1)"><script>alert(2)</script>`;
 
-  it('is never markup, neither in names and facts nor in output', async () => {
+  it('[page-1] is never markup, neither in names and facts nor in output', async () => {
     add('vm-web-a1b2c3', {
       hostname: HOSTILE,
       version: HOSTILE.slice(0, 60),

@@ -106,7 +106,7 @@ describe('from an empty orchestrator to a command on a machine', () => {
     expect(isAlive(pid)).toBe(false);
   });
 
-  it('shows what a hostile program prints as text, and tells it again from the link', async () => {
+  it('[page-1] shows what a hostile program prints as text, and tells it again from the link', async () => {
     await run(`printf '<img src=x onerror=alert(1)>\\033[31mred\\033[0m\\342\\200\\256!\\n'`);
     const expected = '<img src=x onerror=alert(1)>red‹U+202E›!\n';
     await card().getByText('succeeded').waitFor();

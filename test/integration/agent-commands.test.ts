@@ -141,7 +141,7 @@ describe('a command over the channel', () => {
     expect(isAlive(text(result.stdout).trim())).toBe(false);
   });
 
-  it('ends a command that passes its output limit, and keeps what was below', async () => {
+  it('[output-3] ends a command that passes its output limit, and keeps what was below', async () => {
     const command = home.signer.shell('yes', { limits: { output_bytes: 100_000 } });
     const result = await server.run(command);
     expect(result).toMatchObject({ state: 'failed', reason: 'output_limit' });

@@ -34,7 +34,7 @@ afterAll(async () => {
 const trace = () => `${home.path}/trace-${newId('evt', systemClock)}`;
 
 describe('which commands an agent believes', () => {
-  it('refuses a signature that is not genuine, and runs nothing', async () => {
+  it('[command-1] refuses a signature that is not genuine, and runs nothing', async () => {
     const file = trace();
     const command = home.signer.shell(`touch ${file}`);
     const forged = { ...command, envelope: { ...command.envelope } };
@@ -72,14 +72,14 @@ describe('which commands an agent believes', () => {
     expect((await server.run({ ...command, delegation })).error?.code).toBe('signature_invalid');
   });
 
-  it('refuses a command for another agent, and one for another organization', async () => {
+  it('[command-1] refuses a command for another agent, and one for another organization', async () => {
     const other = home.signer.shell('true', { agent_id: newId('agt', systemClock) as never });
     expect((await server.run(other)).error?.code).toBe('wrong_agent');
     const foreign = home.signer.shell('true', { org_id: newId('org', systemClock) as never });
     expect((await server.run(foreign)).error?.code).toBe('wrong_agent');
   });
 
-  it('ends what came too late as expired, without starting it', async () => {
+  it('[command-1] ends what came too late as expired, without starting it', async () => {
     const file = trace();
     const command = home.signer.shell(`touch ${file}`, {
       expires_at: new Date(Date.now() - 1000).toISOString(),
@@ -118,7 +118,7 @@ describe('which commands an agent believes', () => {
     ).toBe('1');
   });
 
-  it('refuses a replayed number under another name', async () => {
+  it('[command-1] refuses a replayed number under another name', async () => {
     const first = home.signer.shell('true');
     await server.run(first);
     const replay = home.signer.shell('true', { seq: first.payload.seq });
@@ -158,7 +158,7 @@ describe('which commands an agent believes', () => {
 });
 
 describe('which servers an agent believes', () => {
-  it('refuses a server that shows an agent’s certificate, and keeps its identity', async () => {
+  it('[identity-3] refuses a server that shows an agent’s certificate, and keeps its identity', async () => {
     await using own = await createAgentHome();
     const impostor = await own.ca.agent(newId('agt', systemClock));
     await using fake = await new FakeOrchestrator({
