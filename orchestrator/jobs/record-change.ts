@@ -1,9 +1,9 @@
 import { type CommandState, isFinal } from '../../protocol/command.ts';
 import type { CommandId, JobId } from '../../protocol/ids.ts';
-import { type AuditActor, record } from '../audit/audit.ts';
+import { type AuditActor, type AuditEntry, recordAll } from '../audit/audit.ts';
 import type { Queryable, Tx } from '../store/store.ts';
 import type { NewRow, Row, Tables } from '../store/tables.ts';
-import { type CommandEvent, decide } from './progress.ts';
+import { type Change, type CommandEvent, decide } from './progress.ts';
 
 /** The columns that a change needs; the envelope is large and stays where it is. */
 const COLUMNS = [
@@ -55,54 +55,26 @@ export interface ChangeContext {
   address?: string | null;
 }
 
-/**
- * Applies an event to a command in the caller's transaction: the command, its job's events, and the audit log
- * change together. Returns the row as it is now, or undefined when the event changes nothing.
- */
-export async function recordChange(
-  tx: Tx,
-  row: CommandRow,
-  event: CommandEvent,
-  context: ChangeContext,
-): Promise<CommandRow | undefined> {
-  const change = decide({ state: stateOf(row), result_late: row.result_late === 1 }, event);
-  if (change === undefined) return undefined;
-  const { now } = context;
-  const ends = isFinal(change.state);
+interface Step {
+  from: string;
+  change: Change;
+}
+
+/** The row after a change; its times are the orchestrator's own, since deadlines follow from them. */
+function after(row: CommandRow, change: Change, now: number): CommandRow {
   const started = change.state === 'running' || change.result?.started_at !== undefined;
-  const next: CommandRow = {
+  return {
     ...row,
     state: change.state,
-    // The orchestrator's own clock: deadlines follow from it.
     started_at: row.started_at ?? (started ? now : null),
-    ended_at: ends ? now : null,
+    ended_at: isFinal(change.state) ? now : null,
     result_late: change.late ? 1 : row.result_late,
   };
-  await tx
-    .updateTable('commands')
-    .set({
-      state: next.state,
-      reason: change.reason,
-      started_at: next.started_at,
-      ended_at: next.ended_at,
-      result_late: next.result_late,
-      ...(change.state === 'sent' ? { sent_at: now } : {}),
-      ...(change.result === null ? {} : { result: JSON.stringify(change.result) }),
-    })
-    .where('organization_id', '=', row.organization_id)
-    .where('id', '=', row.id)
-    .execute();
+}
 
-  const job = { organizationId: row.organization_id, jobId: row.job_id };
-  const { first, openCommands } = await takeEventIds(tx, job, 2, ends && !change.late ? 1 : 0);
-  const events: NewRow<'job_events'>[] = [
-    stateEvent(row, { id: first, at: now, state: change.state, reason: change.reason }),
-  ];
-  // A late result comes after the job's end; readers take the last `end` for the end.
-  if (ends && openCommands === 0) events.push(endEvent(job, first + 1, now));
-  await tx.insertInto('job_events').values(events).execute();
-  await record(tx, {
-    at: now,
+function auditOf(row: CommandRow, { from, change }: Step, context: ChangeContext): AuditEntry {
+  return {
+    at: context.now,
     organizationId: row.organization_id,
     action: change.late ? 'command.result_late' : 'command.state',
     actor: context.actor,
@@ -111,14 +83,72 @@ export async function recordChange(
     detail: {
       job_id: row.job_id,
       agent_id: row.agent_id,
-      from: row.state,
+      from,
       to: change.state,
       ...(change.reason === null ? {} : { reason: change.reason }),
       ...(change.result?.exit_code === undefined ? {} : { exit_code: change.result.exit_code }),
     },
-  });
+  };
+}
+
+/**
+ * Applies events to a command, in order, in the caller's transaction: the command, its job's events, and the audit
+ * log change together. Returns the row as it is now, or undefined when nothing changed.
+ */
+export async function recordChanges(
+  tx: Tx,
+  row: CommandRow,
+  events: readonly CommandEvent[],
+  context: ChangeContext,
+): Promise<CommandRow | undefined> {
+  const { now } = context;
+  const steps: Step[] = [];
+  let next = row;
+  for (const event of events) {
+    const change = decide({ state: stateOf(next), result_late: next.result_late === 1 }, event);
+    if (change === undefined) continue;
+    steps.push({ from: next.state, change });
+    next = after(next, change, now);
+  }
+  const last = steps.at(-1)?.change;
+  if (last === undefined) return undefined;
+  await tx
+    .updateTable('commands')
+    .set({
+      state: next.state,
+      reason: last.reason,
+      started_at: next.started_at,
+      ended_at: next.ended_at,
+      result_late: next.result_late,
+      ...(steps.some(({ change }) => change.state === 'sent') ? { sent_at: now } : {}),
+      ...(last.result === null ? {} : { result: JSON.stringify(last.result) }),
+    })
+    .where('organization_id', '=', row.organization_id)
+    .where('id', '=', row.id)
+    .execute();
+
+  const job = { organizationId: row.organization_id, jobId: row.job_id };
+  const ended = row.ended_at === null && next.ended_at !== null ? 1 : 0;
+  const { first, openCommands } = await takeEventIds(tx, job, steps.length + 1, ended);
+  const rows = steps.map(({ change }, index) =>
+    stateEvent(row, { id: first + index, at: now, state: change.state, reason: change.reason }),
+  );
+  // A late result comes after the job's end; readers take the last `end` for the end.
+  if (next.ended_at !== null && openCommands === 0) rows.push(endEvent(job, first + steps.length, now));
+  await tx.insertInto('job_events').values(rows).execute();
+  await recordAll(
+    tx,
+    steps.map((step) => auditOf(row, step, context)),
+  );
   return next;
 }
+
+export const recordChange = (
+  tx: Tx,
+  row: CommandRow,
+  event: CommandEvent,
+  context: ChangeContext,
+): Promise<CommandRow | undefined> => recordChanges(tx, row, [event], context);
 
 export const stateEvent = (
   command: { organization_id: string; job_id: string; id: string },

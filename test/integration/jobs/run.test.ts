@@ -162,6 +162,28 @@ describe('a command over a real WebSocket', () => {
     await agent.until(() => agent.link.unacked.length === 0);
   });
 
+  it('shows all output before the end, however long the store is busy', async () => {
+    const { agent } = await rig.addAgent({ autoRun: () => ({ stdout: Buffer.from('hi') }) });
+    await agent.connect();
+    let release = () => undefined as void;
+    const busy = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const { jobId } = await rig.submit();
+    // States wait behind this transaction while the output reaches its file and the result comes.
+    const blocker = rig.commits.run(() => busy);
+    const file = { organizationId: rig.organizationId, stream: 'stdout' as const };
+    const { command_id: commandId } = await agent.command();
+    while ((await rig.jobs.files.read({ ...file, commandId }, 0, 2)).length < 2)
+      await new Promise((resolve) => setImmediate(resolve));
+    release();
+    await blocker;
+    const types = (await rig.eventsOf(jobId)).map(({ event }) =>
+      event.type === 'state' ? event.state : event.type,
+    );
+    expect(types).toEqual(['queued', 'sent', 'accepted', 'running', 'output', 'succeeded', 'end']);
+  });
+
   it('drops what overlaps and asks for what is missing', async () => {
     const { agent } = await rig.addAgent();
     await agent.connect();
