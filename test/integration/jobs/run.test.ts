@@ -163,25 +163,27 @@ describe('a command over a real WebSocket', () => {
   });
 
   it('shows all output before the end, however long the store is busy', async () => {
-    const { agent } = await rig.addAgent({ autoRun: () => ({ stdout: Buffer.from('hi') }) });
+    const { agent } = await rig.addAgent();
     await agent.connect();
-    let release = () => undefined as void;
-    const busy = new Promise<void>((resolve) => {
-      release = resolve;
-    });
     const { jobId } = await rig.submit();
-    // States wait behind this transaction while the output reaches its file and the result comes.
-    const blocker = rig.commits.run(() => busy);
-    const file = { organizationId: rig.organizationId, stream: 'stdout' as const };
     const { command_id: commandId } = await agent.command();
-    while ((await rig.jobs.files.read({ ...file, commandId }, 0, 2)).length < 2)
+    agent.sendOutput(commandId, 'stdout', 0, Buffer.from('a'));
+    await agent.until(() => agent.acked.get(`${commandId}.stdout`) === 1);
+    const { promise: busy, resolve: release } = Promise.withResolvers<void>();
+    // The state waits behind this transaction while the output reaches its file and the result comes.
+    const blocker = rig.commits.run(() => busy);
+    agent.sendState(commandId, 'running');
+    agent.sendOutput(commandId, 'stdout', 1, Buffer.from('b'));
+    agent.sendResult(commandId, { stdout: { size: 2, head: '', tail: '', omitted: 2 } });
+    const file = { organizationId: rig.organizationId, commandId, stream: 'stdout' as const };
+    while ((await rig.jobs.files.read(file, 0, 2)).length < 2)
       await new Promise((resolve) => setImmediate(resolve));
     release();
     await blocker;
     const types = (await rig.eventsOf(jobId)).map(({ event }) =>
       event.type === 'state' ? event.state : event.type,
     );
-    expect(types).toEqual(['queued', 'sent', 'accepted', 'running', 'output', 'succeeded', 'end']);
+    expect(types).toEqual(['queued', 'sent', 'output', 'running', 'output', 'succeeded', 'end']);
   });
 
   it('drops what overlaps and asks for what is missing', async () => {
