@@ -46,6 +46,8 @@ export interface FakeOrchestratorOptions {
  */
 export class FakeOrchestrator {
   readonly hellos: Hello[] = [];
+  /** Whether each hello found its session again. */
+  readonly resumed: boolean[] = [];
   readonly messages: AgentMessage[] = [];
   readonly closes: number[] = [];
   readonly output = new Map<string, Record<Stream, Received>>();
@@ -271,6 +273,7 @@ export class FakeOrchestrator {
     });
     if (resumed) for (const frame of this.#link.resume(hello.recv_seq)) this.sendRaw(frame);
     if (old !== undefined && old.readyState === 1) old.close(4004);
+    this.resumed.push(resumed);
     this.hellos.push(hello);
   }
 

@@ -172,7 +172,7 @@ describe('a link that breaks', () => {
         await server.connected(2);
         // What an orchestrator does after a session that began anew, when in_flight does not name the command.
         const inFlight = server.hellos[1]?.in_flight.map((entry) => entry.id) ?? [];
-        if (!keepSessions && !inFlight.includes(id as never)) server.sendCommand(command);
+        if (!server.resumed[1] && !inFlight.includes(id as never)) server.sendCommand(command);
         const result = await server.resultOf(id);
         expect(result).toMatchObject({ state: 'succeeded', exit_code: 0 });
         await server.until(
