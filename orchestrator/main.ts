@@ -26,6 +26,12 @@ const environment = (level: 'debug' | 'info' | 'warn' | 'error') => ({
 // What the data folder holds is nobody else's, whatever shell it was started from.
 process.umask(0o077);
 
+// Who read our output has gone (`… | head`): there is nobody left to write for.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(1);
+  throw error;
+});
+
 process.exitCode = await runCli(process.argv.slice(2), {
   version,
   env: process.env,
