@@ -187,4 +187,3 @@ const endEvent = (
 
 /** Rows come from the store, where only checked identifiers were written. */
 export const commandIdOf = (row: { id: string }): CommandId => row.id as CommandId;
-export const jobIdOf = (row: { job_id: string }): JobId => row.job_id as JobId;

@@ -16,7 +16,7 @@ const LONG_MS = 240_000;
 function cleanEnvironment(home: string): NodeJS.ProcessEnv {
   const path = (process.env['PATH'] ?? '').split(':').filter((folder) => !folder.includes('node_modules'));
   const kept = Object.entries(process.env).filter(
-    ([name]) => !/^npm_(?!config_)|^INIT_CWD$|^VITEST|^NODE/i.test(name),
+    ([name]) => !/^npm_(?!config_)|^INIT_CWD$|^VITEST|^NODE_(ENV|OPTIONS|PATH)$/i.test(name),
   );
   return { ...Object.fromEntries(kept), PATH: path.join(':'), INIT_CWD: home };
 }
