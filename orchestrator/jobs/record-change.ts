@@ -1,5 +1,5 @@
 import { type CommandState, isFinal } from '../../protocol/command.ts';
-import type { CommandId, JobId } from '../../protocol/ids.ts';
+import type { CommandId } from '../../protocol/ids.ts';
 import { type AuditActor, type AuditEntry, recordAll } from '../audit/audit.ts';
 import type { Queryable, Tx } from '../store/store.ts';
 import type { NewRow, Row, Tables } from '../store/tables.ts';
