@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../scripts/lib/root.ts';
 import { findViolations } from '../scripts/rules/all.ts';
+import { findLonersInBase } from '../scripts/rules/shared.ts';
 import { parseSource, readSources } from '../scripts/rules/sources.ts';
 
 /** What the rules say about a tree made of these files. */
@@ -72,5 +73,27 @@ describe('the map of imports', () => {
     ['agent/a.ts', '\n'.repeat(401)],
   ])('refuses in %s: %s', (path, text) => {
     expect(violationsOf({ [path]: text })).toHaveLength(1);
+  });
+});
+
+describe('base/', () => {
+  const callers = (...paths: string[]) => paths.map((path) => parseSource(path, "import '../base/a.ts';"));
+
+  it('is small, and each of its files serves two folders', () => {
+    expect(findLonersInBase(readSources(ROOT))).toEqual([]);
+  });
+
+  it('does not keep what one folder alone needs', () => {
+    const base = parseSource('base/a.ts', '');
+    expect(findLonersInBase([base, ...callers('agent/x.ts', 'agent/y.ts', 'test/z.ts')])).toHaveLength(1);
+    expect(findLonersInBase([base, ...callers('agent/x.ts', 'cli/y.ts')])).toEqual([]);
+  });
+
+  it('does not grow into the place where everything lands', () => {
+    const names = Array.from({ length: 13 }, (_, i) => `base/f${i}.ts`);
+    const users = ['agent', 'cli'].map((folder) =>
+      parseSource(`${folder}/x.ts`, names.map((name) => `import '../${name}';`).join('\n')),
+    );
+    expect(findLonersInBase([...names.map((name) => parseSource(name, '')), ...users])).toHaveLength(1);
   });
 });

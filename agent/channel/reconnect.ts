@@ -1,5 +1,5 @@
-import { reconnectDelay } from '../../base/backoff.ts';
 import type { Random } from '../../base/random.ts';
+import { reconnectDelay } from './backoff.ts';
 import type { Closed } from './connection.ts';
 
 /** What is known of earlier connections. */

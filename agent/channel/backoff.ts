@@ -1,4 +1,4 @@
-import type { Random } from './random.ts';
+import type { Random } from '../../base/random.ts';
 
 export const BACKOFF_BASE_MS = 1000;
 export const BACKOFF_CAP_MS = 30_000;

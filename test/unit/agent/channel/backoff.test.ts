@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { reconnectDelay } from '../../../base/backoff.ts';
+import { reconnectDelay } from '../../../../agent/channel/backoff.ts';
 
 const at = (share: number) => () => share;
 
