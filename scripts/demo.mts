@@ -5,9 +5,10 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadAgentConfig } from '../agent/config.ts';
+import { writeFileAtomic } from '../base/atomic-file.ts';
 import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import { diskLayout } from '../protocol/disk-layout.ts';
@@ -89,6 +90,12 @@ async function demo(): Promise<void> {
     VM_ORCHESTRATOR_API_TOKEN: kept.apiToken,
     VM_ORCHESTRATOR_CA_FILE: caFile,
   };
+  const envFile = join(folder, 'env');
+  const exports = Object.entries({ ...cli }).filter(([name]) => name.startsWith('VM_ORCHESTRATOR_'));
+  const lines = exports.map(
+    ([name, value]) => `export ${name}='${String(value).replaceAll("'", `'\\''`)}'\n`,
+  );
+  await writeFileAtomic(envFile, lines.join(''), { mode: 0o600 });
   const createToken = async (): Promise<CreateTokenResponse> =>
     JSON.parse(await capture([program, 'token', 'create', '--json'], cli)) as CreateTokenResponse;
 
@@ -169,6 +176,8 @@ async function demo(): Promise<void> {
   heading('Enroll another machine: paste this line into its shell');
   say(next.one_liner);
   if (values.once) return;
+  heading('Try it from another shell');
+  say(`  . ${relative(process.cwd(), envFile)}\n  npx vm-orchestrator run -- uptime`);
   heading('Running until Ctrl-C');
   const gone = (child: Running['child']) => new Promise<void>((done) => child.once('exit', () => done()));
   const ended = await Promise.race([
