@@ -3,6 +3,7 @@ import { type CommandPayload, isFinal, type Stream } from '../../protocol/comman
 import type { CommandId } from '../../protocol/ids.ts';
 import type { OutputFrame } from '../../protocol/output-frame.ts';
 import { EVENT_OUTPUT_BYTES } from '../../protocol/rest-jobs.ts';
+import { COMMAND_CREDIT_BYTES } from '../../protocol/version.ts';
 import type { AgentSession } from '../hub/agent-session.ts';
 import type { Bus } from '../hub/bus.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
@@ -16,6 +17,10 @@ import { selectCommands, stateOf, takeEventIds } from './record-change.ts';
 const CAP_SLACK_BYTES = 1024 * 1024;
 /** Commands whose positions are remembered; the store knows the others. */
 const MAX_TRACKED = 10_000;
+/** Half of what an agent may have in flight for a command: one half is written while the other comes. */
+const LARGE_BATCH_BYTES = COMMAND_CREDIT_BYTES / 2;
+/** How long the output of a running stream waits to become a large batch. */
+const GATHER_MS = 2;
 
 export type Sizes = Readonly<Record<Stream, number>>;
 
@@ -44,12 +49,17 @@ interface Write {
   chunks: Uint8Array[];
   bytes: number;
   session: AgentSession;
+  /** Hands to the store what was said about the command before these bytes. */
+  before: () => void;
   settle: { resolve: () => void; reject: (cause: unknown) => void }[];
 }
 
 export interface OutputIntake {
-  /** Resolves when the piece is on disk or was dropped; `foreign` when the command is not this agent's. */
-  frame(session: AgentSession, frame: OutputFrame): Promise<'taken' | 'foreign'>;
+  /**
+   * Resolves when the piece is on disk or was dropped; `foreign` when the command is not this agent's. `before` is
+   * called in the turn in which the piece is handed to the store, in front of it.
+   */
+  frame(session: AgentSession, frame: OutputFrame, before: () => void): Promise<'taken' | 'foreign'>;
   /** Calls `run` once all of `sizes` has been handed to the store, in the same group of commits. */
   afterOutput(
     session: AgentSession,
@@ -74,6 +84,8 @@ export function createOutputIntake(options: {
   const loading = new Map<string, Promise<Tracked | undefined>>();
   let batch = new Map<string, Write>();
   let running: Promise<void> | undefined;
+  /** Set while the loop waits for more. */
+  let hurry: (() => void) | undefined;
 
   async function load(session: AgentSession, commandId: string): Promise<Tracked | undefined> {
     const row = await selectCommands(store.db, session.agent.organizationId)
@@ -148,7 +160,12 @@ export function createOutputIntake(options: {
 
   const isWritten = (tracked: Tracked): boolean => tracked.pending.stdout + tracked.pending.stderr === 0;
 
-  function enqueue(session: AgentSession, tracked: Tracked, frame: OutputFrame): Promise<void> {
+  function enqueue(
+    session: AgentSession,
+    tracked: Tracked,
+    frame: OutputFrame,
+    before: () => void,
+  ): Promise<void> {
     const position = tracked.positions[frame.stream];
     const placement = tracked.closed
       ? ({ kind: 'drop' } as const)
@@ -182,13 +199,16 @@ export function createOutputIntake(options: {
         chunks: [],
         bytes: 0,
         session,
+        before,
         settle: [],
       };
       batch.set(key, write);
       write.chunks.push(data);
       write.bytes += data.length;
       write.session = session;
+      write.before = before;
       write.settle.push({ resolve, reject });
+      if (write.bytes >= LARGE_BATCH_BYTES) hurry?.();
       running ??= loop();
     });
   }
@@ -200,10 +220,27 @@ export function createOutputIntake(options: {
       const writes = [...batch.values()];
       batch = new Map();
       await Promise.all(writes.map(writeOne));
+      await gatherMore();
     }
     running = undefined;
   }
 
+  /** Each batch costs two syncs of the disk, so a stream in full flow is given a moment to make it a large one. */
+  async function gatherMore(): Promise<void> {
+    if (batch.size === 0 || isLarge()) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = clock.setTimer(GATHER_MS, resolve, { background: true });
+    hurry = resolve;
+    await promise;
+    hurry = undefined;
+    timer.cancel();
+  }
+  const isLarge = (): boolean =>
+    [...batch.values()].some(
+      ({ bytes, tracked }) => bytes >= LARGE_BATCH_BYTES || tracked.waiting !== undefined,
+    );
+
+  /** Resolves when the bytes are in their file; their commit goes on beside the next batch. */
   async function writeOne(write: Write): Promise<void> {
     const { tracked, stream } = write;
     try {
@@ -212,21 +249,35 @@ export function createOutputIntake(options: {
         write.at,
         write.chunks,
       );
+      write.before();
       const committed = commits.run((tx) => recordOutput(tx, write));
       tracked.pending[stream] -= write.bytes;
       const durable = tracked.positions[stream].received - tracked.pending[stream];
+      acknowledgeAfter(committed, write, durable);
       // A result that waited for these bytes goes into the same commit.
       wakeWaiting(tracked);
-      await committed;
-      bus.publish({ topic: 'job', organization_id: tracked.organizationId, job_id: tracked.jobId });
-      tracked.durable[stream] = durable;
-      acknowledge(write.session, tracked, stream, durable);
-      for (const { resolve } of write.settle) resolve();
     } catch (cause) {
-      // What the store holds is the truth; the next frame reads it from there.
-      known.delete(keyOf(write.session, tracked.commandId));
-      for (const { reject } of write.settle) reject(cause);
+      failed(write, cause);
     }
+  }
+
+  function acknowledgeAfter(committed: Promise<void>, write: Write, durable: number): void {
+    const { tracked, stream } = write;
+    committed.then(
+      () => {
+        bus.publish({ topic: 'job', organization_id: tracked.organizationId, job_id: tracked.jobId });
+        tracked.durable[stream] = durable;
+        acknowledge(write.session, tracked, stream, durable);
+        for (const { resolve } of write.settle) resolve();
+      },
+      (cause: unknown) => failed(write, cause),
+    );
+  }
+
+  function failed(write: Write, cause: unknown): void {
+    // What the store holds is the truth; the next frame reads it from there.
+    known.delete(keyOf(write.session, write.tracked.commandId));
+    for (const { reject } of write.settle) reject(cause);
   }
 
   async function recordOutput(tx: Parameters<Parameters<GroupCommit['run']>[0]>[0], write: Write) {
@@ -252,12 +303,17 @@ export function createOutputIntake(options: {
     );
     await tx.insertInto('job_events').values(rows).execute();
     const size = write.at + write.bytes;
-    await tx
+    const column = stream === 'stdout' ? 'stdout_size' : 'stderr_size';
+    const { numUpdatedRows } = await tx
       .updateTable('commands')
-      .set(stream === 'stdout' ? { stdout_size: size } : { stderr_size: size })
+      .set({ [column]: size })
       .where('organization_id', '=', tracked.organizationId)
       .where('id', '=', tracked.commandId)
-      .execute();
+      .where(column, '=', write.at)
+      .executeTakeFirstOrThrow();
+    // The batch before this one could not be committed: its bytes must not be skipped.
+    if (numUpdatedRows !== 1n)
+      throw new Error(`the store does not hold what comes before byte ${write.at} of ${stream}`);
   }
 
   function wakeWaiting(tracked: Tracked): void {
@@ -268,10 +324,10 @@ export function createOutputIntake(options: {
   }
 
   return {
-    async frame(session, frame) {
+    async frame(session, frame, before) {
       const tracked = await track(session, frame.command_id);
       if (tracked === undefined) return 'foreign';
-      await enqueue(session, tracked, frame);
+      await enqueue(session, tracked, frame, before);
       return 'taken';
     },
     async afterOutput(session, commandId, sizes, run) {
@@ -279,10 +335,16 @@ export function createOutputIntake(options: {
       if (tracked === undefined) return 'foreign';
       // A newer session says the same again; the older one is gone, and with it whoever waited for its answer.
       tracked.waiting = { sizes, run };
+      hurry?.();
       wakeWaiting(tracked);
       return 'taken';
     },
-    forget: (session, commandId) => known.delete(keyOf(session, commandId)),
+    forget(session, commandId) {
+      known.delete(keyOf(session, commandId));
+      const { organizationId } = session.agent;
+      for (const stream of ['stdout', 'stderr'] as const)
+        files.release({ organizationId, commandId, stream });
+    },
     idle: async () => {
       while (running !== undefined) await running;
       await commits.idle();
