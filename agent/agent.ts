@@ -15,6 +15,7 @@ import type { FrozenConfig } from './config.ts';
 import { LeftoverSweeper } from './executor/leftovers.ts';
 import { OutputSender } from './executor/output-sender.ts';
 import { PipePool } from './executor/pipes.ts';
+import { WarmShell } from './executor/warm-shell.ts';
 import { Health } from './health.ts';
 import { type AgentFacts, CONDITION } from './http/health.ts';
 import { AgentHttpServer } from './http/server.ts';
@@ -53,6 +54,7 @@ export class Agent {
   readonly #health: Health;
   readonly #registry;
   readonly #pipes: PipePool;
+  readonly #warm: WarmShell;
   readonly #leftovers: LeftoverSweeper;
   readonly #journal: Journal;
   readonly #http: AgentHttpServer;
@@ -86,14 +88,15 @@ export class Agent {
       onKilled: (killed) => log.info({ killed }, 'ended processes that commands left behind'),
     });
     const { enabled, timeout } = config.tools.shell_executor;
+    const shell = { pipes: this.#pipes, env: commandEnvironment(user), cwd: user.home };
+    this.#warm = new WarmShell(shell);
     this.#registry = createRegistry([
       shellTool({
-        pipes: this.#pipes,
+        ...shell,
         leftovers: this.#leftovers,
+        warm: this.#warm,
         enabled,
         defaultTimeoutS: timeout,
-        env: commandEnvironment(user),
-        cwd: user.home,
       }),
     ]);
     this.#facts = {
@@ -236,6 +239,7 @@ export class Agent {
     await closeAll([
       () => this.#journal.close(),
       () => this.#pipes.close(),
+      () => this.#warm.close(),
       () => this.#http.close(),
       () => this.#renewal,
       () => this.#channel?.stop(),
