@@ -3,7 +3,6 @@ import { type CommandPayload, isFinal, type Stream } from '../../protocol/comman
 import type { CommandId } from '../../protocol/ids.ts';
 import type { OutputFrame } from '../../protocol/output-frame.ts';
 import { EVENT_OUTPUT_BYTES } from '../../protocol/rest-jobs.ts';
-import { COMMAND_CREDIT_BYTES } from '../../protocol/version.ts';
 import type { AgentSession } from '../hub/agent-session.ts';
 import type { Bus } from '../hub/bus.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
@@ -17,10 +16,6 @@ import { selectCommands, stateOf, takeEventIds } from './record-change.ts';
 const CAP_SLACK_BYTES = 1024 * 1024;
 /** Commands whose positions are remembered; the store knows the others. */
 const MAX_TRACKED = 10_000;
-/** Half of what an agent may have in flight for a command: one half is written while the other comes. */
-const LARGE_BATCH_BYTES = COMMAND_CREDIT_BYTES / 2;
-/** How long the output of a running stream waits to become a large batch. */
-const GATHER_MS = 2;
 
 export type Sizes = Readonly<Record<Stream, number>>;
 
@@ -84,8 +79,6 @@ export function createOutputIntake(options: {
   const loading = new Map<string, Promise<Tracked | undefined>>();
   let batch = new Map<string, Write>();
   let running: Promise<void> | undefined;
-  /** Set while the loop waits for more. */
-  let hurry: (() => void) | undefined;
 
   async function load(session: AgentSession, commandId: string): Promise<Tracked | undefined> {
     const row = await selectCommands(store.db, session.agent.organizationId)
@@ -208,7 +201,6 @@ export function createOutputIntake(options: {
       write.session = session;
       write.before = before;
       write.settle.push({ resolve, reject });
-      if (write.bytes >= LARGE_BATCH_BYTES) hurry?.();
       running ??= loop();
     });
   }
@@ -220,27 +212,10 @@ export function createOutputIntake(options: {
       const writes = [...batch.values()];
       batch = new Map();
       await Promise.all(writes.map(writeOne));
-      await gatherMore();
     }
     running = undefined;
   }
 
-  /** Each batch costs two syncs of the disk, so a stream in full flow is given a moment to make it a large one. */
-  async function gatherMore(): Promise<void> {
-    if (batch.size === 0 || isLarge()) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = clock.setTimer(GATHER_MS, resolve, { background: true });
-    hurry = resolve;
-    await promise;
-    hurry = undefined;
-    timer.cancel();
-  }
-  const isLarge = (): boolean =>
-    [...batch.values()].some(
-      ({ bytes, tracked }) => bytes >= LARGE_BATCH_BYTES || tracked.waiting !== undefined,
-    );
-
-  /** Resolves when the bytes are in their file; their commit goes on beside the next batch. */
   async function writeOne(write: Write): Promise<void> {
     const { tracked, stream } = write;
     try {
@@ -253,31 +228,18 @@ export function createOutputIntake(options: {
       const committed = commits.run((tx) => recordOutput(tx, write));
       tracked.pending[stream] -= write.bytes;
       const durable = tracked.positions[stream].received - tracked.pending[stream];
-      acknowledgeAfter(committed, write, durable);
       // A result that waited for these bytes goes into the same commit.
       wakeWaiting(tracked);
+      await committed;
+      bus.publish({ topic: 'job', organization_id: tracked.organizationId, job_id: tracked.jobId });
+      tracked.durable[stream] = durable;
+      acknowledge(write.session, tracked, stream, durable);
+      for (const { resolve } of write.settle) resolve();
     } catch (cause) {
-      failed(write, cause);
+      // What the store holds is the truth; the next frame reads it from there.
+      known.delete(keyOf(write.session, tracked.commandId));
+      for (const { reject } of write.settle) reject(cause);
     }
-  }
-
-  function acknowledgeAfter(committed: Promise<void>, write: Write, durable: number): void {
-    const { tracked, stream } = write;
-    committed.then(
-      () => {
-        bus.publish({ topic: 'job', organization_id: tracked.organizationId, job_id: tracked.jobId });
-        tracked.durable[stream] = durable;
-        acknowledge(write.session, tracked, stream, durable);
-        for (const { resolve } of write.settle) resolve();
-      },
-      (cause: unknown) => failed(write, cause),
-    );
-  }
-
-  function failed(write: Write, cause: unknown): void {
-    // What the store holds is the truth; the next frame reads it from there.
-    known.delete(keyOf(write.session, write.tracked.commandId));
-    for (const { reject } of write.settle) reject(cause);
   }
 
   async function recordOutput(tx: Parameters<Parameters<GroupCommit['run']>[0]>[0], write: Write) {
@@ -335,7 +297,6 @@ export function createOutputIntake(options: {
       if (tracked === undefined) return 'foreign';
       // A newer session says the same again; the older one is gone, and with it whoever waited for its answer.
       tracked.waiting = { sizes, run };
-      hurry?.();
       wakeWaiting(tracked);
       return 'taken';
     },
