@@ -15,7 +15,6 @@ import type { FrozenConfig } from './config.ts';
 import { LeftoverSweeper } from './executor/leftovers.ts';
 import { OutputSender } from './executor/output-sender.ts';
 import { PipePool } from './executor/pipes.ts';
-import { WarmShell } from './executor/warm-shell.ts';
 import { Health } from './health.ts';
 import { type AgentFacts, CONDITION } from './http/health.ts';
 import { AgentHttpServer } from './http/server.ts';
@@ -54,7 +53,6 @@ export class Agent {
   readonly #health: Health;
   readonly #registry;
   readonly #pipes: PipePool;
-  readonly #warm: WarmShell;
   readonly #leftovers: LeftoverSweeper;
   readonly #journal: Journal;
   readonly #http: AgentHttpServer;
@@ -88,15 +86,14 @@ export class Agent {
       onKilled: (killed) => log.info({ killed }, 'ended processes that commands left behind'),
     });
     const { enabled, timeout } = config.tools.shell_executor;
-    const shell = { pipes: this.#pipes, env: commandEnvironment(user), cwd: user.home };
-    this.#warm = new WarmShell(shell);
     this.#registry = createRegistry([
       shellTool({
-        ...shell,
+        pipes: this.#pipes,
         leftovers: this.#leftovers,
-        warm: this.#warm,
         enabled,
         defaultTimeoutS: timeout,
+        env: commandEnvironment(user),
+        cwd: user.home,
       }),
     ]);
     this.#facts = {
@@ -239,7 +236,6 @@ export class Agent {
     await closeAll([
       () => this.#journal.close(),
       () => this.#pipes.close(),
-      () => this.#warm.close(),
       () => this.#http.close(),
       () => this.#renewal,
       () => this.#channel?.stop(),

@@ -21,37 +21,29 @@ export interface RunningShell {
   abandonOutput(): void;
 }
 
-/** A shell whose output nobody reads yet. */
-export interface StartedShell {
-  child: ChildProcess;
-  pid: number;
-  /** Read ends of its stdout and stderr. */
-  output: { stdout: number; stderr: number };
-  reaped(): boolean;
-  exited: Promise<ProcessEnd>;
-}
-
 /**
- * Starts `/bin/sh -c` in a session and process group of its own, with exactly this environment.
+ * Starts `/bin/sh -c` in a session and process group of its own, with stdin from /dev/null, exactly this
+ * environment and a mark in it.
  * @throws the system's error when it cannot start.
  */
-export async function startShell(options: {
-  script: string;
+export async function spawnShell(options: {
+  id: string;
+  command: string;
   cwd: string;
   env: Readonly<Record<string, string>>;
   pipes: PipePool;
-  /** `ignore`: /dev/null. */
-  stdin: 'ignore' | 'pipe';
-}): Promise<StartedShell> {
+  stdout: ByteSink;
+  stderr: ByteSink;
+}): Promise<RunningShell> {
   const [out, err] = await options.pipes.take(2);
   if (out === undefined || err === undefined) throw new Error('no pipes');
   let child: ChildProcess;
   try {
-    child = spawn('/bin/sh', ['-c', options.script], {
+    child = spawn('/bin/sh', ['-c', options.command], {
       cwd: options.cwd,
-      env: options.env,
+      env: { ...options.env, [COMMAND_MARK]: options.id },
       detached: true,
-      stdio: [options.stdin, out.write, err.write],
+      stdio: ['ignore', out.write, err.write],
     });
     if (child.pid === undefined) throw await failureOf(child);
   } catch (cause) {
@@ -70,55 +62,17 @@ export async function startShell(options: {
   });
   // Errors after the start are those of signals, which process-tree.ts sends itself.
   child.on('error', () => undefined);
+  const readers: PipeReader[] = [readPipe(out.read, options.stdout), readPipe(err.read, options.stderr)];
   return {
-    child,
-    pid: child.pid,
-    output: { stdout: out.read, stderr: err.read },
+    tree: { leader: child.pid, mark: markOf(options.id) },
     reaped: () => reaped,
     exited,
-  };
-}
-
-/** Begins to read what a shell prints: from here on it is the command `id`. */
-export function attachShell(
-  shell: StartedShell,
-  options: { id: string; stdout: ByteSink; stderr: ByteSink },
-): RunningShell {
-  const readers: PipeReader[] = [
-    readPipe(shell.output.stdout, options.stdout),
-    readPipe(shell.output.stderr, options.stderr),
-  ];
-  return {
-    tree: { leader: shell.pid, mark: markOf(options.id) },
-    reaped: shell.reaped,
-    exited: shell.exited,
     drained: Promise.all(readers.map((reader) => reader.ended)).then(() => undefined),
     held: () => readers.some((reader) => reader.held()),
     abandonOutput() {
       for (const reader of readers) reader.destroy();
     },
   };
-}
-
-/**
- * Runs a command by a new shell, with stdin from /dev/null and a mark in its environment.
- * @throws the system's error when it cannot start.
- */
-export async function spawnShell(options: {
-  id: string;
-  command: string;
-  cwd: string;
-  env: Readonly<Record<string, string>>;
-  pipes: PipePool;
-  stdout: ByteSink;
-  stderr: ByteSink;
-}): Promise<RunningShell> {
-  const { id, command, cwd, env, pipes } = options;
-  const marked = { ...env, [COMMAND_MARK]: id };
-  return attachShell(
-    await startShell({ script: command, cwd, env: marked, pipes, stdin: 'ignore' }),
-    options,
-  );
 }
 
 const failureOf = (child: ChildProcess): Promise<Error> =>

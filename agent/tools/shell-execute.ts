@@ -3,7 +3,6 @@ import type { LeftoverSweeper } from '../executor/leftovers.ts';
 import type { PipePool } from '../executor/pipes.ts';
 import { findTree, killTree, terminateTree } from '../executor/process-tree.ts';
 import { type ProcessEnd, type RunningShell, spawnShell } from '../executor/spawn.ts';
-import type { WarmShell } from '../executor/warm-shell.ts';
 import type { Tool, ToolContext, ToolEnd } from './tool.ts';
 
 /** After SIGTERM a command's processes have this long until SIGKILL. */
@@ -14,8 +13,6 @@ const PIPE_GRACE_MS = 250;
 export interface ShellOptions {
   pipes: PipePool;
   leftovers: LeftoverSweeper;
-  /** With this `env` and `cwd`; without it each command starts a shell of its own. */
-  warm?: WarmShell;
   enabled: boolean;
   defaultTimeoutS: number;
   /** The whole environment of a command, without what its caller adds. */
@@ -55,9 +52,7 @@ export function shellTool(options: ShellOptions): Tool<typeof shellArgumentsSche
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
     disabled: !options.enabled,
     defaultTimeoutS: options.defaultTimeoutS,
-    run: (context, args) =>
-      // In a turn of its own, which comes after the result of this command is out.
-      runShell(options, context, args).finally(() => setImmediate(() => void options.warm?.prepare())),
+    run: (context, args) => runShell(options, context, args),
   };
 }
 
@@ -65,7 +60,15 @@ async function runShell(options: ShellOptions, context: ToolContext, args: Shell
   const cwd = args.cwd ?? options.cwd;
   let shell: RunningShell;
   try {
-    shell = await startCommand(options, context, args);
+    shell = await spawnShell({
+      id: context.id,
+      command: args.command,
+      cwd,
+      env: { ...options.env, ...args.env },
+      pipes: options.pipes,
+      stdout: (bytes) => context.output('stdout', bytes),
+      stderr: (bytes) => context.output('stderr', bytes),
+    });
   } catch (cause) {
     return { kind: 'not_started', code: 'not_started', message: whyNotStarted(cause, cwd) };
   }
@@ -85,31 +88,6 @@ async function runShell(options: ShellOptions, context: ToolContext, args: Shell
   } else options.leftovers.add(shell.tree.mark);
   context.signal.removeEventListener('abort', end);
   return toEnd(exit);
-}
-
-async function startCommand(
-  options: ShellOptions,
-  context: ToolContext,
-  args: ShellArguments,
-): Promise<RunningShell> {
-  const { id } = context;
-  const { command } = args;
-  const sinks = {
-    stdout: (bytes: Buffer) => context.output('stdout', bytes),
-    stderr: (bytes: Buffer) => context.output('stderr', bytes),
-  };
-  const usual = args.cwd === undefined && Object.keys(args.env ?? {}).length === 0;
-  const warm = usual ? options.warm?.run({ id, command, ...sinks }) : undefined;
-  if (warm !== undefined) return warm;
-  const cwd = args.cwd ?? options.cwd;
-  return spawnShell({
-    id,
-    command,
-    cwd,
-    env: { ...options.env, ...args.env },
-    pipes: options.pipes,
-    ...sinks,
-  });
 }
 
 /** Reads what is left in the pipes. Whoever holds them open longer than the grace is ended: the command is over. */
