@@ -1,4 +1,4 @@
-import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { inTransaction, migrate, openDatabase } from '../../base/sqlite.ts';
 import { type CommandPayload, type CommandResult, commandResultSchema } from '../../protocol/command.ts';
 import { AppError } from '../../protocol/errors.ts';
@@ -54,6 +54,7 @@ export type Take =
 
 export class Journal {
   readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
   readonly #acknowledged = new Set<string>();
   #mark: Mark;
 
@@ -87,22 +88,20 @@ export class Journal {
   take(payload: CommandPayload, how: Take, nowMs: number): void {
     const ended = how.as === 'ended' ? how.result : undefined;
     this.#transaction(() => {
-      this.#database
-        .prepare('INSERT INTO command VALUES (?,?,?,?,?,?,?,?,?,?,0)')
-        .run(
-          payload.command_id,
-          payload.epoch,
-          payload.seq,
-          how.as,
-          ended ? '' : JSON.stringify(payload),
-          nowMs,
-          how.as === 'running' ? nowMs : null,
-          how.as === 'running' ? how.bootId : null,
-          ended ? nowMs : null,
-          ended ? JSON.stringify(ended) : null,
-        );
-      this.#database.prepare('UPDATE mark SET epoch = ?, seq = ?').run(payload.epoch, payload.seq);
-      this.#database.prepare('DELETE FROM cancel WHERE command_id = ?').run(payload.command_id);
+      this.#prepare('INSERT INTO command VALUES (?,?,?,?,?,?,?,?,?,?,0)').run(
+        payload.command_id,
+        payload.epoch,
+        payload.seq,
+        how.as,
+        ended ? '' : JSON.stringify(payload),
+        nowMs,
+        how.as === 'running' ? nowMs : null,
+        how.as === 'running' ? how.bootId : null,
+        ended ? nowMs : null,
+        ended ? JSON.stringify(ended) : null,
+      );
+      this.#prepare('UPDATE mark SET epoch = ?, seq = ?').run(payload.epoch, payload.seq);
+      this.#prepare('DELETE FROM cancel WHERE command_id = ?').run(payload.command_id);
     });
     this.#mark = { epoch: payload.epoch, seq: payload.seq };
   }
@@ -110,32 +109,29 @@ export class Journal {
   /** An accepted command is about to start: the marker that must be on disk before its process exists. */
   start(commandId: string, bootId: string, nowMs: number): void {
     this.#transaction(() =>
-      this.#database
-        .prepare("UPDATE command SET state = 'running', started_at_ms = ?, boot_id = ? WHERE command_id = ?")
-        .run(nowMs, bootId, commandId),
+      this.#prepare(
+        "UPDATE command SET state = 'running', started_at_ms = ?, boot_id = ? WHERE command_id = ?",
+      ).run(nowMs, bootId, commandId),
     );
   }
 
   /** Ends an entry and puts its result into the outbox; the arguments are not needed any more. */
   end(commandId: string, result: CommandResult, nowMs: number): void {
     this.#transaction(() =>
-      this.#database
-        .prepare(
-          "UPDATE command SET state = 'ended', payload = '', ended_at_ms = ?, result = ? WHERE command_id = ?",
-        )
-        .run(nowMs, JSON.stringify(result), commandId),
+      this.#prepare(
+        "UPDATE command SET state = 'ended', payload = '', ended_at_ms = ?, result = ? WHERE command_id = ?",
+      ).run(nowMs, JSON.stringify(result), commandId),
     );
   }
 
   get(commandId: string): JournalEntry | undefined {
-    const row = this.#database.prepare('SELECT * FROM command WHERE command_id = ?').get(commandId);
+    const row = this.#prepare('SELECT * FROM command WHERE command_id = ?').get(commandId);
     return row && this.#entry(row);
   }
 
   /** Everything whose end the orchestrator has not acknowledged, in the order of its commands. */
   open(): JournalEntry[] {
-    return this.#database
-      .prepare('SELECT * FROM command WHERE acknowledged = 0 ORDER BY epoch, seq')
+    return this.#prepare('SELECT * FROM command WHERE acknowledged = 0 ORDER BY epoch, seq')
       .all()
       .map((row) => this.#entry(row))
       .filter((entry) => entry.state !== 'ended' || !entry.acknowledged);
@@ -144,12 +140,12 @@ export class Journal {
   /** Keeps a cancel for a command that has not come yet. */
   keepCancel(commandId: string, nowMs: number): void {
     this.#transaction(() =>
-      this.#database.prepare('INSERT OR IGNORE INTO cancel VALUES (?, ?)').run(commandId, nowMs),
+      this.#prepare('INSERT OR IGNORE INTO cancel VALUES (?, ?)').run(commandId, nowMs),
     );
   }
 
   hasCancel(commandId: string): boolean {
-    return this.#database.prepare('SELECT 1 FROM cancel WHERE command_id = ?').get(commandId) !== undefined;
+    return this.#prepare('SELECT 1 FROM cancel WHERE command_id = ?').get(commandId) !== undefined;
   }
 
   /**
@@ -168,8 +164,8 @@ export class Journal {
   prune(nowMs: number, ageMs: number): void {
     this.#transaction(() => {
       const before = nowMs - ageMs;
-      this.#database.prepare('DELETE FROM command WHERE acknowledged = 1 AND ended_at_ms < ?').run(before);
-      this.#database.prepare('DELETE FROM cancel WHERE at_ms < ?').run(before);
+      this.#prepare('DELETE FROM command WHERE acknowledged = 1 AND ended_at_ms < ?').run(before);
+      this.#prepare('DELETE FROM cancel WHERE at_ms < ?').run(before);
     });
   }
 
@@ -181,11 +177,17 @@ export class Journal {
     }
   }
 
+  #prepare(sql: string): StatementSync {
+    const statement = this.#statements.get(sql) ?? this.#database.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+
   #transaction(work: () => unknown): void {
     const acknowledged = [...this.#acknowledged];
     inTransaction(this.#database, () => {
       // The orchestrator holds head and tail now; a duplicate is answered by the state alone.
-      const statement = this.#database.prepare(
+      const statement = this.#prepare(
         "UPDATE command SET acknowledged = 1, result = json_remove(result, '$.stdout', '$.stderr') WHERE command_id = ? AND state = 'ended'",
       );
       for (const id of acknowledged) statement.run(id);

@@ -12,8 +12,9 @@ export interface Pipe {
   write: number;
 }
 
-const BATCH = 32;
-const REFILL_BELOW = 8;
+/** Two for each command; starting mkfifo(1) costs as much as a command does. */
+const BATCH = 128;
+const REFILL_BELOW = 16;
 
 /**
  * Real pipes for commands. Node gives its children socket pairs, on which `echo … > /dev/stderr` fails ("No such

@@ -40,7 +40,10 @@ function readStat(pid: number): ProcessEntry | undefined {
 }
 
 /** The marks that a process carries; none when it is not ours to read. */
-function marksOf(pid: number): string[] {
+function marksOf({ pid, session }: ProcessEntry): string[] {
+  // The kernel's threads, and what came into this container from outside: a command's processes are in a session that
+  // began here.
+  if (session === 0) return [];
   try {
     const environment = readFileSync(`/proc/${pid}/environ`, 'latin1');
     return environment.split('\0').filter((entry) => entry.startsWith(`${COMMAND_MARK}=`));
@@ -69,9 +72,9 @@ async function listProcesses(): Promise<ProcessEntry[]> {
 export async function findMarked(marks: ReadonlySet<string>): Promise<number[]> {
   const all = await listProcesses();
   const members = new Set<number>();
-  for (const [i, { pid }] of all.entries()) {
+  for (const [i, entry] of all.entries()) {
     if (i % SLICE === SLICE - 1) await nextTurn();
-    if (marksOf(pid).some((mark) => marks.has(mark))) members.add(pid);
+    if (marksOf(entry).some((mark) => marks.has(mark))) members.add(entry.pid);
   }
   return withDescendants(members, all);
 }
@@ -84,7 +87,7 @@ export async function findTree(tree: Tree, reaped: boolean): Promise<number[]> {
   for (const [i, entry] of all.entries()) {
     if (i % SLICE === SLICE - 1) await nextTurn();
     const inGroup = entry.group === tree.leader || entry.session === tree.leader;
-    if ((inGroup && !recycled) || marksOf(entry.pid).includes(tree.mark)) members.add(entry.pid);
+    if ((inGroup && !recycled) || marksOf(entry).includes(tree.mark)) members.add(entry.pid);
   }
   return withDescendants(members, all);
 }

@@ -98,6 +98,7 @@ function methodsAt(routes: readonly Route[], path: string): string[] {
 export function createHttpServer(options: HttpOptions): HttpServer {
   const { routes, clock, log, publicCertificate } = options;
   let server: Server | undefined;
+  let ending = false;
 
   const withPublic = (credentials: ServerCredentials): ServerCredentials =>
     publicCertificate ? { ...publicCertificate, ca: credentials.ca } : credentials;
@@ -136,6 +137,8 @@ export function createHttpServer(options: HttpOptions): HttpServer {
     reply.header('x-request-id', request.id);
   });
   app.addHook('onResponse', async (request, reply) => {
+    // A connection that was kept for a next request would hold up the end of the server.
+    if (ending) setImmediate(() => https.closeIdleConnections());
     log.debug(
       {
         request_id: request.id,
@@ -185,6 +188,7 @@ export function createHttpServer(options: HttpOptions): HttpServer {
       hard.addEventListener('abort', end, { once: true });
       try {
         // We listen ourselves, so fastify does not know that there is something to close.
+        ending = true;
         const closed = new Promise((resolve) => https.close(resolve));
         https.closeIdleConnections();
         if (hard.aborted) end();

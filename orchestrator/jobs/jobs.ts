@@ -67,7 +67,9 @@ export function createJobs(options: JobsOptions): Jobs {
     },
     async close() {
       expiry.close();
+      ingest.flush();
       await output.idle();
+      await files.close();
     },
   };
 }

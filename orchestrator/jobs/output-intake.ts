@@ -44,12 +44,17 @@ interface Write {
   chunks: Uint8Array[];
   bytes: number;
   session: AgentSession;
+  /** Hands to the store what was said about the command before these bytes. */
+  before: () => void;
   settle: { resolve: () => void; reject: (cause: unknown) => void }[];
 }
 
 export interface OutputIntake {
-  /** Resolves when the piece is on disk or was dropped; `foreign` when the command is not this agent's. */
-  frame(session: AgentSession, frame: OutputFrame): Promise<'taken' | 'foreign'>;
+  /**
+   * Resolves when the piece is on disk or was dropped; `foreign` when the command is not this agent's. `before` is
+   * called in the turn in which the piece is handed to the store, in front of it.
+   */
+  frame(session: AgentSession, frame: OutputFrame, before: () => void): Promise<'taken' | 'foreign'>;
   /** Calls `run` once all of `sizes` has been handed to the store, in the same group of commits. */
   afterOutput(
     session: AgentSession,
@@ -148,7 +153,12 @@ export function createOutputIntake(options: {
 
   const isWritten = (tracked: Tracked): boolean => tracked.pending.stdout + tracked.pending.stderr === 0;
 
-  function enqueue(session: AgentSession, tracked: Tracked, frame: OutputFrame): Promise<void> {
+  function enqueue(
+    session: AgentSession,
+    tracked: Tracked,
+    frame: OutputFrame,
+    before: () => void,
+  ): Promise<void> {
     const position = tracked.positions[frame.stream];
     const placement = tracked.closed
       ? ({ kind: 'drop' } as const)
@@ -182,12 +192,14 @@ export function createOutputIntake(options: {
         chunks: [],
         bytes: 0,
         session,
+        before,
         settle: [],
       };
       batch.set(key, write);
       write.chunks.push(data);
       write.bytes += data.length;
       write.session = session;
+      write.before = before;
       write.settle.push({ resolve, reject });
       running ??= loop();
     });
@@ -212,6 +224,7 @@ export function createOutputIntake(options: {
         write.at,
         write.chunks,
       );
+      write.before();
       const committed = commits.run((tx) => recordOutput(tx, write));
       tracked.pending[stream] -= write.bytes;
       const durable = tracked.positions[stream].received - tracked.pending[stream];
@@ -252,12 +265,17 @@ export function createOutputIntake(options: {
     );
     await tx.insertInto('job_events').values(rows).execute();
     const size = write.at + write.bytes;
-    await tx
+    const column = stream === 'stdout' ? 'stdout_size' : 'stderr_size';
+    const { numUpdatedRows } = await tx
       .updateTable('commands')
-      .set(stream === 'stdout' ? { stdout_size: size } : { stderr_size: size })
+      .set({ [column]: size })
       .where('organization_id', '=', tracked.organizationId)
       .where('id', '=', tracked.commandId)
-      .execute();
+      .where(column, '=', write.at)
+      .executeTakeFirstOrThrow();
+    // The batch before this one could not be committed: its bytes must not be skipped.
+    if (numUpdatedRows !== 1n)
+      throw new Error(`the store does not hold what comes before byte ${write.at} of ${stream}`);
   }
 
   function wakeWaiting(tracked: Tracked): void {
@@ -268,10 +286,10 @@ export function createOutputIntake(options: {
   }
 
   return {
-    async frame(session, frame) {
+    async frame(session, frame, before) {
       const tracked = await track(session, frame.command_id);
       if (tracked === undefined) return 'foreign';
-      await enqueue(session, tracked, frame);
+      await enqueue(session, tracked, frame, before);
       return 'taken';
     },
     async afterOutput(session, commandId, sizes, run) {
@@ -282,7 +300,12 @@ export function createOutputIntake(options: {
       wakeWaiting(tracked);
       return 'taken';
     },
-    forget: (session, commandId) => known.delete(keyOf(session, commandId)),
+    forget(session, commandId) {
+      known.delete(keyOf(session, commandId));
+      const { organizationId } = session.agent;
+      for (const stream of ['stdout', 'stderr'] as const)
+        files.release({ organizationId, commandId, stream });
+    },
     idle: async () => {
       while (running !== undefined) await running;
       await commits.idle();

@@ -76,8 +76,6 @@ export function eventRoutes(options: {
             'content-type': 'text/event-stream; charset=utf-8',
             'cache-control': 'no-store',
             'x-accel-buffering': 'no',
-            // A stream is the last on its connection: an idle one would hold up the end of the server.
-            connection: 'close',
           },
           body: Readable.from(lines, { objectMode: false, highWaterMark: BUFFER_BYTES }),
         };

@@ -42,6 +42,9 @@ describe('[delivery-5] a deadline that passes', () => {
     const { jobId } = await rig.submit({ expires_in: 60, timeout: 100 });
     const { command_id: id } = await agent.command();
     agent.sendState(id, 'running');
+    // It waits a moment for a result that might come with it.
+    await clock.untilArmed(clock.armed().length + 1);
+    await clock.advance(1000);
     await rig.untilState(jobId, 'running');
     await clock.advance(159_000);
     await rig.commits.idle();

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -10,7 +10,10 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'output-'));
   files = createOutputStore(directory);
 });
-afterEach(() => rm(directory, { recursive: true }));
+afterEach(async () => {
+  await files.close();
+  await rm(directory, { recursive: true });
+});
 
 const key = { organizationId: 'org-1', commandId: 'cmd-1', stream: 'stdout' } as const;
 
@@ -33,6 +36,21 @@ describe('the files of commands’ output', () => {
     await files.write(key, 0, [Buffer.from('abcXXXX')]);
     await files.write(key, 3, [Buffer.from('de')]);
     expect((await files.read(key, 0, 5)).toString()).toBe('abcde');
+  });
+
+  it('stay few, however many streams are written', async () => {
+    const ofThisProcess = async () => {
+      const links = await readdir('/proc/self/fd');
+      const targets = await Promise.all(links.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
+      return targets.filter((target) => target.startsWith(directory)).length;
+    };
+    for (let i = 0; i < 100; i++) await files.write({ ...key, commandId: `cmd-${i}` }, 0, [Buffer.from('x')]);
+    expect(await ofThisProcess()).toBeLessThanOrEqual(65);
+    files.release({ ...key, commandId: 'cmd-99' });
+    await files.write({ ...key, commandId: 'cmd-99' }, 1, [Buffer.from('y')]);
+    expect((await files.read({ ...key, commandId: 'cmd-99' }, 0, 9)).toString()).toBe('xy');
+    await files.close();
+    expect(await ofThisProcess()).toBe(0);
   });
 
   it('are empty when nothing came', async () => {
