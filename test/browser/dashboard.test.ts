@@ -15,9 +15,6 @@ let api: FakeRestApi;
 let watched: WatchedPage;
 let page: Page;
 
-// No script may turn a string into markup: the browser itself refuses it and says so in the console.
-const POLICY = `${PAGE_HEADERS['content-security-policy']}; require-trusted-types-for 'script'; trusted-types 'none'`;
-
 beforeAll(async () => {
   [browser, files] = await Promise.all([launchBrowser(), buildPageFiles()]);
 });
@@ -30,7 +27,7 @@ beforeEach(async () => {
     username: 'admin',
     password: 'right',
     files,
-    fileHeaders: { ...PAGE_HEADERS, 'content-security-policy': POLICY },
+    fileHeaders: PAGE_HEADERS,
   });
   watched = await openPage(browser, api.url);
   page = watched.page;

@@ -141,6 +141,14 @@ describe('the REST surface', () => {
     expect(answer.headers['strict-transport-security']).toBeUndefined();
   });
 
+  it('lets no script of the page turn text into markup', async () => {
+    const { headers } = await orchestrator.call({ path: '/', token: null });
+    expect(headers['content-type']).toContain('text/html');
+    expect(String(headers['content-security-policy']).split('; ')).toEqual(
+      expect.arrayContaining(["script-src 'self'", "require-trusted-types-for 'script'", "trusted-types 'none'"]),
+    );
+  });
+
   it('refuses TLS 1.2', async () => {
     const { hostname, port } = new URL(orchestrator.url);
     const socket = connect({
