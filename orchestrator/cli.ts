@@ -3,9 +3,11 @@ import { AppError } from '../protocol/errors.ts';
 import { register as registerAdmin } from './cli/admin.ts';
 import { register as registerAgents } from './cli/agents.ts';
 import { register as registerBootstrap } from './cli/bootstrap.ts';
+import { EXIT } from './cli/client.ts';
 import type { CliDeps } from './cli/deps.ts';
 import { register as registerJobs } from './cli/jobs.ts';
 import { register as registerOrg } from './cli/org.ts';
+import { OutputClosed } from './cli/print.ts';
 import { register as registerRun } from './cli/run.ts';
 import { register as registerServe } from './cli/serve.ts';
 import { register as registerToken } from './cli/token.ts';
@@ -51,6 +53,7 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
     await program.parseAsync([...argv], { from: 'user' });
     return code;
   } catch (cause) {
+    if (cause instanceof OutputClosed) return EXIT.outputClosed;
     // Help and version end by an "error" of code 0; what was wrong with a call has been printed.
     if (cause instanceof CommanderError) return cause.exitCode === 0 ? 0 : 2;
     if (!(cause instanceof AppError)) throw cause;

@@ -26,11 +26,12 @@ const environment = (level: 'debug' | 'info' | 'warn' | 'error') => ({
 // What the data folder holds is nobody else's, whatever shell it was started from.
 process.umask(0o077);
 
-// Who read our output has gone (`… | head`): there is nobody left to write for.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(1);
-  throw error;
-});
+// Who read our output has gone (`… | head`): what is being written learns of it from its own callback, and ends.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
 
 process.exitCode = await runCli(process.argv.slice(2), {
   version,
@@ -44,10 +45,10 @@ process.exitCode = await runCli(process.argv.slice(2), {
     // The server's parts load when they are needed: the client's subcommands start without them.
     async serve({ logLevel, ...flags }) {
       const { serve } = await import('./serve.ts');
-      const shutdown = shutdownFromSignals(process);
       const announce = (line: string) => void process.stdout.write(`${line}\n`);
+      const takeSignals = () => shutdownFromSignals(process);
       const config = await loadServeConfig(flags, process.env);
-      return serve({ config, environment: environment(logLevel), shutdown, announce });
+      return serve({ config, environment: environment(logLevel), takeSignals, announce });
     },
     async bootstrap({ data }) {
       const { bootstrap } = await import('./data.ts');

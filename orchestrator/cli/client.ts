@@ -17,7 +17,7 @@ export interface ClientFlags {
 }
 
 /** 2 is a wrong call, as for every subcommand. */
-export const EXIT = { unreachable: 3, refused: 4, interrupted: 130 } as const;
+export const EXIT = { unreachable: 3, refused: 4, interrupted: 130, outputClosed: 141 } as const;
 
 export const CLIENT_HELP = `
 Environment:
@@ -25,7 +25,8 @@ Environment:
   VM_ORCHESTRATOR_API_TOKEN  API token, vmo_…
   VM_ORCHESTRATOR_CA_FILE    PEM with the orchestrator's CA, when the system does not trust it
 
-Exit codes: 0 done, 1 failed, 2 wrong call, 3 the orchestrator cannot be reached, 4 it refused.`;
+Exit codes: 0 done, 1 failed, 2 wrong call, 3 the orchestrator cannot be reached, 4 it refused,
+141 nobody reads the output any more (as in … | head).`;
 
 export function withClientFlags(command: Command): Command {
   return command
@@ -46,6 +47,7 @@ interface CallOptions<S extends z.ZodType | undefined> {
   query?: Readonly<Record<string, string | number | undefined>>;
   body?: unknown;
   headers?: Readonly<Record<string, string>>;
+  signal?: AbortSignal;
   /** What the answer must look like; without it the answer has no body. */
   answer: S;
 }
@@ -140,12 +142,13 @@ export function createRestClient(options: {
   }
 
   return {
-    async call({ method = 'GET', path, query, body, headers, answer }) {
+    async call({ method = 'GET', path, query, body, headers, signal, answer }) {
       const response = await send({
         method,
         path,
         query,
         headers,
+        signal,
         body: body === undefined ? undefined : JSON.stringify(body),
       });
       const bytes = await readAll(response).catch((cause: NodeJS.ErrnoException) => {

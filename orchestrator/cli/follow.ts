@@ -55,12 +55,13 @@ export async function* followJob(options: {
   jobId: JobId;
   clock: Clock;
   signal: AbortSignal;
-  /** Called when the connection was lost, before it is tried again. */
+  /** Called once when the connection was lost, however often it is tried again. */
   onLost(cause: unknown): void;
 }): AsyncGenerator<JobEvent, void, void> {
   const { client, jobId, clock, signal, onLost } = options;
   let last = '';
   let failures = 0;
+  let told = false;
   while (!signal.aborted) {
     try {
       const response = await client.open({
@@ -70,6 +71,7 @@ export async function* followJob(options: {
       });
       for await (const message of messages(response, clock)) {
         failures = 0;
+        told = false;
         last = message.id ?? last;
         const parsed = jobEventSchema.safeParse(JSON.parse(message.data));
         // An event of a later version is not for us.
@@ -80,7 +82,8 @@ export async function* followJob(options: {
     } catch (cause) {
       if (signal.aborted) return;
       if (!isLost(cause)) throw cause;
-      if (failures === 0) onLost(cause);
+      if (!told) onLost(cause);
+      told = true;
     }
     const wait = RETRY_MS[Math.min(failures, RETRY_MS.length - 1)] ?? 0;
     failures += 1;

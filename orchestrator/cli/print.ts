@@ -1,9 +1,19 @@
 import type { Output } from './deps.ts';
 
-/** Resolves when the reader has taken the bytes: a slow one slows us, and nothing piles up. */
+/** Whoever read our output has gone (`… | head`): there is nobody left to write for. */
+export class OutputClosed extends Error {
+  override readonly name = 'OutputClosed';
+}
+
+/**
+ * Resolves when the reader has taken the bytes: a slow one slows us, and nothing piles up.
+ * @throws OutputClosed when the reader has gone.
+ */
 export const write = (output: Output, data: string | Uint8Array): Promise<void> =>
-  new Promise((resolve) => {
-    output.write(data, () => resolve());
+  new Promise((resolve, reject) => {
+    output.write(data, (cause) =>
+      cause ? reject(new OutputClosed('nobody reads the output any more', { cause })) : resolve(),
+    );
   });
 
 export const printJson = (output: Output, value: unknown): Promise<void> =>

@@ -1,55 +1,27 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { buffer, text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { FakeAgent } from '../../fakes/fake-agent.ts';
+import { type Cli, cliFor, outcome } from '../support/cli.ts';
 import { enrollAgent } from '../support/fleet.ts';
 import { type OrchestratorProcess, startOrchestrator } from '../support/orchestrator.ts';
 
-const MAIN = join(import.meta.dirname, '../../../orchestrator/main.ts');
 let orchestrator: OrchestratorProcess;
-let scratch: string;
-let env: Record<string, string>;
+let program: Cli;
 const fakes: FakeAgent[] = [];
 
 beforeAll(async () => {
-  scratch = await mkdtemp(join(tmpdir(), 'cli-'));
   orchestrator = await startOrchestrator();
-  const caFile = join(scratch, 'ca.pem');
-  await writeFile(caFile, orchestrator.ca);
-  env = {
-    VM_ORCHESTRATOR_URL: orchestrator.url,
-    VM_ORCHESTRATOR_API_TOKEN: orchestrator.credentials.api_token,
-    VM_ORCHESTRATOR_CA_FILE: caFile,
-  };
+  program = await cliFor(orchestrator);
 });
 afterEach(async () => {
   for (const fake of fakes.splice(0)) await fake.drop();
 });
 afterAll(async () => {
   await orchestrator.stop();
-  await rm(scratch, { recursive: true });
+  await program.close();
 });
 
-function cli(args: readonly string[], over: Record<string, string> = {}): ChildProcess {
-  return spawn(process.execPath, [MAIN, ...args], {
-    env: { ...process.env, ...env, ...over },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-}
-async function outcome(child: ChildProcess) {
-  if (!child.stdout || !child.stderr) throw new Error('no pipes');
-  const [stdout, stderr, [code]] = await Promise.all([
-    buffer(child.stdout),
-    text(child.stderr),
-    once(child, 'close'),
-  ]);
-  return { code: code as number, stdout, stderr };
-}
-const run = (args: readonly string[], over: Record<string, string> = {}) => outcome(cli(args, over));
+const run: Cli['run'] = (args, over) => program.run(args, over);
 
 async function online(over: Parameters<Awaited<ReturnType<typeof enrollAgent>>['fake']>[1] = {}) {
   const agent = await enrollAgent(orchestrator);
@@ -79,6 +51,7 @@ describe('vm-orchestrator run', () => {
     expect(done.stdout.toString().trim().split('\n').toSorted()).toEqual(
       [`${one.vmId}: x`, `${one.vmId}: y`, `${two.vmId}: z`].toSorted(),
     );
+    expect(done.stderr).toBe(`${two.vmId}: exit code 3\n`);
     expect(done.code).toBe(1);
   });
 
@@ -95,7 +68,7 @@ describe('vm-orchestrator run', () => {
 
   it('cancels the command on the machine at Ctrl-C and waits for its end', async () => {
     const { selector, fake } = await online();
-    const child = cli(['run', '--selector', selector, '--', 'sleep 1000']);
+    const child = program.spawn(['run', '--selector', selector, '--', 'sleep 1000']);
     const ended = outcome(child);
     const { command_id: id } = await fake.command();
     fake.sendOutput(id, 'stdout', 0, Buffer.from('started\n'));
