@@ -8,6 +8,7 @@ import type { OutputSender } from '../executor/output-sender.ts';
 import { OutputSpool } from '../executor/output-spool.ts';
 import { type RunningCall, startCall } from '../tools/call.ts';
 import type { PreparedCall, ToolRegistry } from '../tools/registry.ts';
+import { CHANNEL_GRANT } from '../tools/tool.ts';
 import { decide, prepare } from './intake.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import { Lanes } from './lanes.ts';
@@ -230,6 +231,7 @@ export class CommandRunner {
       timeoutS: payload.limits.timeout_s,
       clock,
       log,
+      caller: { door: 'channel', id: payload.actor.id, grant: CHANNEL_GRANT },
       output: (stream, bytes) => {
         const written = spool.write(stream, bytes);
         if (written === 'limit') call.stop('output_limit');

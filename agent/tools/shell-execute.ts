@@ -1,4 +1,9 @@
-import { SHELL_TOOL, type ShellArguments, shellArgumentsSchema } from '../../protocol/tool-manifest.ts';
+import {
+  commandOutputSchema,
+  SHELL_TOOL,
+  type ShellArguments,
+  shellArgumentsSchema,
+} from '../../protocol/tool-manifest.ts';
 import type { LeftoverSweeper } from '../executor/leftovers.ts';
 import type { PipePool } from '../executor/pipes.ts';
 import { findTree, killTree, terminateTree } from '../executor/process-tree.ts';
@@ -41,7 +46,9 @@ export function commandEnvironment(user: {
 }
 
 /** Runs a command by `/bin/sh -c` and ends everything that it started, however it ends. */
-export function shellTool(options: ShellOptions): Tool<typeof shellArgumentsSchema> {
+export function shellTool(
+  options: ShellOptions,
+): Tool<typeof shellArgumentsSchema, typeof commandOutputSchema> {
   return {
     name: SHELL_TOOL,
     group: 'shell',
@@ -49,6 +56,7 @@ export function shellTool(options: ShellOptions): Tool<typeof shellArgumentsSche
     description:
       'Runs a command by /bin/sh -c and returns its exit code, stdout and stderr. Everything that it started ends with it.',
     input: shellArgumentsSchema,
+    output: commandOutputSchema,
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
     disabled: !options.enabled,
     defaultTimeoutS: options.defaultTimeoutS,
