@@ -22,8 +22,9 @@ import { bootId } from './identity/boot-id.ts';
 import { type Credentials, clientCredentials } from './identity/credentials.ts';
 import { hostFacts, machineHash } from './identity/host-facts.ts';
 import { renewalLoop } from './identity/renewal.ts';
+import { allTools } from './tools/catalogue.ts';
 import { createRegistry } from './tools/registry.ts';
-import { commandEnvironment, shellTool } from './tools/shell-execute.ts';
+import { commandEnvironment } from './tools/shell-execute.ts';
 
 /** What this version can do beyond the least that `vm-agent.v1` asks for. */
 const FEATURES: readonly string[] = ['shell', 'cancel', 'output', 'resume'];
@@ -85,17 +86,19 @@ export class Agent {
       clock,
       onKilled: (killed) => log.info({ killed }, 'ended processes that commands left behind'),
     });
-    const { enabled, timeout } = config.tools.shell_executor;
-    this.#registry = createRegistry([
-      shellTool({
-        pipes: this.#pipes,
-        leftovers: this.#leftovers,
-        enabled,
-        defaultTimeoutS: timeout,
-        env: commandEnvironment(user),
-        cwd: user.home,
+    this.#registry = createRegistry(
+      allTools({
+        clock,
+        hostname: options.hostname,
+        config: config.tools,
+        shell: {
+          pipes: this.#pipes,
+          leftovers: this.#leftovers,
+          env: commandEnvironment(user),
+          cwd: user.home,
+        },
       }),
-    ]);
+    );
     this.#facts = {
       health: this.#health,
       registry: this.#registry,

@@ -50,7 +50,9 @@ export function startCall(options: {
       if (end.kind === 'value' && !abort.signal.aborted) await onValue(end);
       return end;
     })
-    .catch((cause: unknown): Thrown => {
+    .catch((cause: unknown): ToolEnd | Thrown => {
+      // A tool that waits with its signal throws the signal's reason: it was stopped, as if it had returned.
+      if (cause instanceof ToolStop) return { kind: 'value', structured: {} };
       if (cause instanceof AppError) return { kind: 'thrown', error: cause };
       log.error({ err: cause, id }, 'a tool failed');
       const detail = 'The tool failed; the agent’s log says why.';

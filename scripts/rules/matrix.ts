@@ -84,6 +84,7 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     tools: { rank: 4 },
     executor: { rank: 5 },
     policy: { rank: 6 },
+    proc: { rank: 6 },
     audit: { rank: 6 },
     identity: { rank: 6 },
     health: { rank: 6 },

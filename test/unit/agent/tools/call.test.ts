@@ -103,6 +103,17 @@ describe('calling a tool', () => {
     });
   });
 
+  it('takes a tool that throws the reason of its signal as stopped', async () => {
+    const { running } = start(
+      ({ signal }) =>
+        new Promise((_resolve, reject) =>
+          signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+        ),
+    );
+    running.stop('cancelled');
+    expect(await running.outcome).toEqual({ state: 'cancelled' });
+  });
+
   it('turns a tool that throws into a failure', async () => {
     const { running } = start(() => Promise.reject(new Error('bug')));
     expect(await running.outcome).toMatchObject({ state: 'failed', error: { code: 'internal' } });

@@ -1,0 +1,29 @@
+import type { Clock } from '../../base/clock.ts';
+import type { FrozenConfig } from '../config.ts';
+import { MetricsReader } from '../proc/metrics.ts';
+import { ProcessReader } from '../proc/processes.ts';
+import { Sampler } from '../proc/sample.ts';
+import { processListTool } from './process-list.ts';
+import { type ShellOptions, shellTool } from './shell-execute.ts';
+import { systemMetricsTool } from './system-metrics.ts';
+import type { Tool } from './tool.ts';
+
+export interface CatalogueOptions {
+  clock: Clock;
+  hostname: string;
+  config: FrozenConfig['tools'];
+  shell: Omit<ShellOptions, 'enabled' | 'defaultTimeoutS'>;
+}
+
+/** Every tool of an agent, whoever asks for it; the daemon and the command line have the same. */
+export function allTools(options: CatalogueOptions): Tool[] {
+  const { clock, hostname, config, shell } = options;
+  const { enabled: hasShell, timeout } = config.shell_executor;
+  const { enabled: hasSystem } = config.system_monitor;
+  const reader = new MetricsReader({ sampler: new Sampler({ clock }), clock, hostname });
+  return [
+    shellTool({ ...shell, enabled: hasShell, defaultTimeoutS: timeout }),
+    systemMetricsTool({ reader, enabled: hasSystem }),
+    processListTool({ reader: new ProcessReader({ clock }), enabled: hasSystem }),
+  ];
+}
