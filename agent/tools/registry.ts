@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { AppError } from '../../protocol/errors.ts';
+import type { PolicyDecision } from '../../protocol/policy.ts';
 import type { ToolEntry } from '../../protocol/tool-manifest.ts';
-import type { Tool, ToolContext, ToolEnd } from './tool.ts';
+import type { CallContext, Tool, ToolEnd } from './tool.ts';
 
 /** A tool with its arguments checked, ready to run. */
 export interface PreparedCall {
   tool: Tool;
   timeoutS: number;
-  run(context: ToolContext): Promise<ToolEnd>;
+  /** @throws AppError `policy_refused` when the policy does not let `context.caller` do this. */
+  run(context: CallContext): Promise<ToolEnd>;
 }
 
 export interface ToolRegistry {
@@ -23,7 +25,14 @@ export interface ToolRegistry {
   manifest(): { tools: ToolEntry[]; sha256: string };
 }
 
-export function createRegistry(tools: readonly Tool[]): ToolRegistry {
+/** May who has this grant call this tool, and which files may it then use? */
+export type PolicyQuestion = (grant: string, tool: string) => PolicyDecision;
+
+/** For who runs tools with the own rights on the own command line: there the system alone decides. */
+const OWN_RIGHTS: PolicyQuestion = () => ({ allowed: true, read: ['/'], write: ['/'] });
+
+/** The daemon gives its policy, which is asked here, below every door, when a call starts. */
+export function createRegistry(tools: readonly Tool[], policy: PolicyQuestion = OWN_RIGHTS): ToolRegistry {
   const byName = new Map(tools.map((tool) => [tool.name, tool]));
   const enabled = tools.filter((tool) => tool.disabled !== true);
   let manifest: { tools: ToolEntry[]; sha256: string } | undefined;
@@ -49,7 +58,16 @@ export function createRegistry(tools: readonly Tool[]): ToolRegistry {
       return {
         tool,
         timeoutS: typeof asked === 'number' ? asked : tool.defaultTimeoutS,
-        run: (context) => tool.run(context, parsed.data),
+        async run(context) {
+          const decision = policy(context.caller.grant, name);
+          if (!decision.allowed)
+            throw new AppError('policy_refused', {
+              detail: decision.why,
+              hint: 'The owner of the VM decides in policy.yaml.',
+            });
+          const { read, write } = decision;
+          return tool.run({ ...context, access: { read, write } }, parsed.data);
+        },
       };
     },
     manifest() {

@@ -15,6 +15,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Stream } from '../../protocol/command.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
+import type { FileAccess } from '../files/access.ts';
 
 /** Why a tool is asked to stop; the `reason` of {@link ToolContext.signal}. */
 export type StopCause = 'timeout' | 'cancelled' | 'output_limit' | 'output_failed' | 'agent_stopping';
@@ -67,7 +68,12 @@ export interface ToolContext {
   caller: Caller;
   /** Where nobody listens it goes nowhere. */
   progress(report: ProgressReport): void;
+  /** Files that the policy lets this caller use; whoever touches a file asks by it. */
+  access: FileAccess;
 }
+
+/** What a door gives; the registry adds what the policy says. */
+export type CallContext = Omit<ToolContext, 'access'>;
 
 /** What a tool answers that does not run a program. */
 export interface ToolValue {

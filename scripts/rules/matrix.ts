@@ -83,6 +83,8 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     commands: { rank: 3 },
     tools: { rank: 4 },
     executor: { rank: 5 },
+    logs: { rank: 5 },
+    files: { rank: 6 },
     policy: { rank: 6 },
     proc: { rank: 6 },
     audit: { rank: 6 },
