@@ -16,7 +16,10 @@ import { LeftoverSweeper } from './executor/leftovers.ts';
 import { OutputSender } from './executor/output-sender.ts';
 import { PipePool } from './executor/pipes.ts';
 import { Health } from './health.ts';
+import { Callers } from './http/callers.ts';
 import { type AgentFacts, CONDITION } from './http/health.ts';
+import { McpDoor } from './http/mcp/door.ts';
+import { McpGate } from './http/mcp/gate.ts';
 import { AgentHttpServer } from './http/server.ts';
 import { bootId } from './identity/boot-id.ts';
 import { type Credentials, clientCredentials } from './identity/credentials.ts';
@@ -56,6 +59,7 @@ export class Agent {
   readonly #pipes: PipePool;
   readonly #leftovers: LeftoverSweeper;
   readonly #journal: Journal;
+  readonly #mcp: McpDoor;
   readonly #http: AgentHttpServer;
   readonly #facts: AgentFacts;
   readonly #stopping = new AbortController();
@@ -113,6 +117,28 @@ export class Agent {
       startedAt: isoTime(clock.now()),
       runtime: options.runtime,
     };
+    const callers = new Callers({
+      clock,
+      auth: () => ({
+        apiKey: this.#credentials?.apiKey,
+        organizationId: this.#credentials?.trust.commandKeys.organization_id,
+        trustDomain: this.#credentials?.trust.commandKeys.trust_domain,
+      }),
+      demands: { mtls: config.security.mtls, apiKey: config.security.api_key_required },
+      grantOf: () => undefined,
+    });
+    const ownNames = () => {
+      const agentId = this.#credentials?.agentId;
+      const own = agentId === undefined ? [] : [`${agentId}.agent.internal`];
+      return [options.hostname.toLowerCase(), ...own];
+    };
+    this.#mcp = new McpDoor({
+      registry: this.#registry,
+      clock,
+      log,
+      version: options.version,
+      hostname: options.hostname,
+    });
     this.#http = new AgentHttpServer({
       clock,
       log,
@@ -121,16 +147,14 @@ export class Agent {
       tls: undefined,
       facts: this.#facts,
       ca: () => this.#credentials?.ca,
-      auth: () => ({
-        apiKey: this.#credentials?.apiKey,
-        organizationId: this.#credentials?.trust.commandKeys.organization_id,
-        trustDomain: this.#credentials?.trust.commandKeys.trust_domain,
+      callers,
+      ownNames,
+      mcp: new McpGate({
+        callers,
+        ownNames,
+        plainLoopback: config.server.ssl.plain_loopback,
+        door: this.#mcp,
       }),
-      ownNames: () => {
-        const agentId = this.#credentials?.agentId;
-        const own = agentId === undefined ? [] : [`${agentId}.agent.internal`];
-        return [options.hostname.toLowerCase(), ...own];
-      },
     });
   }
 
@@ -248,7 +272,7 @@ export class Agent {
           await clock.sleep(20);
       },
       () => this.#leftovers.idle(),
-      () => this.#runner?.stop(),
+      () => Promise.all([this.#mcp.close(), this.#runner?.stop()]),
     ]);
   }
 

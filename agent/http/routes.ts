@@ -3,7 +3,8 @@ import { TLSSocket } from 'node:tls';
 import type { Clock } from '../../base/clock.ts';
 import { isoTime } from '../../base/clock.ts';
 import { AppError } from '../../protocol/errors.ts';
-import { type AuthOptions, demandCaller, isLoopback, refuseForeignPages } from './auth.ts';
+import { isLoopback, refuseForeignPages } from './auth.ts';
+import type { Callers } from './callers.ts';
 import { type AgentFacts, healthAnswer, infoAnswer } from './health.ts';
 
 export interface RouteOptions {
@@ -11,7 +12,7 @@ export interface RouteOptions {
   facts: AgentFacts;
   /** PEM of the CA, when the machine is enrolled. */
   ca(): string | undefined;
-  auth(): Omit<AuthOptions, 'nowMs'>;
+  callers: Callers;
   ownNames(): readonly string[];
   port(): number;
 }
@@ -63,9 +64,11 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
 };
 
+export const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?', 1)[0] ?? '/';
+
 /** The answer to a request. @throws AppError for everything that is not one of the routes, or not allowed. */
 export function route(request: IncomingMessage, options: RouteOptions): Answer {
-  const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+  const path = pathOf(request);
   const found = Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined;
   const loopback = isLoopback(request.socket.remoteAddress);
   const secure = request.socket instanceof TLSSocket;
@@ -79,7 +82,6 @@ export function route(request: IncomingMessage, options: RouteOptions): Answer {
     throw new AppError('not_found', { detail: `There is nothing at ${path.slice(0, 200)}.` });
   if (request.method !== 'GET' && request.method !== 'HEAD')
     throw new AppError('method_not_allowed', { hint: 'Use GET.' });
-  if (found.access === 'loopback-or-caller' && !loopback)
-    demandCaller(request, { ...options.auth(), nowMs: options.clock.now() });
+  if (found.access === 'loopback-or-caller' && !loopback) options.callers.demandKnown(request);
   return found.answer(options);
 }
