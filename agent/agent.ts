@@ -4,7 +4,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { closeAll } from '../base/shutdown.ts';
 import type { ServerCredentials } from '../base/tls-server.ts';
-import { type DiskLayout, journalFile, spoolDir } from '../protocol/disk-layout.ts';
+import { backgroundDir, type DiskLayout, journalFile, spoolDir } from '../protocol/disk-layout.ts';
 import { Channel } from './channel/channel.ts';
 import { sampleLoad } from './channel/load-sample.ts';
 import type { SessionHandlers } from './channel/session.ts';
@@ -25,9 +25,11 @@ import { bootId } from './identity/boot-id.ts';
 import { type Credentials, clientCredentials } from './identity/credentials.ts';
 import { hostFacts, machineHash } from './identity/host-facts.ts';
 import { renewalLoop } from './identity/renewal.ts';
+import { BackgroundCommands } from './tools/background.ts';
 import { allTools } from './tools/catalogue.ts';
 import { createRegistry } from './tools/registry.ts';
 import { commandEnvironment } from './tools/shell-execute.ts';
+import type { ShellHost } from './tools/shell-run.ts';
 
 /** What this version can do beyond the least that `vm-agent.v1` asks for. */
 const FEATURES: readonly string[] = ['shell', 'cancel', 'output', 'resume'];
@@ -58,6 +60,7 @@ export class Agent {
   readonly #registry;
   readonly #pipes: PipePool;
   readonly #leftovers: LeftoverSweeper;
+  readonly #background: BackgroundCommands;
   readonly #journal: Journal;
   readonly #mcp: McpDoor;
   readonly #http: AgentHttpServer;
@@ -90,17 +93,20 @@ export class Agent {
       clock,
       onKilled: (killed) => log.info({ killed }, 'ended processes that commands left behind'),
     });
+    const host: ShellHost = {
+      pipes: this.#pipes,
+      leftovers: this.#leftovers,
+      env: commandEnvironment(user),
+      cwd: user.home,
+    };
+    this.#background = new BackgroundCommands({ host, clock, log, folder: backgroundDir(layout) });
     this.#registry = createRegistry(
       allTools({
         clock,
         hostname: options.hostname,
         config: config.tools,
-        shell: {
-          pipes: this.#pipes,
-          leftovers: this.#leftovers,
-          env: commandEnvironment(user),
-          cwd: user.home,
-        },
+        host,
+        background: this.#background,
       }),
     );
     this.#facts = {
@@ -168,6 +174,9 @@ export class Agent {
     // Made while nothing is asked for, so that the first command does not wait for them.
     this.#pipes.refill().catch((cause: unknown) => {
       this.#options.log.error({ err: cause }, 'pipes for commands cannot be made; is mkfifo(1) installed?');
+    });
+    this.#background.recover().catch((cause: unknown) => {
+      this.#options.log.error({ err: cause }, 'what background commands left behind cannot be cleared away');
     });
     this.#housekeep();
   }

@@ -105,4 +105,6 @@ export const trustEntries = (layout: DiskLayout) =>
 
 export const journalFile = (layout: DiskLayout): string => `${layout.state}/journal.db`;
 export const spoolDir = (layout: DiskLayout): string => `${layout.state}/output`;
+/** Output of commands in the background; nothing in it outlives the daemon. */
+export const backgroundDir = (layout: DiskLayout): string => `${layout.state}/background`;
 export const agentLogFile = (layout: DiskLayout): string => `${layout.log}/agent.log`;

@@ -34,6 +34,15 @@ export const shellArgumentsSchema = z.strictObject({
     .describe('Seconds; the default is the VM’s own'),
   cwd: z.string().startsWith('/').max(4096).optional(),
   env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string().max(128 * 1024)).optional(),
+  stdin: z
+    .string()
+    .max(1024 * 1024)
+    .optional()
+    .describe('Text for its stdin, which ends after it'),
+  background: z
+    .boolean()
+    .optional()
+    .describe('Return at once with a command_id for read_command_output; it outlives this connection'),
 });
 export type ShellArguments = z.infer<typeof shellArgumentsSchema>;
 

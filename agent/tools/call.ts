@@ -25,7 +25,7 @@ export interface RunningCall {
 /** Runs a prepared call under its time limit; what stopped it decides what its end is called. Never rejects. */
 export function startCall(options: {
   id: string;
-  call: PreparedCall;
+  call: Pick<PreparedCall, 'run' | 'timeoutS'>;
   /** Seconds that the caller allows; the call's own limit holds as well. */
   timeoutS?: number;
   clock: Clock;

@@ -3,8 +3,11 @@ import type { FrozenConfig } from '../config.ts';
 import { MetricsReader } from '../proc/metrics.ts';
 import { ProcessReader } from '../proc/processes.ts';
 import { Sampler } from '../proc/sample.ts';
+import type { BackgroundCommands } from './background.ts';
+import { backgroundTools } from './background-tools.ts';
 import { processListTool } from './process-list.ts';
-import { type ShellOptions, shellTool } from './shell-execute.ts';
+import { shellTool } from './shell-execute.ts';
+import type { ShellHost } from './shell-run.ts';
 import { systemMetricsTool } from './system-metrics.ts';
 import type { Tool } from './tool.ts';
 
@@ -12,17 +15,20 @@ export interface CatalogueOptions {
   clock: Clock;
   hostname: string;
   config: FrozenConfig['tools'];
-  shell: Omit<ShellOptions, 'enabled' | 'defaultTimeoutS'>;
+  host: ShellHost;
+  /** Undefined where nothing stays that could keep commands in the background. */
+  background?: BackgroundCommands | undefined;
 }
 
 /** Every tool of an agent, whoever asks for it; the daemon and the command line have the same. */
 export function allTools(options: CatalogueOptions): Tool[] {
-  const { clock, hostname, config, shell } = options;
+  const { clock, hostname, config, host, background } = options;
   const { enabled: hasShell, timeout } = config.shell_executor;
   const { enabled: hasSystem } = config.system_monitor;
   const reader = new MetricsReader({ sampler: new Sampler({ clock }), clock, hostname });
   return [
-    shellTool({ ...shell, enabled: hasShell, defaultTimeoutS: timeout }),
+    shellTool({ host, background, enabled: hasShell, defaultTimeoutS: timeout }),
+    ...(background === undefined ? [] : backgroundTools({ background, enabled: hasShell })),
     systemMetricsTool({ reader, enabled: hasSystem }),
     processListTool({ reader: new ProcessReader({ clock }), enabled: hasSystem }),
   ];

@@ -32,7 +32,9 @@ export async function executeLocally(options: {
   const pipes = new PipePool(options.folder);
   const leftovers = new LeftoverSweeper({ clock, onKilled: () => undefined });
   try {
-    const registry = createRegistry([shellTool({ pipes, leftovers, enabled, defaultTimeoutS, env, cwd })]);
+    const registry = createRegistry([
+      shellTool({ host: { pipes, leftovers, env, cwd }, enabled, defaultTimeoutS }),
+    ]);
     const call = registry.prepare(SHELL_TOOL, options.args);
     const caller = { door: 'cli', id: 'cli', grant: CLI_GRANT } as const;
     const running = startCall({ id: newId('cmd', clock), call, clock, log, output: options.output, caller });
