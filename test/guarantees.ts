@@ -64,5 +64,18 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'secret-1',
     text: 'Private keys and API keys are readable by their owner alone from their first instant.',
   },
+  {
+    id: 'mcp-1',
+    text: 'The agent’s MCP endpoint meets the official conformance suite’s requirements of 2026-07-28 and of 2025-11-25.',
+  },
+  {
+    id: 'mcp-2',
+    text: 'A call that is cancelled, or whose client disconnects, leaves no process after a second, for clients of both eras.',
+  },
+  { id: 'mcp-3', text: 'Answers of clients that work at once never cross, although their request ids are equal.' },
+  {
+    id: 'mcp-4',
+    text: 'Without the API key or a granted client certificate nobody reaches a tool; foreign hosts and origins are turned away first.',
+  },
   { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
 ];

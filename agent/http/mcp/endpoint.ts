@@ -5,6 +5,7 @@ import {
   createMcpHandler,
   isLegacyRequest,
   type McpServerFactory,
+  type ServerNotifier,
 } from '@modelcontextprotocol/server';
 import type { Clock } from '../../../base/clock.ts';
 import type { Logger } from '../../../base/logger.ts';
@@ -24,6 +25,8 @@ export interface CallOrigin {
 export interface McpEndpoint {
   /** Serves one request of a caller who has been admitted. */
   handle(request: IncomingMessage, response: ServerResponse, caller: Caller): Promise<void>;
+  /** Tells those who listen that a list has changed. */
+  notify: ServerNotifier;
   close(): Promise<void>;
 }
 
@@ -57,6 +60,7 @@ export function createEndpoint(options: {
     { onerror: onError, maxRequestBodySize: MAX_BODY },
   );
   return {
+    notify: modern.notify,
     async handle(request, response, caller) {
       const gone = new AbortController();
       response.once('close', () => gone.abort(new Error('the client has gone')));
