@@ -15,6 +15,7 @@ import type { FrozenConfig } from './config.ts';
 import { LeftoverSweeper } from './executor/leftovers.ts';
 import { OutputSender } from './executor/output-sender.ts';
 import { PipePool } from './executor/pipes.ts';
+import { protectedPaths } from './files/protected-paths.ts';
 import { Health } from './health.ts';
 import { Callers } from './http/callers.ts';
 import { type AgentFacts, CONDITION } from './http/health.ts';
@@ -25,6 +26,8 @@ import { bootId } from './identity/boot-id.ts';
 import { type Credentials, clientCredentials } from './identity/credentials.ts';
 import { hostFacts, machineHash } from './identity/host-facts.ts';
 import { renewalLoop } from './identity/renewal.ts';
+import { policyOf } from './policy/installed.ts';
+import type { PolicySource } from './policy/source.ts';
 import { BackgroundCommands } from './tools/background.ts';
 import { allTools } from './tools/catalogue.ts';
 import { createRegistry } from './tools/registry.ts';
@@ -41,6 +44,8 @@ const LAST_WORDS_MS = 2000;
 export interface AgentOptions {
   layout: DiskLayout;
   config: FrozenConfig;
+  /** Where the configuration was read from, when that is not the usual place. */
+  configFile?: string | undefined;
   clock: Clock;
   random: Random;
   log: Logger;
@@ -58,6 +63,7 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #health: Health;
   readonly #registry;
+  readonly #policy: PolicySource;
   readonly #pipes: PipePool;
   readonly #leftovers: LeftoverSweeper;
   readonly #background: BackgroundCommands;
@@ -100,6 +106,12 @@ export class Agent {
       cwd: user.home,
     };
     this.#background = new BackgroundCommands({ host, clock, log, folder: backgroundDir(layout) });
+    this.#policy = policyOf({
+      layout,
+      log,
+      onCondition: this.#health.define(CONDITION.policy, 'degraded', 'not read yet'),
+    });
+    const tlsKey = config.server.ssl.key_file;
     this.#registry = createRegistry(
       allTools({
         clock,
@@ -107,7 +119,9 @@ export class Agent {
         config: config.tools,
         host,
         background: this.#background,
+        protectedPaths: protectedPaths(layout, { config: options.configFile, tlsKey }),
       }),
+      (grant, tool) => this.#policy.decide(grant, tool),
     );
     this.#facts = {
       health: this.#health,
@@ -131,7 +145,7 @@ export class Agent {
         trustDomain: this.#credentials?.trust.commandKeys.trust_domain,
       }),
       demands: { mtls: config.security.mtls, apiKey: config.security.api_key_required },
-      grantOf: () => undefined,
+      grantOf: (clientId) => this.#policy.grantOf(clientId),
     });
     const ownNames = () => {
       const agentId = this.#credentials?.agentId;
@@ -225,7 +239,7 @@ export class Agent {
           features: [...FEATURES],
           tools,
           tool_manifest_sha256: sha256,
-          policy_sha256: null,
+          policy_sha256: this.#policy.sha256,
           boot_id: boot,
           machine_hash: machine,
           in_flight: runner.inFlight(),

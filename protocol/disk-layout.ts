@@ -94,6 +94,13 @@ export const configFile = (layout: DiskLayout): DiskEntry => ({
   group: 'service',
 });
 
+/** What the VM's owner allows to whom. The daemon can read it and not change it. */
+export const policyFile = (layout: DiskLayout): DiskEntry => ({
+  path: `${layout.config}/policy.yaml`,
+  mode: 0o644,
+  owner: 'root',
+});
+
 /** Root-owned anchors of trust. */
 export const trustEntries = (layout: DiskLayout) =>
   ({

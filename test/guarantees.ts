@@ -77,5 +77,20 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'mcp-4',
     text: 'Without the API key or a granted client certificate nobody reaches a tool; foreign hosts and origins are turned away first.',
   },
+  {
+    id: 'files-1',
+    text: 'No path leads a file tool out of the folders that the policy grants, or to devices, processes and the agent’s own files.',
+  },
+  { id: 'files-2', text: 'Everyday links are read; a granted folder may itself be reached through a link.' },
+  { id: 'files-3', text: 'Who swaps folders for links while a file is read or written gains nothing.' },
+  {
+    id: 'files-4',
+    text: 'An edit changes what it names and nothing else: the rest of the file, its tail and its line ends stay.',
+  },
+  { id: 'files-5', text: 'Reading a part of a file of any size takes little memory.' },
+  {
+    id: 'policy-1',
+    text: 'What policy.yaml does not grant to a caller is refused by whichever door it comes; an invalid policy refuses all.',
+  },
   { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
 ];

@@ -26,6 +26,8 @@ export interface Existing {
   entry: FileHandle;
   stats: Stats;
   identity: Identity;
+  /** Changes with the content. */
+  version: string;
 }
 
 /** Where a file is to be written: its folder, held open, and its name in it. Closing is the caller's: `await using`. */
@@ -35,8 +37,11 @@ export interface WriteTarget extends AsyncDisposable {
   /** Its real path. */
   path: string;
   existing: Existing | undefined;
-  /** @throws AppError `conflict` unless the folder is still where it was and the name still means `existing`. */
-  checkUnmoved(): Promise<void>;
+  /**
+   * @throws AppError `conflict` unless the folder is still where it was and the name still means `existing`; with
+   * `content` also when somebody has written to it.
+   */
+  checkUnmoved(also?: 'content'): Promise<void>;
 }
 
 /**
@@ -55,6 +60,10 @@ export async function openForWrite(path: string, rules: WriteRules): Promise<Wri
   try {
     const real = await realTarget(path, rules.access.write);
     checkProcPath(real);
+    if (isWithin(real, '/dev') && !isWithin(real, '/dev/shm'))
+      throw new AppError('path_refused', {
+        detail: `${path} is refused: /dev is for devices, not for files.`,
+      });
     return await locate(real, await identitiesOf(rules.protectedPaths.unwritable));
   } catch (cause) {
     throw fileError(cause, path, 'write');
@@ -104,12 +113,13 @@ async function locate(path: string, unwritable: ReadonlySet<Identity>): Promise<
       name,
       path,
       existing,
-      async checkUnmoved() {
+      async checkUnmoved(also) {
         const now = await findExisting(folder, name, path);
         await now?.entry.close();
-        if ((await pathOf(folder)) === parentPath && now?.identity === existing?.identity) return;
+        const same = now?.identity === existing?.identity && (!also || now?.version === existing?.version);
+        if (same && (await pathOf(folder)) === parentPath) return;
         throw new AppError('conflict', {
-          detail: `${path} was moved or replaced by somebody else while it was being written; nothing was changed.`,
+          detail: `${path} was moved or changed by somebody else while it was being written; nothing was changed.`,
           hint: 'Read it again and repeat what is still wanted.',
         });
       },
@@ -148,7 +158,8 @@ async function findExisting(folder: FileHandle, name: string, path: string): Pro
         detail: `${path} has ${stats.nlink} names (hard links); a file with several names is not written.`,
         hint: 'Make a copy with one name, or remove the other names.',
       });
-    return { entry, stats, identity: identityOf(await entry.stat({ bigint: true })) };
+    const exact = await entry.stat({ bigint: true });
+    return { entry, stats, identity: identityOf(exact), version: `${exact.size}:${exact.mtimeNs}` };
   } catch (cause) {
     await entry.close();
     throw cause;

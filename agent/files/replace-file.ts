@@ -36,7 +36,7 @@ export async function replaceFile(target: WriteTarget, data: Buffer, mode?: numb
     await handle.writeFile(data);
     await handle.chmod(bits);
     await handle.sync();
-    await target.checkUnmoved();
+    await target.checkUnmoved('content');
     await rename(fdPath(folder, temporary), fdPath(folder, target.name));
   } catch (cause) {
     if (handle) await unlink(fdPath(folder, temporary)).catch(() => undefined);

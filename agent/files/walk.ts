@@ -130,8 +130,7 @@ export async function checkFileSystem(
   path: string,
   use: 'read' | 'write',
 ): Promise<void> {
-  const { type } = await statfs(fdPath(handle));
-  const magic = type >>> 0;
+  const magic = (await statfs(fdPath(handle))).type >>> 0;
   const refused =
     use === 'write'
       ? KERNEL_FILE_SYSTEMS.has(magic)
@@ -145,3 +144,7 @@ export async function checkFileSystem(
           : 'Name it below /proc.',
     });
 }
+
+/** Whether this is a file system of the kernel: switches and counters rather than data. */
+export const isKernelFileSystem = async (handle: FileHandle): Promise<boolean> =>
+  KERNEL_FILE_SYSTEMS.has((await statfs(fdPath(handle))).type >>> 0);

@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto';
 import { type BigIntStats, readFileSync, statSync } from 'node:fs';
 import { ConfigError, loadConfig } from '../../base/config-file.ts';
-import { DEFAULT_POLICY, type Policy, type PolicyDecision, policySchema } from '../../protocol/policy.ts';
+import {
+  CLIENT_GRANT_PREFIX,
+  DEFAULT_POLICY,
+  type Policy,
+  type PolicyDecision,
+  policySchema,
+} from '../../protocol/policy.ts';
 import { evaluate } from './evaluate.ts';
 
 /** @throws ConfigError with every problem at once. */
@@ -36,7 +42,8 @@ export class PolicySource {
     this.#options = options;
   }
 
-  get state(): PolicyState {
+  /** What holds now. */
+  current(): PolicyState {
     const { path, onState } = this.#options;
     let stats: BigIntStats | undefined;
     let failure = '';
@@ -56,8 +63,21 @@ export class PolicySource {
     return this.#state;
   }
 
+  /** The grant of a client certificate; undefined when the policy has none for it. */
+  grantOf(clientId: string): string | undefined {
+    const state = this.current();
+    const name = `${CLIENT_GRANT_PREFIX}${clientId}`;
+    return state.kind !== 'invalid' && Object.hasOwn(state.policy.grants, name) ? name : undefined;
+  }
+
+  /** SHA-256 of the file; null without a valid one. */
+  get sha256(): string | null {
+    const state = this.current();
+    return state.kind === 'file' ? state.sha256 : null;
+  }
+
   decide(grant: string, tool: string): PolicyDecision {
-    const { state } = this;
+    const state = this.current();
     if (state.kind === 'invalid') return { allowed: false, why: `Every call is refused: ${state.message}` };
     return evaluate(state.policy, grant, tool);
   }
