@@ -21,14 +21,17 @@ import { Callers } from './http/callers.ts';
 import { type AgentFacts, CONDITION } from './http/health.ts';
 import { McpDoor } from './http/mcp/door.ts';
 import { McpGate } from './http/mcp/gate.ts';
+import { type AgentMetricsOptions, metricsText } from './http/metrics.ts';
 import { AgentHttpServer } from './http/server.ts';
 import { bootId } from './identity/boot-id.ts';
 import { type Credentials, clientCredentials } from './identity/credentials.ts';
 import { hostFacts, machineHash } from './identity/host-facts.ts';
-import { renewalLoop } from './identity/renewal.ts';
+import { renewalLoop, validityOf } from './identity/renewal.ts';
 import { policyOf } from './policy/installed.ts';
 import type { PolicySource } from './policy/source.ts';
+import { Sampler } from './proc/sample.ts';
 import { BackgroundCommands } from './tools/background.ts';
+import { CallCounts } from './tools/call-counts.ts';
 import { allTools } from './tools/catalogue.ts';
 import { createRegistry } from './tools/registry.ts';
 import { commandEnvironment } from './tools/shell-execute.ts';
@@ -54,6 +57,8 @@ export interface AgentOptions {
   /** Whose rights commands have: the daemon's own. */
   user: { name: string; home: string; lang?: string | undefined };
   runtime: AgentFacts['runtime'];
+  /** What this process has used so far. */
+  usage(): { cpuSeconds: number; residentBytes: number };
   /** Another certificate for the local port than the agent's own. */
   localTls?: { cert: string; key: string } | undefined;
 }
@@ -67,6 +72,7 @@ export class Agent {
   readonly #pipes: PipePool;
   readonly #leftovers: LeftoverSweeper;
   readonly #background: BackgroundCommands;
+  readonly #counts = new CallCounts();
   readonly #journal: Journal;
   readonly #mcp: McpDoor;
   readonly #http: AgentHttpServer;
@@ -77,6 +83,7 @@ export class Agent {
   readonly #onJournal: (ok: boolean, detail: string) => void;
   readonly #onEnrolled: (ok: boolean, detail: string) => void;
   #credentials: Credentials | undefined;
+  #connections = 0;
   #runner: CommandRunner | undefined;
   #channel: Channel | undefined;
   #renewal: Promise<void> = Promise.resolve();
@@ -122,6 +129,7 @@ export class Agent {
         protectedPaths: protectedPaths(layout, { config: options.configFile, tlsKey }),
       }),
       (grant, tool) => this.#policy.decide(grant, tool),
+      this.#counts,
     );
     this.#facts = {
       health: this.#health,
@@ -159,6 +167,19 @@ export class Agent {
       version: options.version,
       hostname: options.hostname,
     });
+    const metrics: AgentMetricsOptions = {
+      clock,
+      version: options.version,
+      node: options.runtime.node,
+      health: this.#health,
+      counts: this.#counts,
+      sampler: config.tools.system_monitor.enabled ? new Sampler({ clock }) : undefined,
+      own: options.usage,
+      connections: () => this.#connections,
+      certificateEndMs: () => this.#credentials && validityOf(this.#credentials.certificate).notAfterMs,
+      outbox: () => this.#journal.outboxSize(),
+      background: () => this.#background.running,
+    };
     this.#http = new AgentHttpServer({
       clock,
       log,
@@ -169,6 +190,8 @@ export class Agent {
       ca: () => this.#credentials?.ca,
       callers,
       ownNames,
+      plainLoopback: config.server.ssl.plain_loopback,
+      metrics: () => metricsText(metrics),
       mcp: new McpGate({
         callers,
         ownNames,
@@ -252,6 +275,7 @@ export class Agent {
       onStatus: (connected, detail) => {
         if (!connected) sender.setLink(undefined);
         this.#onWebsocket(connected, detail);
+        if (connected) this.#connections++;
       },
     });
     this.#runner = runner;

@@ -91,6 +91,10 @@ async function serve(
     hostname: hostname(),
     user: { ...whoAmI(), lang: process.env['LANG'] },
     runtime: { node: process.version, platform: process.platform, arch: process.arch, pid: process.pid },
+    usage: () => {
+      const { user, system } = process.cpuUsage();
+      return { cpuSeconds: (user + system) / 1e6, residentBytes: process.memoryUsage.rss() };
+    },
     localTls: await localTls(config),
   });
   try {

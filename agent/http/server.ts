@@ -128,12 +128,9 @@ export class AgentHttpServer {
         .catch((cause: unknown) => this.#refuse(request, response, cause));
       return;
     }
-    try {
-      const { status, type, body } = route(request, { ...this.#options, port: () => this.port });
-      send(request, response, status, type, body);
-    } catch (cause) {
-      this.#refuse(request, response, cause);
-    }
+    route(request, { ...this.#options, port: () => this.port })
+      .then(({ status, type, body }) => send(request, response, status, type, body))
+      .catch((cause: unknown) => this.#refuse(request, response, cause));
   }
 
   #refuse(request: IncomingMessage, response: ServerResponse, cause: unknown): void {

@@ -96,6 +96,7 @@ export class BackgroundCommands {
             args,
             stdin,
             merged: true,
+            awaited: true,
             onStarted: (tree, reaped) => command.started(tree, reaped),
           }),
       },
@@ -109,6 +110,11 @@ export class BackgroundCommands {
     command.follow(call, () => this.#ended(command));
     log.info({ id: name, by: context.caller.id, door: context.caller.door }, 'started in the background');
     return command.id;
+  }
+
+  /** How many run just now, whoever started them. */
+  get running(): number {
+    return [...this.#commands.values()].filter((command) => command.running).length;
   }
 
   /** The caller's own, newest first. */
@@ -154,7 +160,7 @@ export class BackgroundCommands {
     if (this.#stopping) throw new AppError('unavailable', { detail: 'The agent is stopping.' });
     const all = [...this.#commands.values()];
     const maxRunning = this.#options.maxRunning ?? MAX_RUNNING;
-    if (all.filter((command) => command.running).length >= maxRunning)
+    if (this.running >= maxRunning)
       throw new AppError('unavailable', {
         detail: `${maxRunning} commands run in the background, which is the most at once.`,
         hint: 'Wait for one to end, or stop one with stop_command.',

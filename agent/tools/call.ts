@@ -25,7 +25,7 @@ export interface RunningCall {
 /** Runs a prepared call under its time limit; what stopped it decides what its end is called. Never rejects. */
 export function startCall(options: {
   id: string;
-  call: Pick<PreparedCall, 'run' | 'timeoutS'>;
+  call: Omit<PreparedCall, 'tool'>;
   /** Seconds that the caller allows; the call's own limit holds as well. */
   timeoutS?: number;
   clock: Clock;
@@ -64,6 +64,10 @@ export function startCall(options: {
       return cause instanceof ToolStop && end.kind !== 'not_started' && end.kind !== 'thrown'
         ? stoppedOutcome(cause, end, timeoutS)
         : naturalOutcome(end);
+    })
+    .then((settled) => {
+      call.ended?.(caller.door, settled.state);
+      return settled;
     });
   return { outcome, stop };
 }

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import type { CommandResult } from '../../protocol/command.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { PolicyDecision } from '../../protocol/policy.ts';
 import type { ToolEntry } from '../../protocol/tool-manifest.ts';
-import type { CallContext, Tool, ToolEnd } from './tool.ts';
+import type { CallCounts } from './call-counts.ts';
+import type { CallContext, Door, Tool, ToolEnd } from './tool.ts';
 
 /** A tool with its arguments checked, ready to run. */
 export interface PreparedCall {
@@ -11,6 +13,8 @@ export interface PreparedCall {
   timeoutS: number;
   /** @throws AppError `policy_refused` when the policy does not let `context.caller` do this. */
   run(context: CallContext): Promise<ToolEnd>;
+  /** Told how it ended, whichever door it came through. */
+  ended?(door: Door, state: CommandResult['state']): void;
 }
 
 export interface ToolRegistry {
@@ -32,7 +36,11 @@ export type PolicyQuestion = (grant: string, tool: string) => PolicyDecision;
 const OWN_RIGHTS: PolicyQuestion = () => ({ allowed: true, read: ['/'], write: ['/'] });
 
 /** The daemon gives its policy, which is asked here, below every door, when a call starts. */
-export function createRegistry(tools: readonly Tool[], policy: PolicyQuestion = OWN_RIGHTS): ToolRegistry {
+export function createRegistry(
+  tools: readonly Tool[],
+  policy: PolicyQuestion = OWN_RIGHTS,
+  counts?: CallCounts,
+): ToolRegistry {
   const byName = new Map(tools.map((tool) => [tool.name, tool]));
   const enabled = tools.filter((tool) => tool.disabled !== true);
   let manifest: { tools: ToolEntry[]; sha256: string } | undefined;
@@ -58,6 +66,7 @@ export function createRegistry(tools: readonly Tool[], policy: PolicyQuestion = 
       return {
         tool,
         timeoutS: typeof asked === 'number' ? asked : tool.defaultTimeoutS,
+        ended: (door, state) => counts?.add(name, door, state),
         async run(context) {
           const decision = policy(context.caller.grant, name);
           if (!decision.allowed)

@@ -31,6 +31,8 @@ export interface ShellRun {
   stdin?: number | undefined;
   /** stdout and stderr together on `stdout`, in the order in which they were written. */
   merged?: boolean;
+  /** Somebody will read how it ends, even when it is cancelled. */
+  awaited?: boolean;
   onStarted?(tree: Tree, reaped: () => boolean): void;
 }
 
@@ -58,7 +60,7 @@ export async function runShell(run: ShellRun): Promise<ToolEnd> {
   run.onStarted?.(shell.tree, shell.reaped);
   let ending: Promise<void> | undefined;
   const end = () => {
-    ending ??= endTree(shell, context);
+    ending ??= endTree(shell, context, run.awaited !== true && isAbandoned(context));
   };
   if (context.signal.aborted) end();
   else context.signal.addEventListener('abort', end, { once: true });
@@ -96,11 +98,11 @@ async function drainedWithin(shell: RunningShell, context: CallContext): Promise
   return drained;
 }
 
-async function endTree(shell: RunningShell, context: CallContext): Promise<void> {
+async function endTree(shell: RunningShell, context: CallContext, abandoned: boolean): Promise<void> {
   const left = await terminateTree({
     tree: shell.tree,
     reaped: shell.reaped,
-    graceMs: isAbandoned(context) ? ABANDONED_GRACE_MS : TERM_GRACE_MS,
+    graceMs: abandoned ? ABANDONED_GRACE_MS : TERM_GRACE_MS,
     clock: context.clock,
   });
   if (left > 0) context.log.warn({ id: context.id, left }, 'processes of a command could not be ended');

@@ -50,6 +50,8 @@ export async function startFixtureStack(): Promise<FixtureStack> {
     ca: () => undefined,
     callers,
     ownNames,
+    plainLoopback: true,
+    metrics: () => Promise.resolve(''),
     mcp: new McpGate({ callers, ownNames, plainLoopback: true, door: endpoint }),
   });
   await http.listen();
