@@ -37,5 +37,7 @@ function prune(node: unknown): unknown {
   const copy: JsonSchema = {};
   for (const [key, value] of Object.entries(node)) copy[key] = prune(value);
   for (const [key, bound] of EMPTY_BOUNDS) if (copy[key] === bound) delete copy[key];
+  // Formats of zod's own, which the pattern beside them says to everybody.
+  if (typeof copy['pattern'] === 'string') delete copy['format'];
   return copy;
 }

@@ -1,7 +1,9 @@
 import type { Clock } from '../../../base/clock.ts';
 import type { ProgressReport } from '../../tools/tool.ts';
 
-/** Clients give a silent call up after as little as a minute. */
+/** The first sign of life of a call that does not answer at once… */
+const FIRST_MS = 2000;
+/** …and the next ones: clients give a silent call up after as little as a minute. */
 const BEAT_MS = 10_000;
 /** More reports than that are no use to anybody. */
 const SPACING_MS = 200;
@@ -23,7 +25,7 @@ export function progressBeat(options: {
 }): ProgressBeat {
   const { clock, describe, send } = options;
   const began = clock.monotonic();
-  let sentAt = began;
+  let sentAt: number | undefined;
   let last = 0;
   let ended = false;
   const emit = ({ progress, total, message }: ProgressReport) => {
@@ -33,18 +35,19 @@ export function progressBeat(options: {
   };
   const beat = () => {
     if (ended) return;
-    const quiet = clock.monotonic() - sentAt;
-    if (quiet >= BEAT_MS) {
-      const elapsedS = Math.round((clock.monotonic() - began) / 1000);
+    const now = clock.monotonic();
+    if (sentAt === undefined || now - sentAt >= BEAT_MS) {
+      const elapsedS = Math.round((now - began) / 1000);
       emit({ progress: elapsedS, message: describe(elapsedS) });
     }
-    const left = BEAT_MS - (clock.monotonic() - sentAt);
+    const left = BEAT_MS - (now - (sentAt ?? now));
     timer = clock.setTimer(left, beat, { background: true });
   };
-  let timer = clock.setTimer(BEAT_MS, beat, { background: true });
+  let timer = clock.setTimer(FIRST_MS, beat, { background: true });
   return {
     report(report) {
-      if (!ended && clock.monotonic() - sentAt >= SPACING_MS) emit(report);
+      if (ended || (sentAt !== undefined && clock.monotonic() - sentAt < SPACING_MS)) return;
+      emit(report);
     },
     end() {
       ended = true;
