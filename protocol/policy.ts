@@ -42,10 +42,12 @@ export type Grant = z.infer<typeof grantSchema>;
  */
 export const policySchema = z.strictObject({
   version: z.literal(1, 'must be 1'),
-  grants: z.record(
-    z.string().regex(GRANT_NAME, 'must be orchestrator, local-api or client:<id of a client certificate>'),
-    grantSchema,
-  ),
+  grants: z.record(z.string().regex(GRANT_NAME), grantSchema, {
+    error: ({ code }) =>
+      code === 'invalid_key'
+        ? 'must be orchestrator, local-api or client:<id of a client certificate>'
+        : undefined,
+  }),
 });
 export type Policy = z.infer<typeof policySchema>;
 

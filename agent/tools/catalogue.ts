@@ -7,6 +7,8 @@ import { Sampler } from '../proc/sample.ts';
 import type { BackgroundCommands } from './background.ts';
 import { backgroundTools } from './background-tools.ts';
 import { fileTools } from './file-tools.ts';
+import { analyzeLogTool } from './log-analyze.ts';
+import { tailLogTool } from './log-tail.ts';
 import { processListTool } from './process-list.ts';
 import { shellTool } from './shell-execute.ts';
 import type { ShellHost } from './shell-run.ts';
@@ -29,12 +31,16 @@ export function allTools(options: CatalogueOptions): Tool[] {
   const { clock, hostname, config, host, background, protectedPaths } = options;
   const { enabled: hasShell, timeout } = config.shell_executor;
   const { enabled: hasSystem } = config.system_monitor;
+  const { enabled: hasLogs, max_lines: maxLines } = config.log_analyzer;
+  const logs = { enabled: hasLogs, maxLines, protectedPaths };
   const { enabled: hasFiles, max_file_size: maxFileSize } = config.file_manager;
   const reader = new MetricsReader({ sampler: new Sampler({ clock }), clock, hostname });
   return [
     shellTool({ host, background, enabled: hasShell, defaultTimeoutS: timeout }),
     ...(background === undefined ? [] : backgroundTools({ background, enabled: hasShell })),
     ...fileTools({ enabled: hasFiles, maxFileSize, protectedPaths }),
+    analyzeLogTool(logs),
+    tailLogTool(logs),
     systemMetricsTool({ reader, enabled: hasSystem }),
     processListTool({ reader: new ProcessReader({ clock }), enabled: hasSystem }),
   ];
