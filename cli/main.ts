@@ -7,6 +7,7 @@ import { addConfig } from './config.ts';
 import { type CliContext, EXIT } from './context.ts';
 import { addExec } from './exec.ts';
 import { addInstall } from './install.ts';
+import { addMcp } from './mcp.ts';
 import { addServer } from './server.ts';
 import { addStatus } from './status.ts';
 import { addTestConnection } from './test-connection.ts';
@@ -36,6 +37,7 @@ addTestConnection(program, ctx);
 addServer(program, ctx);
 addStatus(program, ctx);
 addExec(program, ctx);
+addMcp(program, ctx);
 addConfig(program, ctx);
 
 try {

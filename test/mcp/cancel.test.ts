@@ -1,10 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../base/clock.ts';
 import { type AnyClient, connectTs, TS_CLIENTS } from './clients/typescript.ts';
 import { type McpAgent, startMcpAgent } from './support/agent.ts';
 import { peerModules } from './support/cached.ts';
+import { running, stubbornCommand, until } from './support/processes.ts';
 
 let agent: McpAgent;
 beforeAll(async () => {
@@ -12,36 +11,6 @@ beforeAll(async () => {
   agent = await startMcpAgent();
 }, 300_000);
 afterAll(() => agent[Symbol.asyncDispose]());
-
-/** Pids whose command line holds the text; the text differs from test to test. */
-function running(text: string): number[] {
-  return readdirSync('/proc')
-    .map(Number)
-    .filter((pid) => {
-      try {
-        return pid > 1 && readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(text);
-      } catch {
-        return false;
-      }
-    });
-}
-
-async function until(holds: () => boolean, withinMs: number): Promise<boolean> {
-  const end = systemClock.monotonic() + withinMs;
-  while (!holds()) {
-    if (systemClock.monotonic() > end) return false;
-    await systemClock.sleep(20);
-  }
-  return true;
-}
-
-let made = 0;
-/** A command with a child in a session of its own, one that is deaf to SIGTERM, and a number to find them by. */
-function command(): { text: string; mark: string; processes: number } {
-  const mark = `${4000 + process.pid}.${++made}`;
-  const text = `setsid sleep ${mark} & (trap "" TERM; sleep ${mark}; sleep ${mark}) & sleep ${mark}`;
-  return { text, mark: `sleep\0${mark}`, processes: 3 };
-}
 
 const start = (client: AnyClient, text: string, signal?: AbortSignal) =>
   client
@@ -51,7 +20,7 @@ const start = (client: AnyClient, text: string, signal?: AbortSignal) =>
 describe.each(TS_CLIENTS)('%s', (kind) => {
   it('[mcp-2] leaves no process a second after a call was cancelled', async () => {
     const client = await connectTs(kind, agent.door('http'));
-    const { text, mark, processes } = command();
+    const { text, mark, processes } = stubbornCommand();
     const abort = new AbortController();
     const call = start(client, text, abort.signal);
     expect(await until(() => running(mark).length === processes, 5000)).toBe(true);
@@ -65,7 +34,7 @@ describe.each(TS_CLIENTS)('%s', (kind) => {
 
   it('[mcp-2] leaves no process a second after its client was closed', async () => {
     const client = await connectTs(kind, agent.door('https-key'));
-    const { text, mark, processes } = command();
+    const { text, mark, processes } = stubbornCommand();
     const call = start(client, text);
     expect(await until(() => running(mark).length === processes, 5000)).toBe(true);
     await client.close();
@@ -75,7 +44,7 @@ describe.each(TS_CLIENTS)('%s', (kind) => {
 
   it('keeps a command in the background when its client goes', async () => {
     const client = await connectTs(kind, agent.door('http'));
-    const { text, mark } = command();
+    const { text, mark } = stubbornCommand();
     const got = await client.call('execute_shell_command', { command: text, background: true });
     const id = got.structuredContent?.['command_id'];
     expect(id).toEqual(expect.any(String));
@@ -97,7 +66,7 @@ const META = {
 };
 
 it('[mcp-2] leaves no process a second after a connection was cut', async () => {
-  const { text, mark, processes } = command();
+  const { text, mark, processes } = stubbornCommand();
   const params = { name: 'execute_shell_command', arguments: { command: text }, _meta: META };
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
   const head = [

@@ -13,7 +13,7 @@ const help = (program: string, ...words: string[]) =>
   });
 
 describe('the help', () => {
-  it.each(['', 'install', 'provision', 'test-connection', 'server', 'status', 'exec', 'config'])(
+  it.each(['', 'install', 'provision', 'test-connection', 'server', 'status', 'exec', 'mcp', 'config'])(
     'of vm-agent %s',
     async (command) => {
       await expect(help('cli/main.ts', ...(command === '' ? [] : [command]))).toMatchFileSnapshot(

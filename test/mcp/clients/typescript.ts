@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v2 from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import type { DoorTicket } from '../support/agent.ts';
 import { peerModules } from '../support/cached.ts';
 
 /** What both lines of the TypeScript client have in common, as far as the tests use it. */
 export interface AnyClient {
-  connect(transport: unknown): Promise<void>;
   listTools(): Promise<{ tools: { name: string }[] }>;
   call(name: string, args: object, options?: CallOptions): Promise<AnyResult>;
   close(): Promise<void>;
@@ -25,7 +25,12 @@ export interface AnyResult {
 
 interface V1 {
   Client: new (info: object) => V1Client;
+}
+interface V1Http {
   StreamableHTTPClientTransport: new (url: URL, options: object) => unknown;
+}
+interface V1Stdio {
+  StdioClientTransport: new (program: object) => unknown;
 }
 interface V1Client {
   connect(transport: unknown): Promise<void>;
@@ -43,16 +48,33 @@ export async function connectTs(kind: TsClient, door: DoorTicket): Promise<AnyCl
     fetch: await fetchFor(door),
     requestInit: { headers: door.key === undefined ? {} : { Authorization: `Bearer ${door.key}` } },
   };
-  const info = { name: kind, version: '1' };
   const url = new URL(door.url);
+  if (kind !== 'TypeScript v1') return connected(kind, new v2.StreamableHTTPClientTransport(url, options));
+  const { StreamableHTTPClientTransport } = await v1<V1Http>('streamableHttp.js');
+  return connected(kind, new StreamableHTTPClientTransport(url, options));
+}
+
+/** A client of a program that speaks over its stdin and stdout. */
+export async function connectStdio(kind: TsClient, program: StdioProgram): Promise<AnyClient> {
+  if (kind !== 'TypeScript v1')
+    return connected(kind, new StdioClientTransport({ ...program, stderr: 'pipe' }));
+  const sdk = await v1<V1Stdio>('stdio.js');
+  return connected(kind, new sdk.StdioClientTransport({ ...program, stderr: 'pipe' }));
+}
+
+export interface StdioProgram {
+  command: string;
+  args: string[];
+  env: Record<string, string>;
+}
+
+async function connected(kind: TsClient, transport: unknown): Promise<AnyClient> {
+  const info = { name: kind, version: '1' };
   if (kind === 'TypeScript v1') {
-    const sdk = join(await peerModules(), '@modelcontextprotocol/sdk/dist/esm/client');
-    const { Client } = (await import(`${sdk}/index.js`)) as Pick<V1, 'Client'>;
-    const http = (await import(`${sdk}/streamableHttp.js`)) as Pick<V1, 'StreamableHTTPClientTransport'>;
+    const { Client } = await v1<Pick<V1, 'Client'>>('index.js');
     const client = new Client(info);
-    await client.connect(new http.StreamableHTTPClientTransport(url, options));
+    await client.connect(transport);
     return {
-      connect: (transport) => client.connect(transport),
       listTools: () => client.listTools(),
       call: (name, args, more = {}) => client.callTool({ name, arguments: args }, undefined, more),
       close: () => client.close(),
@@ -61,9 +83,8 @@ export async function connectTs(kind: TsClient, door: DoorTicket): Promise<AnyCl
   const client = new v2.Client(info, {
     versionNegotiation: { mode: kind === 'TypeScript v2' ? 'auto' : 'legacy' },
   });
-  await client.connect(new v2.StreamableHTTPClientTransport(url, options));
+  await client.connect(transport as v2.Transport);
   return {
-    connect: (transport) => client.connect(transport as v2.Transport),
     listTools: () => client.listTools(),
     call: async (name, args, more = {}) =>
       (await client.callTool(
@@ -72,6 +93,12 @@ export async function connectTs(kind: TsClient, door: DoorTicket): Promise<AnyCl
       )) as AnyResult,
     close: () => client.close(),
   };
+}
+
+async function v1<Module>(file: string): Promise<Module> {
+  return (await import(
+    join(await peerModules(), '@modelcontextprotocol/sdk/dist/esm/client', file)
+  )) as Module;
 }
 
 /** Node's own fetch takes neither a CA nor a client certificate. */

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { type AgentHome, createAgentHome } from '../../fakes/agent-home.ts';
 import { type AgentProcess, startAgent } from '../../fakes/agent-process.ts';
 import { FakeOrchestrator } from '../../fakes/fake-orchestrator.ts';
@@ -22,10 +23,17 @@ export interface McpAgent extends AsyncDisposable {
 }
 
 /** The real daemon in a process of its own, enrolled, with a policy that grants everything to the client `ana`. */
-export async function startMcpAgent(options: { config?: string } = {}): Promise<McpAgent> {
-  const { writeFile } = await import('node:fs/promises');
+export async function startMcpAgent(
+  options: {
+    host?: string;
+    /** More of the section `server`, indented. */
+    config?: string;
+  } = {},
+): Promise<McpAgent> {
   const home = await createAgentHome();
-  await home.writeConfig(`server:\n  host: 127.0.0.1\n  port: 0\n${options.config ?? ''}`);
+  await home.writeConfig(
+    `server:\n  host: ${options.host ?? '127.0.0.1'}\n  port: 0\n${options.config ?? ''}`,
+  );
   const grant = '{ tools: { allow: ["*"] }, roots: { read: ["/"], write: ["/"] } }';
   await writeFile(
     `${home.path}/config/policy.yaml`,
