@@ -101,11 +101,13 @@ function newlines(bytes: Buffer, from: number, to: number): number {
   return count;
 }
 
+/** Each line with its sign; one without an end carries the remark of diff(1), so that it is another line. */
 function linesIn(bytes: Buffer, sign: ' ' | '-' | '+'): string[] {
   if (bytes.length === 0) return [];
   const text = bytes.toString('utf8');
-  const lines = (text.endsWith('\n') ? text.slice(0, -1) : text).split('\n').map((line) => `${sign}${line}`);
-  return text.endsWith('\n') ? lines : [...lines, '\\ No newline at end of file'];
+  const lines = text.split('\n').map((line) => `${sign}${line}`);
+  const last = lines.pop() ?? '';
+  return text.endsWith('\n') ? lines : [...lines, `${last}\n\\ No newline at end of file`];
 }
 
 /** Removed then added lines, without those that are the same at both ends. */
@@ -113,17 +115,15 @@ function changed(old: Buffer, now: Buffer): string[] {
   const removed = linesIn(old, '-');
   const added = linesIn(now, '+');
   const same = (a: string | undefined, b: string | undefined) =>
-    a !== undefined && b !== undefined && (a.slice(1) === b.slice(1) || a === b);
+    a !== undefined && b !== undefined && a.slice(1) === b.slice(1);
   const head: string[] = [];
   while (same(removed[0], added[0])) {
-    const line = removed.shift() ?? '';
-    head.push(line.startsWith('\\') ? line : ` ${line.slice(1)}`);
+    head.push(` ${(removed.shift() ?? '').slice(1)}`);
     added.shift();
   }
   const tail: string[] = [];
   while (same(removed.at(-1), added.at(-1))) {
-    const line = removed.pop() ?? '';
-    tail.unshift(line.startsWith('\\') ? line : ` ${line.slice(1)}`);
+    tail.unshift(` ${(removed.pop() ?? '').slice(1)}`);
     added.pop();
   }
   return [...head, ...removed, ...added, ...tail];
