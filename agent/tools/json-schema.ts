@@ -14,15 +14,26 @@ const known = new WeakMap<Tool, ToolSchemas>();
 export function toolSchemas(tool: Tool): ToolSchemas {
   let schemas = known.get(tool);
   if (schemas === undefined) {
-    schemas = { input: shortSchema(tool.input), output: shortSchema(tool.output) };
+    schemas = { input: shortSchema(tool.input, INPUT_DROPS), output: shortSchema(tool.output, OUTPUT_DROPS) };
     known.set(tool, schemas);
   }
   return schemas;
 }
 
-function shortSchema(schema: z.ZodType): JsonSchema {
+/** Lengths are checked here; a model does not count characters. */
+const INPUT_DROPS: readonly string[] = ['minLength', 'maxLength'];
+/** What an answer holds is the question, not what it may not hold. */
+const OUTPUT_DROPS: readonly string[] = [
+  ...INPUT_DROPS,
+  'required',
+  'additionalProperties',
+  'minimum',
+  'maximum',
+];
+
+function shortSchema(schema: z.ZodType, drops: readonly string[]): JsonSchema {
   const { $schema: _dialect, ...json } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
-  return prune(json) as JsonSchema;
+  return prune(json, drops) as JsonSchema;
 }
 
 /** Bounds that say no more than "a number of JavaScript". */
@@ -31,11 +42,18 @@ const EMPTY_BOUNDS: readonly (readonly [string, number])[] = [
   ['maximum', Number.MAX_SAFE_INTEGER],
 ];
 
-function prune(node: unknown): unknown {
-  if (Array.isArray(node)) return node.map(prune);
+function prune(node: unknown, drops: readonly string[]): unknown {
+  if (Array.isArray(node)) return node.map((item) => prune(item, drops));
   if (typeof node !== 'object' || node === null) return node;
   const copy: JsonSchema = {};
-  for (const [key, value] of Object.entries(node)) copy[key] = prune(value);
+  for (const [key, value] of Object.entries(node)) {
+    // Under `properties` the keys are names, whatever they look like.
+    if (key === 'properties' && typeof value === 'object' && value !== null)
+      copy[key] = Object.fromEntries(Object.entries(value).map(([name, of]) => [name, prune(of, drops)]));
+    // A map's values are described by `additionalProperties`; only its `false` can go.
+    else if (!drops.includes(key) || (key === 'additionalProperties' && value !== false))
+      copy[key] = prune(value, drops);
+  }
   for (const [key, bound] of EMPTY_BOUNDS) if (copy[key] === bound) delete copy[key];
   // Formats of zod's own, which the pattern beside them says to everybody.
   if (typeof copy['pattern'] === 'string') delete copy['format'];

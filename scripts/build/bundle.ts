@@ -1,11 +1,22 @@
-import { join } from 'node:path';
-import { build, type Metafile } from 'esbuild';
+import { dirname, join } from 'node:path';
+import { build, type Metafile, type Plugin } from 'esbuild';
 import { PACKAGE, ROOT } from '../lib/root.ts';
 import { PAGES, PROGRAMS } from './targets.ts';
 
 // Parts of the dependencies are CommonJS and call `require` for Node's own modules; an ESM file has none.
 const REQUIRE =
   "import{createRequire as __vmAgentRequire}from'node:module';const require=__vmAgentRequire(import.meta.url);";
+
+/** Our messages are English: zod's in forty other languages would be a tenth of the file, and of the memory for it. */
+const englishZod: Plugin = {
+  name: 'english-zod',
+  setup(build) {
+    build.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, ({ path }) => ({
+      contents: "export { default as en } from './en.js';",
+      resolveDir: dirname(path),
+    }));
+  },
+};
 
 /**
  * Bundles the programs (those in `only`, or all) into `outFolder`. Names are kept, so that a stack trace from a VM
@@ -24,6 +35,7 @@ export async function bundlePrograms(outFolder: string, only: readonly string[])
         format: 'esm',
         target: 'node24',
         banner: { js: REQUIRE },
+        plugins: [englishZod],
         define: { VM_AGENT_VERSION: JSON.stringify(PACKAGE.version) },
         minifySyntax: true,
         minifyWhitespace: true,
