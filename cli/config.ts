@@ -14,7 +14,7 @@ export function addConfig(program: Command, ctx: CliContext): void {
   const { stdout, env } = ctx.process;
   const command = program.command('config').description('look at the configuration and check it');
 
-  withHome(command.command('show'))
+  withHome(command.command('show', { isDefault: true }))
     .description('print every key with its present value: file, environment, defaults')
     .option('--config <file>', 'another configuration file')
     .option('--json', 'as JSON')
