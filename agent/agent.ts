@@ -162,6 +162,7 @@ export class Agent {
     };
     this.#mcp = new McpDoor({
       registry: this.#registry,
+      background: this.#background,
       clock,
       log,
       version: options.version,

@@ -65,13 +65,17 @@ export class BackgroundCommand {
   follow(call: RunningCall, onEnd: () => void): void {
     this.#call = call;
     call.outcome.then((outcome) => {
-      this.#outcome = outcome;
-      this.#endedAtMs = this.#options.clock.now();
-      this.#closeInput();
-      this.#options.spool.release();
-      this.wake();
+      this.end(outcome);
       onEnd();
     });
+  }
+
+  end(outcome: CallOutcome): void {
+    this.#outcome = outcome;
+    this.#endedAtMs = this.#options.clock.now();
+    this.#closeInput();
+    this.#options.spool.release();
+    this.wake();
   }
 
   started(tree: Tree, reaped: () => boolean): void {

@@ -9,7 +9,7 @@ import { OutputSpool } from '../executor/output-spool.ts';
 import { closePipe, type Pipe } from '../executor/pipes.ts';
 import { findMarked, killTree, markOf } from '../executor/process-tree.ts';
 import { BackgroundCommand } from './background-command.ts';
-import { startCall } from './call.ts';
+import { type CallOutcome, startCall } from './call.ts';
 import { runShell, type ShellHost } from './shell-run.ts';
 import type { Caller, ToolContext } from './tool.ts';
 
@@ -31,6 +31,13 @@ export interface BackgroundOptions {
   keepEndedMs?: number;
   /** A command that writes more is ended. */
   outputBytes?: number;
+}
+
+/** Takes the output of a command that somebody else runs. */
+export interface OutputKeeper {
+  write(bytes: Buffer): void;
+  /** @returns the id by which the output can be read. */
+  end(outcome: CallOutcome): string;
 }
 
 /**
@@ -112,6 +119,35 @@ export class BackgroundCommands {
     return command.id;
   }
 
+  /** Keeps the output of a command that its caller waits for, as if it had run in the background. */
+  keep(caller: Caller, text: string): OutputKeeper {
+    const { clock, folder, outputBytes } = this.#options;
+    const limit = outputBytes ?? OUTPUT_BYTES;
+    const spool = new OutputSpool({ folder, commandId: newId('cmd', clock), limit });
+    const command = new BackgroundCommand({
+      id: `bg-${randomHex(HANDLE_DIGITS)}`,
+      owner: ownerOf(caller),
+      command: text,
+      clock,
+      spool,
+      stdin: undefined,
+    });
+    let full = false;
+    return {
+      // The command goes on when no more of its output can be kept; its head and tail are in the answer.
+      write: (bytes) => {
+        if (!full) full = spool.write('stdout', bytes) !== 'ok';
+      },
+      end: (outcome) => {
+        this.#dropEnded();
+        this.#commands.set(command.id, command);
+        command.end(outcome);
+        this.#ended(command);
+        return command.id;
+      },
+    };
+  }
+
   /** How many run just now, whoever started them. */
   get running(): number {
     return [...this.#commands.values()].filter((command) => command.running).length;
@@ -158,13 +194,17 @@ export class BackgroundCommands {
 
   #makeRoom(): void {
     if (this.#stopping) throw new AppError('unavailable', { detail: 'The agent is stopping.' });
-    const all = [...this.#commands.values()];
     const maxRunning = this.#options.maxRunning ?? MAX_RUNNING;
     if (this.running >= maxRunning)
       throw new AppError('unavailable', {
         detail: `${maxRunning} commands run in the background, which is the most at once.`,
         hint: 'Wait for one to end, or stop one with stop_command.',
       });
+    this.#dropEnded();
+  }
+
+  #dropEnded(): void {
+    const all = [...this.#commands.values()];
     const ended = all.filter((command) => !command.running);
     for (const command of ended.slice(0, Math.max(0, all.length - MAX_KEPT + 1))) this.#remove(command);
   }

@@ -3,10 +3,13 @@ import type { Clock } from '../../../base/clock.ts';
 import type { Logger } from '../../../base/logger.ts';
 import { newId } from '../../../base/random.ts';
 import { AppError } from '../../../protocol/errors.ts';
+import { SHELL_TOOL, type ShellArguments } from '../../../protocol/tool-manifest.ts';
+import type { BackgroundCommands } from '../../tools/background.ts';
 import { type RunningCall, startCall } from '../../tools/call.ts';
+import { KeptOutput } from '../../tools/kept-output.ts';
 import type { PreparedCall, ToolRegistry } from '../../tools/registry.ts';
 import type { Caller, ProgressReport, ToolValue } from '../../tools/tool.ts';
-import { OutputCollector } from './output-collector.ts';
+import { BUDGET, OutputCollector } from './output-collector.ts';
 import { progressBeat } from './progress.ts';
 import { commandResult, failureResult, valueResult } from './results.ts';
 
@@ -22,13 +25,21 @@ export interface ToolCall {
   onProgress?: ((report: ProgressReport) => void) | undefined;
 }
 
+export interface McpCallsOptions {
+  registry: ToolRegistry;
+  clock: Clock;
+  log: Logger;
+  /** Where output goes that is longer than an answer. */
+  background: BackgroundCommands;
+}
+
 /** Runs tools for MCP clients and ends what is running when it is closed. */
 export class McpCalls {
-  readonly #options: { registry: ToolRegistry; clock: Clock; log: Logger };
+  readonly #options: McpCallsOptions;
   readonly #running = new Map<string, { running: RunningCall; done: Promise<unknown> }>();
   #closed = false;
 
-  constructor(options: { registry: ToolRegistry; clock: Clock; log: Logger }) {
+  constructor(options: McpCallsOptions) {
     this.#options = options;
   }
 
@@ -61,13 +72,14 @@ export class McpCalls {
   }
 
   async #run(
-    { name, caller, signals, onProgress }: ToolCall,
+    { name, args, caller, signals, onProgress }: ToolCall,
     prepared: PreparedCall,
   ): Promise<CallToolResult> {
     const { clock, log } = this.#options;
     const id = newId('cmd', clock);
     const began = clock.monotonic();
     const collector = new OutputCollector();
+    const kept = this.#keeperOf(name, args, caller);
     let value: ToolValue | undefined;
     const beat =
       onProgress &&
@@ -85,7 +97,10 @@ export class McpCalls {
       clock,
       log,
       caller,
-      output: (stream, bytes) => collector.write(stream, bytes),
+      output: (stream, bytes) => {
+        collector.write(stream, bytes);
+        kept?.write(bytes);
+      },
       ...(beat === undefined ? {} : { progress: beat.report }),
       onValue: (answer) => {
         value = answer;
@@ -101,6 +116,7 @@ export class McpCalls {
     const outcome = await running.outcome;
     for (const signal of signals) signal.removeEventListener('abort', stop);
     beat?.end();
+    const handle = kept?.end(outcome);
     this.#running.delete(id);
     const { state, exit_code, error } = outcome;
     const durationMs = clock.monotonic() - began;
@@ -118,7 +134,13 @@ export class McpCalls {
     );
     if (value !== undefined) return valueResult(value);
     if (outcome.exit_code !== undefined || outcome.signal !== undefined)
-      return commandResult(outcome, collector, durationMs);
+      return commandResult(outcome, collector, { durationMs, handle });
     return failureResult(error ?? { code: 'unavailable', message: `The call ended as ${state}.` });
+  }
+
+  #keeperOf(name: string, args: unknown, caller: Caller): KeptOutput | undefined {
+    if (name !== SHELL_TOOL) return undefined;
+    const { command } = args as ShellArguments;
+    return new KeptOutput({ background: this.#options.background, caller, command, enough: BUDGET });
   }
 }

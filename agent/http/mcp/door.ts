@@ -1,15 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock } from '../../../base/clock.ts';
-import type { Logger } from '../../../base/logger.ts';
-import type { ToolRegistry } from '../../tools/registry.ts';
 import type { Caller } from '../../tools/tool.ts';
-import { McpCalls } from './call.ts';
+import { McpCalls, type McpCallsOptions } from './call.ts';
 import type { McpEndpoint } from './endpoint.ts';
 
-export interface McpDoorOptions {
-  registry: ToolRegistry;
-  clock: Clock;
-  log: Logger;
+export interface McpDoorOptions extends McpCallsOptions {
   version: string;
   hostname: string;
 }

@@ -1,7 +1,7 @@
 import type { Stream } from '../../../protocol/command.ts';
 
 /** Bytes of both streams that one answer carries. */
-const BUDGET = 20 * 1024;
+export const BUDGET = 20 * 1024;
 const HALF = BUDGET / 2;
 
 interface Kept {

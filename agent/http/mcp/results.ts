@@ -42,7 +42,7 @@ export function valueResult({ structured, text }: ToolValue): CallToolResult {
 export function commandResult(
   outcome: CallOutcome,
   collector: OutputCollector,
-  durationMs: number,
+  more: { durationMs: number; handle: string | undefined },
 ): CallToolResult {
   const { stdout, stderr, stdoutBytes, stderrBytes, omittedBytes } = collector.text();
   const structured: CommandOutput = {
@@ -54,7 +54,8 @@ export function commandResult(
     stdout_bytes: stdoutBytes,
     stderr_bytes: stderrBytes,
     ...(omittedBytes === 0 ? {} : { omitted_bytes: omittedBytes }),
-    duration_ms: Math.round(durationMs),
+    ...(more.handle === undefined ? {} : { command_id: more.handle }),
+    duration_ms: Math.round(more.durationMs),
     ...(outcome.error === undefined ? {} : { error: outcome.error.message }),
   };
   return {
@@ -67,7 +68,8 @@ function stateOf({ state }: CallOutcome): CommandOutput['state'] {
   return state === 'succeeded' || state === 'timed_out' || state === 'cancelled' ? state : 'failed';
 }
 
-function asText({ exit_code, signal, state, stdout, stderr, error, omitted_bytes }: CommandOutput): string {
+function asText(output: CommandOutput): string {
+  const { exit_code, signal, state, stdout, stderr, error, omitted_bytes, command_id } = output;
   const end =
     exit_code !== undefined
       ? `exit code ${exit_code}`
@@ -77,7 +79,9 @@ function asText({ exit_code, signal, state, stdout, stderr, error, omitted_bytes
   const lines = [`${end}${state === 'timed_out' ? ' (timed out)' : ''}`];
   if (error !== undefined) lines.push(error);
   if (omitted_bytes !== undefined)
-    lines.push(`${omitted_bytes} bytes of output are left out: write to a file, or filter, to see them.`);
+    lines.push(
+      `${omitted_bytes} bytes of output are left out; read_command_output has them as ${command_id}.`,
+    );
   for (const [name, text] of [
     ['stdout', stdout],
     ['stderr', stderr],
