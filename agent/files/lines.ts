@@ -20,7 +20,7 @@ export async function skipLines(
   let at = from;
   while (skipped < skip && at < source.size) {
     signal.throwIfAborted();
-    const chunk = await source.read(at, CHUNK);
+    const chunk = await source.scan(at, CHUNK);
     if (chunk.length === 0) break;
     let next = 0;
     while (skipped < skip) {
@@ -61,7 +61,7 @@ export async function lastLines(
   while (end > floor) {
     signal.throwIfAborted();
     const start = Math.max(floor, end - CHUNK);
-    const chunk = await source.read(start, end - start);
+    const chunk = await source.scan(start, end - start);
     for (let at = chunk.length; at > 0; ) {
       const found = chunk.lastIndexOf(NEWLINE, at - 1);
       if (found < 0) break;
@@ -76,7 +76,7 @@ export async function lastLines(
 }
 
 /**
- * Calls `onLine` with each line of the span, without its end (`\n` or `\r\n`). Of a line longer than `maxLine` bytes
+ * Calls `onLine` with each line of the span, without its end (`\n` or `\r\n`), valid during the call. Of a line longer than `maxLine` bytes
  * only so much is given, and `whole` is false. Return false to stop.
  */
 export async function eachLine(
@@ -95,7 +95,7 @@ export async function eachLine(
   };
   while (at < span.to) {
     signal.throwIfAborted();
-    const chunk = await source.read(at, Math.min(CHUNK, span.to - at));
+    const chunk = await source.scan(at, Math.min(CHUNK, span.to - at));
     if (chunk.length === 0) break;
     let next = 0;
     for (;;) {
