@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../../base/clock.ts';
 import { AppError } from '../../protocol/errors.ts';
-import { type Caller, LOCAL_API_GRANT } from '../tools/tool.ts';
+import { LOCAL_API_GRANT } from '../../protocol/policy.ts';
+import type { Caller } from '../tools/tool.ts';
 import {
   type AuthOptions,
   type ClientCertificate,

@@ -43,10 +43,6 @@ export interface Caller {
   grant: string;
 }
 
-/** Somebody's command that the orchestrator has signed. */
-export const CHANNEL_GRANT = 'orchestrator';
-/** Who holds this VM's API key. */
-export const LOCAL_API_GRANT = 'local-api';
 /** A person at the VM's own command line, with that person's own rights. */
 export const CLI_GRANT = 'cli';
 
