@@ -20,6 +20,8 @@ export interface PreparedCall {
 export interface ToolRegistry {
   /** Tools that may be called. */
   enabled: readonly Tool[];
+  /** Those of them that the policy lets this grant call. */
+  offered(grant: string): readonly Tool[];
   /**
    * Finds the tool and checks the arguments; every door goes through here.
    * @throws AppError `tool_unknown`, `tool_disabled` or `bad_request`.
@@ -46,6 +48,7 @@ export function createRegistry(
   let manifest: { tools: ToolEntry[]; sha256: string } | undefined;
   return {
     enabled,
+    offered: (grant) => enabled.filter(({ name }) => policy(grant, name).allowed),
     prepare(name, args) {
       const tool = byName.get(name);
       if (tool === undefined)

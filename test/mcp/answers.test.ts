@@ -57,4 +57,13 @@ describe('answers', () => {
     expect(got.structuredContent?.['stdout']).not.toMatch(/SECRET_OF_THE_DAEMON|API_KEY/);
     await client.close();
   });
+
+  it('[mcp-4] show and allow a caller no more than its grant', async () => {
+    const client = await connectTs('TypeScript v2', agent.door('https-certificate', 'reader'));
+    expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(['read_file']);
+    const got = await client.call('execute_shell_command', { command: 'id' });
+    expect(got).toMatchObject({ isError: true, _meta: { 'io.vm-agent/error': { code: 'policy_refused' } } });
+    expect((await client.call('read_file', { file_path: '/etc/hostname' })).isError).not.toBe(true);
+    await client.close();
+  });
 });

@@ -19,10 +19,10 @@ export interface McpAgent extends AsyncDisposable {
   home: AgentHome;
   process: AgentProcess;
   port: number;
-  door(name: DoorName): DoorTicket;
+  door(name: DoorName, client?: 'ana' | 'reader'): DoorTicket;
 }
 
-/** The real daemon in a process of its own, enrolled, with a policy that grants everything to the client `ana`. */
+/** The real daemon in a process of its own, enrolled, with a policy that grants everything to the client `ana`, and reading to `reader`. */
 export async function startMcpAgent(
   options: {
     host?: string;
@@ -35,9 +35,10 @@ export async function startMcpAgent(
     `server:\n  host: ${options.host ?? '127.0.0.1'}\n  port: 0\n${options.config ?? ''}`,
   );
   const grant = '{ tools: { allow: ["*"] }, roots: { read: ["/"], write: ["/"] } }';
+  const reader = '{ tools: { allow: [read_file] }, roots: { read: ["/"] } }';
   await writeFile(
     `${home.path}/config/policy.yaml`,
-    `version: 1\ngrants:\n  orchestrator: ${grant}\n  local-api: ${grant}\n  "client:ana": ${grant}\n`,
+    `version: 1\ngrants:\n  orchestrator: ${grant}\n  local-api: ${grant}\n  "client:ana": ${grant}\n  "client:reader": ${reader}\n`,
     { mode: 0o644 },
   );
   const orchestrator = await new FakeOrchestrator({
@@ -46,15 +47,17 @@ export async function startMcpAgent(
     identity: home,
   }).listen();
   await home.setUrl(orchestrator.urlFor(home.vmId));
-  const client = await home.ca.client('ana');
   const file = async (name: string, text: string) => {
     const path = `${home.path}/${name}`;
     await writeFile(path, text, { mode: 0o600 });
     return path;
   };
   const ca = await file('ca.pem', home.ca.rootPem);
-  const cert = await file('client.pem', client.certificate);
-  const privateKey = await file('client.key', client.key);
+  const issue = async (id: string) => {
+    const { certificate, key } = await home.ca.client(id);
+    return { cert: await file(`${id}.pem`, certificate), privateKey: await file(`${id}.key`, key) };
+  };
+  const certificates = { ana: await issue('ana'), reader: await issue('reader') };
   const agent = startAgent({ home: home.path });
   const port = await agent.port();
   await agent.logged((line) => line['condition'] === 'enrolled' && line['ok'] === true);
@@ -62,11 +65,11 @@ export async function startMcpAgent(
     home,
     process: agent,
     port,
-    door: (name) => ({
+    door: (name, client = 'ana') => ({
       url: `${name === 'http' ? 'http' : 'https'}://localhost:${port}/mcp`,
       ...(name === 'https-certificate' ? {} : { key: home.apiKey }),
       ...(name === 'http' ? {} : { ca }),
-      ...(name === 'https-certificate' ? { certificate: { cert, privateKey } } : {}),
+      ...(name === 'https-certificate' ? { certificate: certificates[client] } : {}),
     }),
     async [Symbol.asyncDispose]() {
       await agent[Symbol.asyncDispose]();
