@@ -3,7 +3,7 @@ import { isoTime } from '../../base/clock.ts';
 import type { ProcessEntry, ProcessList, ProcessListArguments } from '../../protocol/system.ts';
 import { Accounts } from './accounts.ts';
 import { TICKS } from './cpu.ts';
-import { inSlices, listNames, type Roots, readText, SYSTEM_ROOTS } from './read.ts';
+import { inSlices, listNames, type Roots, readRecord, readText, SYSTEM_ROOTS } from './read.ts';
 
 const SHORTEST_MS = 500;
 const OLDEST_MS = 60_000;
@@ -142,7 +142,7 @@ export class ProcessReader {
     const found: Stat[] = [];
     const pids = listNames(this.#proc).filter((name) => /^\d+$/.test(name));
     await inSlices(pids, this.#clock, (pid) => {
-      const stat = parseProcessStat(readText(`${this.#proc}/${pid}/stat`));
+      const stat = parseProcessStat(readRecord(`${this.#proc}/${pid}/stat`));
       if (stat !== undefined) found.push(stat);
     });
     return found;
@@ -170,16 +170,16 @@ export class ProcessReader {
 
   #details(stat: Stat): Details {
     const folder = `${this.#proc}/${stat.pid}`;
-    const status = readText(`${folder}/status`);
+    const status = readRecord(`${folder}/status`);
     const field = (pattern: RegExp): number => Number(pattern.exec(status)?.[1] ?? 0);
-    const words = readText(`${folder}/cmdline`, 'utf8').replace(/\0+$/, '').replaceAll('\0', ' ');
+    const words = readRecord(`${folder}/cmdline`, 'utf8').replace(/\0+$/, '').replaceAll('\0', ' ');
     return {
       // Real, effective, saved, file system: the second is whose rights it has.
       uid: field(/^Uid:\s+\d+\s+(\d+)/m),
       rss: field(/^VmRSS:\s+(\d+)/m) * 1024,
       // Threads of the kernel and zombies have none; ps(1) shows their name like this as well.
       command: words === '' ? `[${stat.name}]` : words.slice(0, MAX_COMMAND),
-      unit: unitOf(readText(`${folder}/cgroup`, 'utf8')),
+      unit: unitOf(readRecord(`${folder}/cgroup`, 'utf8')),
     };
   }
 }

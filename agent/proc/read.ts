@@ -39,6 +39,27 @@ export function readText(path: string, encoding: 'latin1' | 'utf8' = 'latin1'): 
   }
 }
 
+/**
+ * A file of a process (`stat`, `status`, `cmdline`, `cgroup`), which the kernel gives in one piece as far as it fits
+ * into 64 KiB: one read is enough. '' when it cannot be read.
+ */
+export function readRecord(path: string, encoding: 'latin1' | 'utf8' = 'latin1'): string {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch {
+    return '';
+  }
+  try {
+    return shared.toString(encoding, 0, readSync(fd, shared));
+  } catch {
+    // The process ended meanwhile.
+    return '';
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Names in a folder; none when it cannot be read. */
 export function listNames(path: string): string[] {
   try {
