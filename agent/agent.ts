@@ -4,7 +4,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { closeAll } from '../base/shutdown.ts';
 import type { ServerCredentials } from '../base/tls-server.ts';
-import { type DiskLayout, journalFile, spoolDir } from '../protocol/disk-layout.ts';
+import { backgroundDir, type DiskLayout, journalFile, spoolDir } from '../protocol/disk-layout.ts';
 import { Channel } from './channel/channel.ts';
 import { sampleLoad } from './channel/load-sample.ts';
 import type { SessionHandlers } from './channel/session.ts';
@@ -15,15 +15,27 @@ import type { FrozenConfig } from './config.ts';
 import { LeftoverSweeper } from './executor/leftovers.ts';
 import { OutputSender } from './executor/output-sender.ts';
 import { PipePool } from './executor/pipes.ts';
+import { protectedPaths } from './files/protected-paths.ts';
 import { Health } from './health.ts';
+import { Callers } from './http/callers.ts';
 import { type AgentFacts, CONDITION } from './http/health.ts';
+import { McpDoor } from './http/mcp/door.ts';
+import { McpGate } from './http/mcp/gate.ts';
+import { type AgentMetricsOptions, metricsText } from './http/metrics.ts';
 import { AgentHttpServer } from './http/server.ts';
 import { bootId } from './identity/boot-id.ts';
 import { type Credentials, clientCredentials } from './identity/credentials.ts';
 import { hostFacts, machineHash } from './identity/host-facts.ts';
-import { renewalLoop } from './identity/renewal.ts';
+import { renewalLoop, validityOf } from './identity/renewal.ts';
+import { policyOf } from './policy/installed.ts';
+import type { PolicySource } from './policy/source.ts';
+import { Sampler } from './proc/sample.ts';
+import { BackgroundCommands } from './tools/background.ts';
+import { CallCounts } from './tools/call-counts.ts';
+import { allTools } from './tools/catalogue.ts';
 import { createRegistry } from './tools/registry.ts';
-import { commandEnvironment, shellTool } from './tools/shell-execute.ts';
+import { commandEnvironment } from './tools/shell-execute.ts';
+import type { ShellHost } from './tools/shell-run.ts';
 
 /** What this version can do beyond the least that `vm-agent.v1` asks for. */
 const FEATURES: readonly string[] = ['shell', 'cancel', 'output', 'resume'];
@@ -35,6 +47,8 @@ const LAST_WORDS_MS = 2000;
 export interface AgentOptions {
   layout: DiskLayout;
   config: FrozenConfig;
+  /** Where the configuration was read from, when that is not the usual place. */
+  configFile?: string | undefined;
   clock: Clock;
   random: Random;
   log: Logger;
@@ -43,6 +57,8 @@ export interface AgentOptions {
   /** Whose rights commands have: the daemon's own. */
   user: { name: string; home: string; lang?: string | undefined };
   runtime: AgentFacts['runtime'];
+  /** What this process has used so far. */
+  usage(): { cpuSeconds: number; residentBytes: number };
   /** Another certificate for the local port than the agent's own. */
   localTls?: { cert: string; key: string } | undefined;
 }
@@ -52,9 +68,13 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #health: Health;
   readonly #registry;
+  readonly #policy: PolicySource;
   readonly #pipes: PipePool;
   readonly #leftovers: LeftoverSweeper;
+  readonly #background: BackgroundCommands;
+  readonly #counts = new CallCounts();
   readonly #journal: Journal;
+  readonly #mcp: McpDoor;
   readonly #http: AgentHttpServer;
   readonly #facts: AgentFacts;
   readonly #stopping = new AbortController();
@@ -63,6 +83,7 @@ export class Agent {
   readonly #onJournal: (ok: boolean, detail: string) => void;
   readonly #onEnrolled: (ok: boolean, detail: string) => void;
   #credentials: Credentials | undefined;
+  #connections = 0;
   #runner: CommandRunner | undefined;
   #channel: Channel | undefined;
   #renewal: Promise<void> = Promise.resolve();
@@ -85,17 +106,31 @@ export class Agent {
       clock,
       onKilled: (killed) => log.info({ killed }, 'ended processes that commands left behind'),
     });
-    const { enabled, timeout } = config.tools.shell_executor;
-    this.#registry = createRegistry([
-      shellTool({
-        pipes: this.#pipes,
-        leftovers: this.#leftovers,
-        enabled,
-        defaultTimeoutS: timeout,
-        env: commandEnvironment(user),
-        cwd: user.home,
+    const host: ShellHost = {
+      pipes: this.#pipes,
+      leftovers: this.#leftovers,
+      env: commandEnvironment(user),
+      cwd: user.home,
+    };
+    this.#background = new BackgroundCommands({ host, clock, log, folder: backgroundDir(layout) });
+    this.#policy = policyOf({
+      layout,
+      log,
+      onCondition: this.#health.define(CONDITION.policy, 'degraded', 'not read yet'),
+    });
+    const tlsKey = config.server.ssl.key_file;
+    this.#registry = createRegistry(
+      allTools({
+        clock,
+        hostname: options.hostname,
+        config: config.tools,
+        host,
+        background: this.#background,
+        protectedPaths: protectedPaths(layout, { config: options.configFile, tlsKey }),
       }),
-    ]);
+      (grant, tool) => this.#policy.decide(grant, tool),
+      this.#counts,
+    );
     this.#facts = {
       health: this.#health,
       registry: this.#registry,
@@ -110,6 +145,42 @@ export class Agent {
       startedAt: isoTime(clock.now()),
       runtime: options.runtime,
     };
+    const callers = new Callers({
+      clock,
+      auth: () => ({
+        apiKey: this.#credentials?.apiKey,
+        organizationId: this.#credentials?.trust.commandKeys.organization_id,
+        trustDomain: this.#credentials?.trust.commandKeys.trust_domain,
+      }),
+      demands: { mtls: config.security.mtls, apiKey: config.security.api_key_required },
+      grantOf: (clientId) => this.#policy.grantOf(clientId),
+    });
+    const ownNames = () => {
+      const agentId = this.#credentials?.agentId;
+      const own = agentId === undefined ? [] : [`${agentId}.agent.internal`];
+      return [options.hostname.toLowerCase(), ...own];
+    };
+    this.#mcp = new McpDoor({
+      registry: this.#registry,
+      background: this.#background,
+      clock,
+      log,
+      version: options.version,
+      hostname: options.hostname,
+    });
+    const metrics: AgentMetricsOptions = {
+      clock,
+      version: options.version,
+      node: options.runtime.node,
+      health: this.#health,
+      counts: this.#counts,
+      sampler: config.tools.system_monitor.enabled ? new Sampler({ clock }) : undefined,
+      own: options.usage,
+      connections: () => this.#connections,
+      certificateEndMs: () => this.#credentials && validityOf(this.#credentials.certificate).notAfterMs,
+      outbox: () => this.#journal.outboxSize(),
+      background: () => this.#background.running,
+    };
     this.#http = new AgentHttpServer({
       clock,
       log,
@@ -118,16 +189,16 @@ export class Agent {
       tls: undefined,
       facts: this.#facts,
       ca: () => this.#credentials?.ca,
-      auth: () => ({
-        apiKey: this.#credentials?.apiKey,
-        organizationId: this.#credentials?.trust.commandKeys.organization_id,
-        trustDomain: this.#credentials?.trust.commandKeys.trust_domain,
+      callers,
+      ownNames,
+      plainLoopback: config.server.ssl.plain_loopback,
+      metrics: () => metricsText(metrics),
+      mcp: new McpGate({
+        callers,
+        ownNames,
+        plainLoopback: config.server.ssl.plain_loopback,
+        door: this.#mcp,
       }),
-      ownNames: () => {
-        const agentId = this.#credentials?.agentId;
-        const own = agentId === undefined ? [] : [`${agentId}.agent.internal`];
-        return [options.hostname.toLowerCase(), ...own];
-      },
     });
   }
 
@@ -141,6 +212,9 @@ export class Agent {
     // Made while nothing is asked for, so that the first command does not wait for them.
     this.#pipes.refill().catch((cause: unknown) => {
       this.#options.log.error({ err: cause }, 'pipes for commands cannot be made; is mkfifo(1) installed?');
+    });
+    this.#background.recover().catch((cause: unknown) => {
+      this.#options.log.error({ err: cause }, 'what background commands left behind cannot be cleared away');
     });
     this.#housekeep();
   }
@@ -189,7 +263,7 @@ export class Agent {
           features: [...FEATURES],
           tools,
           tool_manifest_sha256: sha256,
-          policy_sha256: null,
+          policy_sha256: this.#policy.sha256,
           boot_id: boot,
           machine_hash: machine,
           in_flight: runner.inFlight(),
@@ -202,6 +276,7 @@ export class Agent {
       onStatus: (connected, detail) => {
         if (!connected) sender.setLink(undefined);
         this.#onWebsocket(connected, detail);
+        if (connected) this.#connections++;
       },
     });
     this.#runner = runner;
@@ -245,7 +320,7 @@ export class Agent {
           await clock.sleep(20);
       },
       () => this.#leftovers.idle(),
-      () => this.#runner?.stop(),
+      () => Promise.all([this.#mcp.close(), this.#runner?.stop()]),
     ]);
   }
 

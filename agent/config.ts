@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { ConfigError, envOverrides, loadConfig } from '../base/config-file.ts';
 import { type AgentConfig, agentConfigSchema, CONFIG_ENV_PREFIX } from '../protocol/agent-config.ts';
 import { configFile, type DiskLayout } from '../protocol/disk-layout.ts';
+import { AppError } from '../protocol/errors.ts';
 
 type Frozen<T> = { readonly [K in keyof T]: Frozen<T[K]> };
 export type FrozenConfig = Frozen<AgentConfig>;
@@ -34,6 +35,12 @@ async function readConfigText(sources: ConfigSources): Promise<string | undefine
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT' && sources.file === undefined) return undefined;
+    if (code === 'EACCES')
+      throw new AppError('not_root', {
+        detail: `You may not read the configuration ${path}.`,
+        hint: 'Run this with sudo.',
+        cause,
+      });
     throw new ConfigError(path, [
       { key: '', value: undefined, message: `cannot be read (${code ?? String(cause)})` },
     ]);

@@ -65,7 +65,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     process.exit(1);
   });
   try {
-    await serve(layout, config, log, shutdown.graceful);
+    await serve(options.configFile, layout, config, log, shutdown.graceful);
     return 0;
   } finally {
     shutdown.dispose();
@@ -74,6 +74,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
 }
 
 async function serve(
+  configFile: string | undefined,
   layout: DiskLayout,
   config: FrozenConfig,
   log: Logger,
@@ -82,6 +83,7 @@ async function serve(
   const agent = new Agent({
     layout,
     config,
+    configFile,
     clock: systemClock,
     random: systemRandom,
     log,
@@ -89,6 +91,10 @@ async function serve(
     hostname: hostname(),
     user: { ...whoAmI(), lang: process.env['LANG'] },
     runtime: { node: process.version, platform: process.platform, arch: process.arch, pid: process.pid },
+    usage: () => {
+      const { user, system } = process.cpuUsage();
+      return { cpuSeconds: (user + system) / 1e6, residentBytes: process.memoryUsage.rss() };
+    },
     localTls: await localTls(config),
   });
   try {

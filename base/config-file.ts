@@ -47,13 +47,16 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-type JsonSchema = { properties?: Record<string, JsonSchema> };
+type JsonSchema = { properties?: Record<string, JsonSchema>; additionalProperties?: JsonSchema | boolean };
 
 function keysOf(schema: JsonSchema, prefix = ''): string[] {
-  return Object.entries(schema.properties ?? {}).flatMap(([key, child]) => [
+  const named = Object.entries(schema.properties ?? {}).flatMap(([key, child]) => [
     `${prefix}${key}`,
     ...keysOf(child, `${prefix}${key}.`),
   ]);
+  // Below names that the user chooses.
+  const { additionalProperties: any } = schema;
+  return typeof any === 'object' ? [...named, ...keysOf(any, `${prefix}*.`)] : named;
 }
 
 /** Dotted names of every key of a schema. */

@@ -5,9 +5,11 @@ import { comparison as idle } from './idle.mts';
 import { endAll } from './lib/child.ts';
 import type { BenchOptions, Comparison } from './lib/comparison.ts';
 import { type Report, toMarkdown } from './lib/report.ts';
+import { comparison as metrics } from './metrics.mts';
 import { comparison as streaming } from './streaming.mts';
+import { comparison as toolsList } from './tools-list.mts';
 
-const COMPARISONS: readonly Comparison[] = [execLatency, idle, streaming];
+const COMPARISONS: readonly Comparison[] = [execLatency, idle, metrics, streaming, toolsList];
 
 const HELP = `npm run bench -- [NAME…] [options]   compare vm-agent with its peers on this machine
 

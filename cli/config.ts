@@ -1,4 +1,7 @@
+import { basename } from 'node:path';
 import type { Command } from 'commander';
+import type { ConfigProblem } from '../base/config-file.ts';
+import type { DiskLayout } from '../protocol/disk-layout.ts';
 import { type CliContext, EXIT, layoutFor, withHome } from './context.ts';
 
 interface Flags {
@@ -11,7 +14,7 @@ export function addConfig(program: Command, ctx: CliContext): void {
   const { stdout, env } = ctx.process;
   const command = program.command('config').description('look at the configuration and check it');
 
-  withHome(command.command('show'))
+  withHome(command.command('show', { isDefault: true }))
     .description('print every key with its present value: file, environment, defaults')
     .option('--config <file>', 'another configuration file')
     .option('--json', 'as JSON')
@@ -25,28 +28,27 @@ export function addConfig(program: Command, ctx: CliContext): void {
 
   withHome(command.command('validate'))
     .description('check a configuration file (default: the installed one); shows all problems at once')
-    .argument('[file]', 'the file to check')
+    .argument('[file]', 'the file to check, policy.yaml too; without it both that are installed')
     .option('--json', 'as JSON')
     .action(async (file: string | undefined, flags: Flags) => {
-      const { configPath, loadAgentConfig } = await import('../agent/config.ts');
-      const { ConfigError, describeProblem } = await import('../base/config-file.ts');
+      const { configPath } = await import('../agent/config.ts');
+      const { policyFile } = await import('../protocol/disk-layout.ts');
       const layout = layoutFor(flags.home, ctx);
       const path = configPath({ layout, file });
-      const problems = await loadAgentConfig({ layout, file: path, env }).then(
-        () => [],
-        (cause: unknown) => {
-          if (cause instanceof ConfigError) return cause.problems;
-          throw cause;
-        },
-      );
+      const checked =
+        file !== undefined && basename(file) === 'policy.yaml'
+          ? [await checkPolicy(file, true)]
+          : [
+              await checkConfig(layout, path, ctx),
+              ...(file === undefined ? [await checkPolicy(policyFile(layout).path, false)] : []),
+            ];
+      const valid = checked.every(({ problems }) => problems.length === 0);
       if (flags.json) {
-        stdout.write(`${JSON.stringify({ file: path, valid: problems.length === 0, problems }, null, 2)}\n`);
-      } else {
-        const lines = problems.map((problem) => `  ${describeProblem(problem)}\n`).join('');
-        const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
-        stdout.write(problems.length === 0 ? `${path} is valid\n` : `${path}: ${count}\n${lines}`);
-      }
-      ctx.process.exitCode = problems.length === 0 ? EXIT.ok : EXIT.failed;
+        const [first, policy] = checked;
+        const answer = { file: first?.file, valid, problems: first?.problems, policy };
+        stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
+      } else for (const one of checked) stdout.write(await shown(one));
+      ctx.process.exitCode = valid ? EXIT.ok : EXIT.failed;
     });
 
   withHome(command.command('path'))
@@ -55,4 +57,41 @@ export function addConfig(program: Command, ctx: CliContext): void {
       const { configPath } = await import('../agent/config.ts');
       stdout.write(`${configPath({ layout: layoutFor(flags.home, ctx) })}\n`);
     });
+}
+
+interface Checked {
+  file: string;
+  /** Without it the defaults hold. */
+  absent: boolean;
+  problems: readonly ConfigProblem[];
+}
+
+async function checkConfig(layout: DiskLayout, file: string, ctx: CliContext): Promise<Checked> {
+  const { loadAgentConfig } = await import('../agent/config.ts');
+  const { ConfigError } = await import('../base/config-file.ts');
+  const problems = await loadAgentConfig({ layout, file, env: ctx.process.env }).then(
+    () => [],
+    (cause: unknown) => {
+      if (cause instanceof ConfigError) return cause.problems;
+      throw cause;
+    },
+  );
+  return { file, absent: false, problems };
+}
+
+/** A policy that must be there is a problem when it is not. */
+async function checkPolicy(file: string, must: boolean): Promise<Checked> {
+  const { policyProblems } = await import('../agent/policy/check.ts');
+  const problems = await policyProblems(file);
+  if (problems !== undefined) return { file, absent: false, problems };
+  const missing = { key: '', value: undefined, message: 'does not exist' };
+  return { file, absent: true, problems: must ? [missing] : [] };
+}
+
+async function shown({ file, absent, problems }: Checked): Promise<string> {
+  const { describeProblem } = await import('../base/config-file.ts');
+  if (problems.length === 0)
+    return absent ? `${file} does not exist; the defaults hold\n` : `${file} is valid\n`;
+  const lines = problems.map((problem) => `  ${describeProblem(problem)}\n`).join('');
+  return `${file}: ${problems.length === 1 ? '1 problem' : `${problems.length} problems`}\n${lines}`;
 }

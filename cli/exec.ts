@@ -9,9 +9,10 @@ interface Flags {
 }
 
 const HELP = `
-The words after -- are joined by spaces and run by /bin/sh -c, with the rights of who calls this. Output comes as it
-is made. Exit code: the command's own; 124 when its time was over, 128+N when signal N ended it, 126 when it could
-not be started, 130 after Ctrl-C.
+The words after -- are joined by spaces and run by /bin/sh -c, with the rights of who calls this. Options may also
+follow a command in one quoted string: vm-agent exec 'ps aux' --timeout 60. Output comes as it is made. Exit code: the
+command's own; 124 when its time was over, 128+N when signal N ended it, 126 when it could not be started, 130 after
+Ctrl-C.
 `;
 
 const seconds = (text: string): number => {
@@ -29,8 +30,29 @@ export function addExec(program: Command, ctx: CliContext): void {
     .passThroughOptions()
     .addHelpText('after', HELP)
     .action(async (words: string[], flags: Flags) => {
-      ctx.process.exitCode = await run(words.join(' '), flags, ctx);
+      const literal = ctx.process.argv.includes('--');
+      const { command, later } = literal ? { command: words.join(' '), later: {} } : splitOptions(words);
+      ctx.process.exitCode = await run(command, { ...flags, ...later }, ctx);
     });
+}
+
+/**
+ * Options after a command that is one quoted string are ours: nobody who quotes `'ps aux'` means `ps aux --timeout`.
+ * Everything else behind the first word belongs to the command.
+ */
+export function splitOptions(words: readonly string[]): { command: string; later: Flags } {
+  const [quoted = '', ...rest] = words;
+  const later: Flags = {};
+  for (let i = 0; i < rest.length; ) {
+    const match = /^--(timeout|home)(?:=(.*))?$/s.exec(rest[i] ?? '');
+    const value = match?.[2] ?? rest[i + 1];
+    if (!/\s/.test(quoted) || match === null || value === undefined)
+      return { command: words.join(' '), later: {} };
+    if (match[1] === 'timeout') later.timeout = seconds(value);
+    else later.home = value;
+    i += match[2] === undefined ? 2 : 1;
+  }
+  return { command: quoted, later };
 }
 
 async function run(command: string, flags: Flags, ctx: CliContext): Promise<number> {

@@ -7,8 +7,13 @@ import { addConfig } from './config.ts';
 import { type CliContext, EXIT } from './context.ts';
 import { addExec } from './exec.ts';
 import { addInstall } from './install.ts';
+import { addLogs } from './logs.ts';
+import { addLs } from './ls.ts';
+import { addMcp } from './mcp.ts';
+import { addMetrics } from './metrics.ts';
 import { addServer } from './server.ts';
 import { addStatus } from './status.ts';
+import { addTest } from './test.ts';
 import { addTestConnection } from './test-connection.ts';
 
 const ctx: CliContext = {
@@ -36,6 +41,11 @@ addTestConnection(program, ctx);
 addServer(program, ctx);
 addStatus(program, ctx);
 addExec(program, ctx);
+addLs(program, ctx);
+addMetrics(program, ctx);
+addLogs(program, ctx);
+addTest(program, ctx);
+addMcp(program, ctx);
 addConfig(program, ctx);
 
 try {

@@ -45,7 +45,7 @@ async function status(flags: Flags, ctx: CliContext): Promise<number> {
 }
 
 /** Where the running agent says that it listens; else the configured port; else the usual one. */
-async function agentPort(flags: Flags, ctx: CliContext): Promise<number> {
+export async function agentPort(flags: Pick<Flags, 'home'>, ctx: CliContext): Promise<number> {
   const { readFile } = await import('node:fs/promises');
   const { endpointFile } = await import('../agent/main.ts');
   const { loadAgentConfig } = await import('../agent/config.ts');

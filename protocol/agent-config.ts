@@ -39,6 +39,9 @@ export const agentConfigSchema = z.strictObject({
           enabled: flag.default(true),
           cert_file: z.string().optional(),
           key_file: z.string().optional(),
+          plain_loopback: flag
+            .default(true)
+            .describe('/mcp and /metrics for this machine without TLS too, with the API key'),
         })
         .prefault({}),
     })

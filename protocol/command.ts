@@ -152,7 +152,9 @@ export const commandResultSchema = z.object({
   duration_ms: z.number().nonnegative().optional(),
   stdout: outputSummarySchema.optional(),
   stderr: outputSummarySchema.optional(),
-  /** Set when it was refused or could not start. */
-  error: z.object({ code: z.enum(ERROR_CODES).catch('internal'), message: z.string() }).optional(),
+  /** Set when it was refused, could not start or could not be done. */
+  error: z
+    .object({ code: z.enum(ERROR_CODES).catch('internal'), message: z.string(), hint: z.string().optional() })
+    .optional(),
 });
 export type CommandResult = z.infer<typeof commandResultSchema>;

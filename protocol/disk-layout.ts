@@ -94,6 +94,13 @@ export const configFile = (layout: DiskLayout): DiskEntry => ({
   group: 'service',
 });
 
+/** What the VM's owner allows to whom. The daemon can read it and not change it. */
+export const policyFile = (layout: DiskLayout): DiskEntry => ({
+  path: `${layout.config}/policy.yaml`,
+  mode: 0o644,
+  owner: 'root',
+});
+
 /** Root-owned anchors of trust. */
 export const trustEntries = (layout: DiskLayout) =>
   ({
@@ -105,4 +112,6 @@ export const trustEntries = (layout: DiskLayout) =>
 
 export const journalFile = (layout: DiskLayout): string => `${layout.state}/journal.db`;
 export const spoolDir = (layout: DiskLayout): string => `${layout.state}/output`;
+/** Output of commands in the background; nothing in it outlives the daemon. */
+export const backgroundDir = (layout: DiskLayout): string => `${layout.state}/background`;
 export const agentLogFile = (layout: DiskLayout): string => `${layout.log}/agent.log`;

@@ -49,6 +49,8 @@ const table = {
   tool_unknown: [422, false, 'This agent does not have that tool.'],
   tool_disabled: [403, false, 'This tool is switched off on this VM.'],
   not_started: [500, false, 'The command could not be started.'],
+  policy_refused: [403, false, 'This VM’s policy does not allow this.'],
+  path_refused: [403, false, 'This path may not be used.'],
 } as const satisfies Record<string, readonly [status: number, retryable: boolean, message: string]>;
 
 export type ErrorCode = keyof typeof table;

@@ -64,5 +64,33 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'secret-1',
     text: 'Private keys and API keys are readable by their owner alone from their first instant.',
   },
+  {
+    id: 'mcp-1',
+    text: 'The agent’s MCP endpoint meets the official conformance suite’s requirements of 2026-07-28 and of 2025-11-25.',
+  },
+  {
+    id: 'mcp-2',
+    text: 'A call that is cancelled, or whose client disconnects, leaves no process after a second, for clients of both eras.',
+  },
+  { id: 'mcp-3', text: 'Answers of clients that work at once never cross, although their request ids are equal.' },
+  {
+    id: 'mcp-4',
+    text: 'Without the API key or a granted client certificate nobody reaches a tool; foreign hosts and origins are turned away first.',
+  },
+  {
+    id: 'files-1',
+    text: 'No path leads a file tool out of the folders that the policy grants, or to devices, processes and the agent’s own files.',
+  },
+  { id: 'files-2', text: 'Everyday links are read; a granted folder may itself be reached through a link.' },
+  { id: 'files-3', text: 'Who swaps folders for links while a file is read or written gains nothing.' },
+  {
+    id: 'files-4',
+    text: 'An edit changes what it names and nothing else: the rest of the file, its tail and its line ends stay.',
+  },
+  { id: 'files-5', text: 'Reading a part of a file of any size takes little memory.' },
+  {
+    id: 'policy-1',
+    text: 'What policy.yaml does not grant to a caller is refused by whichever door it comes; an invalid policy refuses all.',
+  },
   { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
 ];

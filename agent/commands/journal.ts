@@ -137,6 +137,14 @@ export class Journal {
       .filter((entry) => entry.state !== 'ended' || !entry.acknowledged);
   }
 
+  /** How many results the orchestrator has not acknowledged. */
+  outboxSize(): number {
+    const row = this.#database
+      .prepare("SELECT count(*) AS n FROM command WHERE acknowledged = 0 AND state = 'ended'")
+      .get();
+    return Math.max(0, Number(row?.['n'] ?? 0) - this.#acknowledged.size);
+  }
+
   /** Keeps a cancel for a command that has not come yet. */
   keepCancel(commandId: string, nowMs: number): void {
     this.#transaction(() =>

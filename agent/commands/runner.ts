@@ -4,6 +4,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { CommandPayload, CommandResult, Stream } from '../../protocol/command.ts';
 import { AppError, type ErrorCode } from '../../protocol/errors.ts';
 import type { CommandMessage } from '../../protocol/messages.ts';
+import { ORCHESTRATOR_GRANT } from '../../protocol/policy.ts';
 import type { OutputSender } from '../executor/output-sender.ts';
 import { OutputSpool } from '../executor/output-spool.ts';
 import { type RunningCall, startCall } from '../tools/call.ts';
@@ -230,6 +231,7 @@ export class CommandRunner {
       timeoutS: payload.limits.timeout_s,
       clock,
       log,
+      caller: { door: 'channel', id: payload.actor.id, grant: ORCHESTRATOR_GRANT },
       output: (stream, bytes) => {
         const written = spool.write(stream, bytes);
         if (written === 'limit') call.stop('output_limit');

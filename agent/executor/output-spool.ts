@@ -28,6 +28,8 @@ export class OutputSpool {
   readonly #limit: number;
   readonly #fds: Partial<Record<Stream, number>> = {};
   readonly #sizes: Record<Stream, number> = { stdout: 0, stderr: 0 };
+  /** Also those that hold nothing. */
+  readonly #opened = new Set<Stream>();
   #cap: number | undefined;
 
   /** `limit`: bytes of both streams together. With `sizes` it opens what an earlier process wrote. */
@@ -102,7 +104,8 @@ export class OutputSpool {
   remove(): void {
     this.release();
     for (const stream of ['stdout', 'stderr'] as const) {
-      if (this.#sizes[stream] > 0) rmSync(spoolFile(this.#folder, this.commandId, stream), { force: true });
+      if (this.#sizes[stream] > 0 || this.#opened.has(stream))
+        rmSync(spoolFile(this.#folder, this.commandId, stream), { force: true });
     }
   }
 
@@ -123,6 +126,7 @@ export class OutputSpool {
       0o600,
     );
     this.#fds[stream] = fd;
+    this.#opened.add(stream);
     return fd;
   }
 }

@@ -1,5 +1,14 @@
 import { execFile } from 'node:child_process';
-import { closeSync, constants, mkdirSync, openSync, readdirSync, rmSync, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -56,6 +65,29 @@ export class PipePool {
     return pipes;
   }
 
+  /** A pipe into a child: its read end waits for bytes, the write end here does not wait for room. */
+  async takeInput(): Promise<Pipe> {
+    while (this.#ready.length < 1) await this.refill();
+    const name = this.#ready.shift();
+    if (name === undefined) throw new Error('no pipes');
+    return openInputPipe(name);
+  }
+
+  /** A file without a name that holds `bytes`, for a child that gets all of its input at once. @returns a descriptor. */
+  inputFile(bytes: Uint8Array): number {
+    const name = join(this.#folder, `p-input-${++this.#made}`);
+    const fd = openSync(name, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+    try {
+      unlinkSync(name);
+      // By position, so that the child finds the descriptor at the beginning.
+      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at);
+      return fd;
+    } catch (cause) {
+      closeSync(fd);
+      throw cause;
+    }
+  }
+
   async close(): Promise<void> {
     await this.#refilling?.catch(() => undefined);
     for (const name of this.#ready.splice(0)) rmSync(name, { force: true });
@@ -77,6 +109,23 @@ function openPipe(name: string): Pipe {
     closeSync(read);
     throw cause;
   } finally {
+    unlinkSync(name);
+  }
+}
+
+function openInputPipe(name: string): Pipe {
+  // A reader that does not wait lets the writer open at once; with a writer there, the child's end opens at once too.
+  const first = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const write = openSync(name, constants.O_WRONLY | constants.O_NONBLOCK);
+    try {
+      return { read: openSync(name, constants.O_RDONLY), write };
+    } catch (cause) {
+      closeSync(write);
+      throw cause;
+    }
+  } finally {
+    closeSync(first);
     unlinkSync(name);
   }
 }

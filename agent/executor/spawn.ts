@@ -22,8 +22,9 @@ export interface RunningShell {
 }
 
 /**
- * Starts `/bin/sh -c` in a session and process group of its own, with stdin from /dev/null, exactly this
- * environment and a mark in it.
+ * Starts `/bin/sh -c` in a session and process group of its own, with exactly this environment and a mark in it.
+ * `stdin` is a descriptor that the child gets (it stays the caller's to close); without it /dev/null. Without `stderr`
+ * both streams go through one pipe to `stdout`, in the order in which they were written.
  * @throws the system's error when it cannot start.
  */
 export async function spawnShell(options: {
@@ -33,9 +34,12 @@ export async function spawnShell(options: {
   env: Readonly<Record<string, string>>;
   pipes: PipePool;
   stdout: ByteSink;
-  stderr: ByteSink;
+  stderr?: ByteSink;
+  stdin?: number;
 }): Promise<RunningShell> {
-  const [out, err] = await options.pipes.take(2);
+  const sinks = [options.stdout, ...(options.stderr === undefined ? [] : [options.stderr])];
+  const pipes = await options.pipes.take(sinks.length);
+  const [out, err = out] = pipes;
   if (out === undefined || err === undefined) throw new Error('no pipes');
   let child: ChildProcess;
   try {
@@ -43,16 +47,14 @@ export async function spawnShell(options: {
       cwd: options.cwd,
       env: { ...options.env, [COMMAND_MARK]: options.id },
       detached: true,
-      stdio: ['ignore', out.write, err.write],
+      stdio: [options.stdin ?? 'ignore', out.write, err.write],
     });
     if (child.pid === undefined) throw await failureOf(child);
   } catch (cause) {
-    closePipe(out);
-    closePipe(err);
+    for (const pipe of pipes) closePipe(pipe);
     throw cause;
   }
-  closeSync(out.write);
-  closeSync(err.write);
+  for (const pipe of pipes) closeSync(pipe.write);
   let reaped = false;
   const exited = new Promise<ProcessEnd>((resolve) => {
     child.once('exit', (exitCode, signal) => {
@@ -62,7 +64,7 @@ export async function spawnShell(options: {
   });
   // Errors after the start are those of signals, which process-tree.ts sends itself.
   child.on('error', () => undefined);
-  const readers: PipeReader[] = [readPipe(out.read, options.stdout), readPipe(err.read, options.stderr)];
+  const readers: PipeReader[] = sinks.map((sink, i) => readPipe((pipes[i] ?? out).read, sink));
   return {
     tree: { leader: child.pid, mark: markOf(options.id) },
     reaped: () => reaped,

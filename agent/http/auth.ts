@@ -27,14 +27,16 @@ export interface AuthOptions {
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-function hasApiKey(request: IncomingMessage, apiKey: string | undefined): boolean {
-  if (apiKey === undefined) return false;
+/** The key that a request shows, whether right or wrong. A key in the URL is none: it would be in logs. */
+export function shownApiKey(request: IncomingMessage): string | undefined {
   const header = request.headers['x-api-key'];
   const bearer = /^Bearer\s+(.+)$/i.exec(request.headers.authorization ?? '')?.[1];
-  const given = typeof header === 'string' ? header : bearer;
-  // Digests have one length, so the comparison tells nothing about the key's.
-  return given !== undefined && timingSafeEqual(digest(given.trim()), digest(apiKey));
+  return (typeof header === 'string' ? header : bearer)?.trim();
 }
+
+/** Digests have one length, so the comparison tells nothing about the key's. */
+export const isApiKey = (shown: string, apiKey: string | undefined): boolean =>
+  apiKey !== undefined && timingSafeEqual(digest(shown), digest(apiKey));
 
 export type ClientCertificate =
   | { kind: 'none' }
@@ -56,19 +58,6 @@ export function clientCertificate(socket: Socket, options: AuthOptions): ClientC
   if (role.orgId !== options.organizationId || role.trustDomain !== options.trustDomain)
     return { kind: 'refused', why: 'the certificate belongs to another organization' };
   return { kind: 'ok', id: role.id };
-}
-
-/** @throws AppError unless the caller shows the API key or a client's certificate, and no other certificate. */
-export function demandCaller(request: IncomingMessage, options: AuthOptions): void {
-  const certificate = clientCertificate(request.socket, options);
-  if (certificate.kind === 'refused')
-    throw new AppError('client_certificate_required', {
-      detail: `This client certificate is refused: ${certificate.why}.`,
-    });
-  if (certificate.kind === 'ok' || hasApiKey(request, options.apiKey)) return;
-  throw new AppError('unauthenticated', {
-    hint: 'Send the API key of this VM (security/api_key) as `Authorization: Bearer …` or `X-API-Key`.',
-  });
 }
 
 const hostName = (host: string): string =>

@@ -25,6 +25,7 @@ export const CONDITION = {
   certificate: 'certificate',
   websocket: 'websocket',
   journal: 'journal',
+  policy: 'policy',
 } as const;
 
 export function healthAnswer(facts: AgentFacts, timestamp: string): AgentHealth {

@@ -3,7 +3,9 @@ import { TLSSocket } from 'node:tls';
 import type { Clock } from '../../base/clock.ts';
 import { isoTime } from '../../base/clock.ts';
 import { AppError } from '../../protocol/errors.ts';
-import { type AuthOptions, demandCaller, isLoopback, refuseForeignPages } from './auth.ts';
+import { isLoopback, refuseForeignPages } from './auth.ts';
+import type { Callers } from './callers.ts';
+import { EXPOSITION_TYPE } from './exposition.ts';
 import { type AgentFacts, healthAnswer, infoAnswer } from './health.ts';
 
 export interface RouteOptions {
@@ -11,9 +13,12 @@ export interface RouteOptions {
   facts: AgentFacts;
   /** PEM of the CA, when the machine is enrolled. */
   ca(): string | undefined;
-  auth(): Omit<AuthOptions, 'nowMs'>;
+  callers: Callers;
   ownNames(): readonly string[];
   port(): number;
+  /** Whether programs on this machine may read /metrics without TLS. */
+  plainLoopback: boolean;
+  metrics(): Promise<string>;
 }
 
 export interface Answer {
@@ -29,11 +34,11 @@ const json = (status: number, body: unknown): Answer => ({
 });
 
 interface Route {
-  /** Who may: anyone, or on loopback anyone and from elsewhere a caller with key or certificate. */
-  access: 'anyone' | 'loopback-or-caller';
-  /** Served to loopback peers without TLS as well. */
-  plain: boolean;
-  answer(options: RouteOptions): Answer;
+  /** Who may: anyone; on loopback anyone and from elsewhere a caller with key or certificate; such a caller alone. */
+  access: 'anyone' | 'loopback-or-caller' | 'caller';
+  /** Served to loopback peers without TLS as well: always, or where the configuration says so. */
+  plain: boolean | 'configured';
+  answer(options: RouteOptions): Answer | Promise<Answer>;
 }
 
 const ROUTES: Readonly<Record<string, Route>> = {
@@ -51,6 +56,11 @@ const ROUTES: Readonly<Record<string, Route>> = {
     plain: true,
     answer: ({ facts, port }) => json(200, infoAnswer(facts, port())),
   },
+  '/metrics': {
+    access: 'caller',
+    plain: 'configured',
+    answer: async ({ metrics }) => ({ status: 200, type: EXPOSITION_TYPE, body: await metrics() }),
+  },
   '/api/v1/ca-certificate': {
     access: 'anyone',
     plain: false,
@@ -63,13 +73,16 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
 };
 
+export const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?', 1)[0] ?? '/';
+
 /** The answer to a request. @throws AppError for everything that is not one of the routes, or not allowed. */
-export function route(request: IncomingMessage, options: RouteOptions): Answer {
-  const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+export async function route(request: IncomingMessage, options: RouteOptions): Promise<Answer> {
+  const path = pathOf(request);
   const found = Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined;
   const loopback = isLoopback(request.socket.remoteAddress);
   const secure = request.socket instanceof TLSSocket;
-  if (!secure && (!loopback || found?.plain === false))
+  const plain = found?.plain === 'configured' ? options.plainLoopback : found?.plain !== false;
+  if (!secure && !(loopback && plain))
     throw new AppError('forbidden', {
       detail: 'Plain HTTP serves /livez, /health and /info to this machine alone.',
       hint: 'Use https:// on the same port.',
@@ -79,7 +92,7 @@ export function route(request: IncomingMessage, options: RouteOptions): Answer {
     throw new AppError('not_found', { detail: `There is nothing at ${path.slice(0, 200)}.` });
   if (request.method !== 'GET' && request.method !== 'HEAD')
     throw new AppError('method_not_allowed', { hint: 'Use GET.' });
-  if (found.access === 'loopback-or-caller' && !loopback)
-    demandCaller(request, { ...options.auth(), nowMs: options.clock.now() });
+  if (found.access === 'caller' || (found.access === 'loopback-or-caller' && !loopback))
+    options.callers.demandKnown(request);
   return found.answer(options);
 }

@@ -16,7 +16,8 @@ import type { Logger } from '../../base/logger.ts';
 import { type ServerCredentials, secureContext, tlsServerOptions } from '../../base/tls-server.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { isLoopback } from './auth.ts';
-import { type RouteOptions, route } from './routes.ts';
+import { MCP_PATH, type McpGate } from './mcp/gate.ts';
+import { pathOf, type RouteOptions, route } from './routes.ts';
 
 const TLS_HANDSHAKE = 0x16;
 const FIRST_BYTE_MS = 10_000;
@@ -28,6 +29,7 @@ export interface AgentHttpOptions extends Omit<RouteOptions, 'port'> {
   port: number;
   /** Without it only plain HTTP is spoken, to loopback peers. */
   tls: ServerCredentials | undefined;
+  mcp: McpGate;
 }
 
 /** The agent's one port: TLS when the first byte says so, else plain HTTP for a few questions from this machine. */
@@ -120,15 +122,29 @@ export class AgentHttpServer {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    try {
-      const { status, type, body } = route(request, { ...this.#options, port: () => this.port });
-      send(request, response, status, type, body);
-    } catch (cause) {
-      if (!(cause instanceof AppError)) this.#options.log.error({ err: cause }, 'a request failed');
-      const problem = toProblem(cause);
-      if (problem.status === 405) response.setHeader('Allow', 'GET, HEAD');
-      send(request, response, problem.status, PROBLEM_TYPE, `${JSON.stringify(problem)}\n`);
+    if (pathOf(request) === MCP_PATH) {
+      this.#options.mcp
+        .answer(request, response)
+        .catch((cause: unknown) => this.#refuse(request, response, cause));
+      return;
     }
+    route(request, { ...this.#options, port: () => this.port })
+      .then(({ status, type, body }) => send(request, response, status, type, body))
+      .catch((cause: unknown) => this.#refuse(request, response, cause));
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse, cause: unknown): void {
+    if (!(cause instanceof AppError)) this.#options.log.error({ err: cause }, 'a request failed');
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    const problem = toProblem(cause);
+    const retryAfter = problem.context?.['retry_after_s'];
+    if (retryAfter !== undefined) response.setHeader('Retry-After', String(retryAfter));
+    if (problem.status === 401) response.setHeader('WWW-Authenticate', 'Bearer realm="vm-agent"');
+    if (problem.status === 405 && !response.hasHeader('Allow')) response.setHeader('Allow', 'GET, HEAD');
+    send(request, response, problem.status, PROBLEM_TYPE, `${JSON.stringify(problem)}\n`);
   }
 }
 

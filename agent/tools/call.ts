@@ -1,8 +1,17 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { CommandResult } from '../../protocol/command.ts';
+import { AppError } from '../../protocol/errors.ts';
 import type { PreparedCall } from './registry.ts';
-import { type OutputSink, type StopCause, type ToolEnd, ToolStop } from './tool.ts';
+import {
+  type Caller,
+  type OutputSink,
+  type ProgressReport,
+  type StopCause,
+  type ToolEnd,
+  ToolStop,
+  type ToolValue,
+} from './tool.ts';
 
 /** The part of a result that says how it ended; times and output are the caller's. */
 export type CallOutcome = Pick<CommandResult, 'state' | 'reason' | 'exit_code' | 'signal' | 'error'>;
@@ -16,36 +25,65 @@ export interface RunningCall {
 /** Runs a prepared call under its time limit; what stopped it decides what its end is called. Never rejects. */
 export function startCall(options: {
   id: string;
-  call: PreparedCall;
+  call: Omit<PreparedCall, 'tool'>;
   /** Seconds that the caller allows; the call's own limit holds as well. */
   timeoutS?: number;
   clock: Clock;
   log: Logger;
   output: OutputSink;
+  caller: Caller;
+  progress?: (report: ProgressReport) => void;
+  /** Takes a value that a tool answers; without it the value goes to stdout as one JSON document. */
+  onValue?: (value: ToolValue) => void;
 }): RunningCall {
-  const { id, call, clock, log, output } = options;
+  const { id, call, clock, log, output, caller } = options;
+  const progress = options.progress ?? (() => undefined);
+  const onValue =
+    options.onValue ?? (({ structured }) => output('stdout', Buffer.from(`${JSON.stringify(structured)}\n`)));
   const abort = new AbortController();
   const stop = (cause: StopCause, detail?: unknown) => abort.abort(new ToolStop(cause, detail));
   const timeoutS = Math.min(options.timeoutS ?? call.timeoutS, call.timeoutS);
   const timer = clock.setTimer(timeoutS * 1000, () => stop('timeout'));
   const outcome = call
-    .run({ id, clock, log, signal: abort.signal, output })
-    .catch((cause: unknown): ToolEnd => {
+    .run({ id, clock, log, signal: abort.signal, output, caller, progress })
+    .then(async (end) => {
+      if (end.kind === 'value' && !abort.signal.aborted) await onValue(end);
+      return end;
+    })
+    .catch((cause: unknown): ToolEnd | Thrown => {
+      // A tool that waits with its signal throws the signal's reason: it was stopped, as if it had returned.
+      if (cause instanceof ToolStop) return { kind: 'value', structured: {} };
+      if (cause instanceof AppError) return { kind: 'thrown', error: cause };
       log.error({ err: cause, id }, 'a tool failed');
-      return { kind: 'not_started', code: 'internal', message: 'The tool failed; the agent’s log says why.' };
+      const detail = 'The tool failed; the agent’s log says why.';
+      return { kind: 'thrown', error: new AppError('internal', { detail, cause }) };
     })
     .then((end) => {
       timer.cancel();
       const cause: unknown = abort.signal.reason;
-      return cause instanceof ToolStop && end.kind !== 'not_started'
+      return cause instanceof ToolStop && end.kind !== 'not_started' && end.kind !== 'thrown'
         ? stoppedOutcome(cause, end, timeoutS)
         : naturalOutcome(end);
+    })
+    .then((settled) => {
+      call.ended?.(caller.door, settled.state);
+      return settled;
     });
   return { outcome, stop };
 }
 
-function naturalOutcome(end: ToolEnd): CallOutcome {
+/** A tool's end that it threw. */
+interface Thrown {
+  kind: 'thrown';
+  error: AppError;
+}
+
+function naturalOutcome(end: ToolEnd | Thrown): CallOutcome {
   switch (end.kind) {
+    case 'value':
+      return { state: 'succeeded' };
+    case 'thrown':
+      return thrownOutcome(end.error);
     case 'exited':
       return { state: end.exitCode === 0 ? 'succeeded' : 'failed', reason: 'exit', exit_code: end.exitCode };
     case 'signalled':
@@ -58,6 +96,12 @@ function naturalOutcome(end: ToolEnd): CallOutcome {
       };
   }
 }
+
+/** What the caller may not do is refused; what went wrong has failed. */
+const thrownOutcome = ({ code, status, message, hint }: AppError): CallOutcome => ({
+  ...(status === 403 ? { state: 'refused', reason: 'policy' } : { state: 'failed' }),
+  error: { code, message, ...(hint === undefined ? {} : { hint }) },
+});
 
 function stoppedOutcome(stop: ToolStop, end: ToolEnd, timeoutS: number): CallOutcome {
   const how =

@@ -7,7 +7,7 @@ import { PipePool } from '../executor/pipes.ts';
 import { type CallOutcome, startCall } from './call.ts';
 import { createRegistry } from './registry.ts';
 import { shellTool } from './shell-execute.ts';
-import type { OutputSink } from './tool.ts';
+import { CLI_GRANT, type OutputSink } from './tool.ts';
 
 /**
  * Runs one shell command on this machine through the tool registry, without a daemon: what `vm-agent exec` does.
@@ -32,9 +32,12 @@ export async function executeLocally(options: {
   const pipes = new PipePool(options.folder);
   const leftovers = new LeftoverSweeper({ clock, onKilled: () => undefined });
   try {
-    const registry = createRegistry([shellTool({ pipes, leftovers, enabled, defaultTimeoutS, env, cwd })]);
+    const registry = createRegistry([
+      shellTool({ host: { pipes, leftovers, env, cwd }, enabled, defaultTimeoutS }),
+    ]);
     const call = registry.prepare(SHELL_TOOL, options.args);
-    const running = startCall({ id: newId('cmd', clock), call, clock, log, output: options.output });
+    const caller = { door: 'cli', id: 'cli', grant: CLI_GRANT } as const;
+    const running = startCall({ id: newId('cmd', clock), call, clock, log, output: options.output, caller });
     const cancel = () => running.stop('cancelled');
     if (options.signal.aborted) cancel();
     options.signal.addEventListener('abort', cancel, { once: true });

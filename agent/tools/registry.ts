@@ -1,19 +1,27 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import type { CommandResult } from '../../protocol/command.ts';
 import { AppError } from '../../protocol/errors.ts';
+import type { PolicyDecision } from '../../protocol/policy.ts';
 import type { ToolEntry } from '../../protocol/tool-manifest.ts';
-import type { Tool, ToolContext, ToolEnd } from './tool.ts';
+import type { CallCounts } from './call-counts.ts';
+import type { CallContext, Door, Tool, ToolEnd } from './tool.ts';
 
 /** A tool with its arguments checked, ready to run. */
 export interface PreparedCall {
   tool: Tool;
   timeoutS: number;
-  run(context: ToolContext): Promise<ToolEnd>;
+  /** @throws AppError `policy_refused` when the policy does not let `context.caller` do this. */
+  run(context: CallContext): Promise<ToolEnd>;
+  /** Told how it ended, whichever door it came through. */
+  ended?(door: Door, state: CommandResult['state']): void;
 }
 
 export interface ToolRegistry {
   /** Tools that may be called. */
   enabled: readonly Tool[];
+  /** Those of them that the policy lets this grant call. */
+  offered(grant: string): readonly Tool[];
   /**
    * Finds the tool and checks the arguments; every door goes through here.
    * @throws AppError `tool_unknown`, `tool_disabled` or `bad_request`.
@@ -23,12 +31,24 @@ export interface ToolRegistry {
   manifest(): { tools: ToolEntry[]; sha256: string };
 }
 
-export function createRegistry(tools: readonly Tool[]): ToolRegistry {
+/** May who has this grant call this tool, and which files may it then use? */
+export type PolicyQuestion = (grant: string, tool: string) => PolicyDecision;
+
+/** For who runs tools with the own rights on the own command line: there the system alone decides. */
+const OWN_RIGHTS: PolicyQuestion = () => ({ allowed: true, read: ['/'], write: ['/'] });
+
+/** The daemon gives its policy, which is asked here, below every door, when a call starts. */
+export function createRegistry(
+  tools: readonly Tool[],
+  policy: PolicyQuestion = OWN_RIGHTS,
+  counts?: CallCounts,
+): ToolRegistry {
   const byName = new Map(tools.map((tool) => [tool.name, tool]));
   const enabled = tools.filter((tool) => tool.disabled !== true);
   let manifest: { tools: ToolEntry[]; sha256: string } | undefined;
   return {
     enabled,
+    offered: (grant) => enabled.filter(({ name }) => policy(grant, name).allowed),
     prepare(name, args) {
       const tool = byName.get(name);
       if (tool === undefined)
@@ -49,7 +69,17 @@ export function createRegistry(tools: readonly Tool[]): ToolRegistry {
       return {
         tool,
         timeoutS: typeof asked === 'number' ? asked : tool.defaultTimeoutS,
-        run: (context) => tool.run(context, parsed.data),
+        ended: (door, state) => counts?.add(name, door, state),
+        async run(context) {
+          const decision = policy(context.caller.grant, name);
+          if (!decision.allowed)
+            throw new AppError('policy_refused', {
+              detail: decision.why,
+              hint: 'The owner of the VM decides in policy.yaml.',
+            });
+          const { read, write } = decision;
+          return tool.run({ ...context, access: { read, write } }, parsed.data);
+        },
       };
     },
     manifest() {

@@ -8,6 +8,7 @@ import {
   configFile,
   type DiskEntry,
   directories,
+  policyFile,
   SECURITY_FILES,
   SERVICE_USER,
   type SecurityFile,
@@ -16,6 +17,7 @@ import {
 } from '../../protocol/disk-layout.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { InstallContext } from '../context.ts';
+import { DEFAULT_POLICY_TEXT } from '../default-policy.ts';
 import { exists, isAsPlanned, makeDirectory, ownerOf, setOwner } from '../files.ts';
 import { choosePort } from '../port.ts';
 import { readEnrolment } from '../records.ts';
@@ -32,14 +34,15 @@ export function configuration(
 ): Step {
   const { layout, host } = ctx;
   const file = configFile(layout);
-  const read = () =>
-    readFile(file.path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+  const policy = policyFile(layout);
+  const read = ({ path } = file) =>
+    readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
       if (cause.code === 'ENOENT') return undefined;
       throw cause;
     });
   const entries = async (): Promise<DiskEntry[]> => {
     const files = (Object.keys(SECURITY_FILES) as SecurityFile[]).map((name) => securityEntry(layout, name));
-    const all = [...files, ...Object.values(trustEntries(layout)), file];
+    const all = [...files, ...Object.values(trustEntries(layout)), file, policy];
     const present = await Promise.all(all.map(({ path }) => exists(path)));
     // In system mode systemd makes the runtime directory at each start.
     const folders = directories(layout).filter(({ path }) => ctx.mode === 'user' || path !== layout.run);
@@ -52,7 +55,7 @@ export function configuration(
     title: 'Configuration, user and permissions',
     async isDone() {
       const text = await read();
-      if (text === undefined || !(await userIsThere())) return false;
+      if (text === undefined || !(await exists(policy.path)) || !(await userIsThere())) return false;
       const document = parseDocument(text);
       // Port 0 asks for any free one: the one that was chosen before will do.
       const wanted = await valuesToSet(ctx.port === 0 ? undefined : ctx.port);
@@ -77,11 +80,18 @@ export function configuration(
       loadConfig({ schema: agentConfigSchema, source: file.path, file: next });
       if (next !== text)
         await writeFileAtomic(file.path, next, { mode: file.mode, owner: ownerOf(file, owners) });
+      // The policy is its owner's: it is written once and never changed.
+      if (!(await exists(policy.path)))
+        await writeFileAtomic(policy.path, DEFAULT_POLICY_TEXT, {
+          mode: policy.mode,
+          owner: ownerOf(policy, owners),
+        });
       for (const entry of await entries()) await setOwner(entry, owners);
       return file.path;
     },
     async undo() {
       await rm(file.path, { force: true });
+      if ((await read(policy)) === DEFAULT_POLICY_TEXT) await rm(policy.path, { force: true });
     },
   };
 

@@ -20,7 +20,7 @@ export const SUITES: readonly Suite[] = [
   { name: 'unit', files: 'test/unit/**/*.test.ts', timeout: 10_000 },
   { name: 'fuzz', files: 'test/fuzz/**/*.test.ts', timeout: 60_000 },
   { name: 'integration', files: 'test/integration/**/*.test.ts', timeout: 60_000 },
-  { name: 'mcp', files: 'test/mcp/**/*.test.ts', timeout: 60_000 },
+  { name: 'mcp', files: 'test/mcp/**/*.test.ts', timeout: 60_000, serial: true },
   {
     name: 'browser',
     files: 'test/browser/**/*.test.ts',

@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** A directory of one test's own. `await using home = await createTempHome()` removes it when the test ends. */
 export interface TempHome extends AsyncDisposable {
@@ -11,9 +11,9 @@ export interface TempHome extends AsyncDisposable {
   remove(): Promise<void>;
 }
 
-/** The path is short: a Unix socket's may not pass 107 bytes. */
+/** The path is short: a Unix socket's may not pass 107 bytes. An absolute prefix lies elsewhere than other temporary files. */
 export async function createTempHome(prefix = 'vma-'): Promise<TempHome> {
-  const path = await mkdtemp(join(tmpdir(), prefix));
+  const path = await mkdtemp(resolve(tmpdir(), prefix));
   // Retried, because a process that is just ending may still write there.
   const remove = () => rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   return { path, join: (...parts) => join(path, ...parts), remove, [Symbol.asyncDispose]: remove };

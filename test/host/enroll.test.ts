@@ -87,6 +87,11 @@ describe('the one-liner on a machine with systemd, curl and nothing of ours', ()
       group: 'vm-agent',
       mode: '0640',
     });
+    expect(await machine.stat('/opt/vm-agent/config/policy.yaml')).toMatchObject({
+      owner: 'root',
+      group: 'root',
+      mode: '0644',
+    });
     for (const path of [
       '/opt/vm-agent',
       '/opt/vm-agent/config',

@@ -13,14 +13,25 @@ const help = (program: string, ...words: string[]) =>
   });
 
 describe('the help', () => {
-  it.each(['', 'install', 'provision', 'test-connection', 'server', 'status', 'exec', 'config'])(
-    'of vm-agent %s',
-    async (command) => {
-      await expect(help('cli/main.ts', ...(command === '' ? [] : [command]))).toMatchFileSnapshot(
-        `./help/vm-agent${command && `-${command}`}.txt`,
-      );
-    },
-  );
+  it.each([
+    '',
+    'install',
+    'provision',
+    'test-connection',
+    'server',
+    'status',
+    'exec',
+    'ls',
+    'metrics',
+    'logs',
+    'test',
+    'mcp',
+    'config',
+  ])('of vm-agent %s', async (command) => {
+    await expect(help('cli/main.ts', ...(command === '' ? [] : [command]))).toMatchFileSnapshot(
+      `./help/vm-agent${command && `-${command}`}.txt`,
+    );
+  });
 
   it.each(['', 'serve', 'bootstrap', 'admin', 'token', 'token create', 'agents', 'run', 'jobs', 'org'])(
     'of vm-orchestrator %s',

@@ -108,12 +108,15 @@ describe('the installer in user mode', () => {
     const config = home.join('config/agent_config.yaml');
     await writeFile(config, `# mine\n${await readFile(config, 'utf8')}`);
     await writeFile(home.join('log/kept.log'), 'kept');
+    const policy = home.join('config/policy.yaml');
+    await writeFile(policy, `# tightened\n${await readFile(policy, 'utf8')}`);
     const again = await runProgram(words(home.path, ['--force-reinstall']), {
       input: (await createToken(orchestrator)).token,
     });
     expect(again).toMatchObject({ code: 0, err: '' });
     const next = await readFile(home.join('security/agent_id'), 'utf8');
     expect(next).not.toBe(agentId);
+    expect(await readFile(policy, 'utf8')).toContain('# tightened');
     const text = await readFile(config, 'utf8');
     expect(text).toContain('# mine');
     expect(text).toContain(next.trim());

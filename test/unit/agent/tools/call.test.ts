@@ -4,6 +4,7 @@ import { startCall } from '../../../../agent/tools/call.ts';
 import { createRegistry } from '../../../../agent/tools/registry.ts';
 import type { Tool, ToolEnd } from '../../../../agent/tools/tool.ts';
 import { silentLogger } from '../../../../base/logger.ts';
+import { AppError, type ErrorCode } from '../../../../protocol/errors.ts';
 import { createFakeClock } from '../../../fakes/fake-clock.ts';
 
 const input = z.strictObject({ timeout: z.number().optional() });
@@ -14,6 +15,7 @@ function tool(run: Tool['run'], more: Partial<Tool> = {}): Tool {
     title: 'Try it',
     description: 'Tries it.',
     input,
+    output: z.object({}),
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
     defaultTimeoutS: 300,
     run,
@@ -27,16 +29,20 @@ const untilStopped: Tool['run'] = (context) =>
 
 function start(run: Tool['run'], args: object = {}, timeoutS?: number) {
   const clock = createFakeClock();
+  const written: string[] = [];
   const call = createRegistry([tool(run)]).prepare('try_it', args);
   const running = startCall({
     id: 'cmd-1',
     call,
     clock,
     log: silentLogger,
-    output: () => undefined,
+    caller: { door: 'cli', id: 'me', grant: 'cli' },
+    output: (_stream, bytes) => {
+      written.push(bytes.toString());
+    },
     ...(timeoutS === undefined ? {} : { timeoutS }),
   });
-  return { clock, running };
+  return { clock, running, written };
 }
 
 describe('calling a tool', () => {
@@ -71,6 +77,41 @@ describe('calling a tool', () => {
     const { running } = start(untilStopped);
     running.stop('agent_stopping');
     expect(await running.outcome).toMatchObject({ state: 'failed', reason: 'agent_lost' });
+  });
+
+  it('writes a value to stdout as one JSON document', async () => {
+    const { running, written } = start(async () => ({
+      kind: 'value',
+      structured: { lines: 3 },
+      text: 'three',
+    }));
+    expect(await running.outcome).toEqual({ state: 'succeeded' });
+    expect(written).toEqual(['{"lines":3}\n']);
+  });
+
+  it('calls what a tool may not do refused, and what it cannot do failed, with its code', async () => {
+    const error = (code: ErrorCode) => () =>
+      Promise.reject(new AppError(code, { detail: 'no', hint: 'try another' }));
+    expect(await start(error('forbidden')).running.outcome).toEqual({
+      state: 'refused',
+      reason: 'policy',
+      error: { code: 'forbidden', message: 'no', hint: 'try another' },
+    });
+    expect(await start(error('not_found')).running.outcome).toEqual({
+      state: 'failed',
+      error: { code: 'not_found', message: 'no', hint: 'try another' },
+    });
+  });
+
+  it('takes a tool that throws the reason of its signal as stopped', async () => {
+    const { running } = start(
+      ({ signal }) =>
+        new Promise((_resolve, reject) =>
+          signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+        ),
+    );
+    running.stop('cancelled');
+    expect(await running.outcome).toEqual({ state: 'cancelled' });
   });
 
   it('turns a tool that throws into a failure', async () => {

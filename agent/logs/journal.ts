@@ -1,0 +1,71 @@
+import { execFile } from 'node:child_process';
+import { AppError } from '../../protocol/errors.ts';
+
+/** Where the journal lies; whoever may not read this may not read it through journalctl either. */
+export const JOURNAL_FOLDER = '/var/log/journal';
+const MAX_BYTES = 4 * 1024 * 1024;
+
+export interface JournalLines {
+  lines: string[];
+  cursor: string | undefined;
+}
+
+/**
+ * The last lines of a unit, or those after a cursor, as journalctl shows them to the agent's own user.
+ * @throws AppError `unsupported`, `forbidden`, `bad_request`, `unavailable`.
+ */
+export async function readJournal(options: {
+  /** journalctl, or where it is. */
+  program: string;
+  unit: string;
+  lines: number;
+  cursor: string | undefined;
+  signal: AbortSignal;
+}): Promise<JournalLines> {
+  const { program, unit, lines, cursor, signal } = options;
+  const wanted = cursor === undefined ? [`--lines=${lines}`] : [`--after-cursor=${cursor}`];
+  const args = ['--no-pager', '--output=short-iso', '--show-cursor', `--unit=${unit}`, ...wanted];
+  const { failure, stdout, stderr } = await run(program, args, signal);
+  if (signal.aborted) throw signal.reason;
+  if (/insufficient permissions|not seeing messages/i.test(stderr) && !stdout.includes('-- cursor:'))
+    throw new AppError('forbidden', {
+      detail: 'The agent’s user may not read the journal of this VM.',
+      hint: 'Add that user to the group systemd-journal, or read a log file.',
+    });
+  if (failure?.code === 'ENOENT')
+    throw new AppError('unsupported', {
+      detail: 'This VM has no journalctl.',
+      hint: 'Give log_path instead of unit.',
+    });
+  if (failure?.code === 'EACCES' || failure?.code === 'EPERM')
+    throw new AppError('unsupported', {
+      detail: 'The agent may start no programs, so it cannot ask journalctl.',
+      hint: 'Give log_path instead of unit.',
+    });
+  if (failure !== undefined && stdout === '') {
+    const said = stderr.trim().split('\n')[0] ?? '';
+    throw new AppError(cursor !== undefined && /cursor/i.test(said) ? 'bad_request' : 'unavailable', {
+      detail: `journalctl failed: ${said || failure.message}`,
+      cause: failure,
+    });
+  }
+  const all = stdout.split('\n').filter((line) => line !== '');
+  const mark = all.findLast((line) => line.startsWith('-- cursor: '));
+  return {
+    lines: all.filter((line) => !line.startsWith('-- ')),
+    cursor: mark?.slice('-- cursor: '.length),
+  };
+}
+
+function run(
+  program: string,
+  args: string[],
+  signal: AbortSignal,
+): Promise<{ failure: NodeJS.ErrnoException | undefined; stdout: string; stderr: string }> {
+  const env = { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8', SYSTEMD_COLORS: '0' };
+  return new Promise((resolve) => {
+    execFile(program, args, { env, signal, maxBuffer: MAX_BYTES }, (failure, stdout, stderr) =>
+      resolve({ failure: (failure as NodeJS.ErrnoException | null) ?? undefined, stdout, stderr }),
+    );
+  });
+}

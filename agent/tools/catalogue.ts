@@ -1,0 +1,47 @@
+import type { Clock } from '../../base/clock.ts';
+import type { FrozenConfig } from '../config.ts';
+import type { ProtectedPaths } from '../files/access.ts';
+import { MetricsReader } from '../proc/metrics.ts';
+import { ProcessReader } from '../proc/processes.ts';
+import { Sampler } from '../proc/sample.ts';
+import type { BackgroundCommands } from './background.ts';
+import { backgroundTools } from './background-tools.ts';
+import { fileTools } from './file-tools.ts';
+import { analyzeLogTool } from './log-analyze.ts';
+import { tailLogTool } from './log-tail.ts';
+import { processListTool } from './process-list.ts';
+import { shellTool } from './shell-execute.ts';
+import type { ShellHost } from './shell-run.ts';
+import { systemMetricsTool } from './system-metrics.ts';
+import type { Tool } from './tool.ts';
+
+export interface CatalogueOptions {
+  clock: Clock;
+  hostname: string;
+  config: FrozenConfig['tools'];
+  host: ShellHost;
+  /** The agent's own files, which file tools leave alone. */
+  protectedPaths: ProtectedPaths;
+  /** Undefined where nothing stays that could keep commands in the background. */
+  background?: BackgroundCommands | undefined;
+}
+
+/** Every tool of an agent, whoever asks for it; the daemon and the command line have the same. */
+export function allTools(options: CatalogueOptions): Tool[] {
+  const { clock, hostname, config, host, background, protectedPaths } = options;
+  const { enabled: hasShell, timeout } = config.shell_executor;
+  const { enabled: hasSystem } = config.system_monitor;
+  const { enabled: hasLogs, max_lines: maxLines } = config.log_analyzer;
+  const logs = { enabled: hasLogs, maxLines, protectedPaths };
+  const { enabled: hasFiles, max_file_size: maxFileSize } = config.file_manager;
+  const reader = new MetricsReader({ sampler: new Sampler({ clock }), clock, hostname });
+  return [
+    shellTool({ host, background, enabled: hasShell, defaultTimeoutS: timeout }),
+    ...(background === undefined ? [] : backgroundTools({ background, enabled: hasShell })),
+    ...fileTools({ enabled: hasFiles, maxFileSize, protectedPaths }),
+    analyzeLogTool(logs),
+    tailLogTool(logs),
+    systemMetricsTool({ reader, enabled: hasSystem }),
+    processListTool({ reader: new ProcessReader({ clock }), enabled: hasSystem }),
+  ];
+}

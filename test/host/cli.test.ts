@@ -1,0 +1,103 @@
+// The command on an enrolled machine: as root, and as somebody who may nothing.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bootMachine, type Machine } from './harness/machine.ts';
+import { type HostOrchestrator, serve } from './support/orchestrator.ts';
+
+let machine: Machine;
+let orchestrator: HostOrchestrator;
+
+beforeAll(async () => {
+  machine = await bootMachine({ hostname: 'cli-1' });
+  orchestrator = await serve({ address: machine.hostAddress });
+  const { one_liner } = await orchestrator.createToken();
+  const { code, out, err } = await machine.run(['bash'], { input: `${one_liner}\n`, timeoutMs: 120_000 });
+  if (code !== 0) throw new Error(`not enrolled: ${out}${err}`);
+  await machine.runOk(['useradd', '--create-home', 'ana']);
+  await machine.runOk(
+    'seq -f "2026-11-23 10:00:00 status installed package-%g:amd64 1.0" 1500 > /var/log/dpkg.log',
+  );
+});
+afterAll(async () => {
+  await orchestrator?.dispose();
+  await machine?.dispose();
+});
+
+describe('vm-agent, as root', () => {
+  it('runs a quoted command with a time limit behind it', async () => {
+    const { code, out } = await machine.run(['vm-agent', 'exec', 'ps aux', '--timeout', '60']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^USER +PID/);
+    expect(out).toMatch(/^vm-agent .*vm-agent\.mjs server/m);
+  });
+
+  it('lists a folder that the agent may see, and says why where it may not', async () => {
+    const { code, out } = await machine.run(['vm-agent', 'ls', '/var/log']);
+    expect({ code, named: /^-\d+ .* dpkg\.log$/m.test(out) }).toEqual({ code: 0, named: true });
+    const shut = await machine.run(['vm-agent', 'ls', '/root']);
+    expect(shut.code).not.toBe(0);
+    expect(shut.err).toMatch(/\/root/);
+  });
+
+  it('shows the metrics of this machine', async () => {
+    const { code, out } = await machine.run(['vm-agent', 'metrics']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^host +cli-1, up /);
+    expect(out).toMatch(/^cpu +.* cores/m);
+    const { processes } = JSON.parse(
+      (await machine.runOk(['vm-agent', 'metrics', '--json', '--top', '200'])).out,
+    );
+    const own = processes.find((p: { command: string }) => p.command.includes('vm-agent.mjs server'));
+    expect(own).toMatchObject({ user: 'vm-agent', unit: 'vm-agent.service' });
+  });
+
+  it('prints the last thousand lines of a log', async () => {
+    const { out } = await machine.runOk(['vm-agent', 'logs', '/var/log/dpkg.log', '--lines', '1000']);
+    expect(out).toBe((await machine.runOk(['tail', '-n', '1000', '/var/log/dpkg.log'])).out);
+    expect((await machine.runOk(['vm-agent', 'logs', '/var/log/dpkg.log', '--analyze'])).out).toMatch(
+      /^lines +100/,
+    );
+  });
+
+  it('finds every endpoint and every tool of the agent in order', async () => {
+    const { code, out, err } = await machine.run(['vm-agent', 'test'], { timeoutMs: 120_000 });
+    expect({ code, failed: out.split('\n').filter((line) => line.startsWith('FAIL')), err }).toEqual({
+      code: 0,
+      failed: [],
+      err: '',
+    });
+    expect(out).toMatch(/\d{2} work, 0 fail, 0 skipped\n$/);
+  });
+
+  it('shows the configuration and the status', async () => {
+    expect((await machine.runOk(['vm-agent', 'config'])).out).toMatch(/^server:$/m);
+    const { code, out } = await machine.run(['vm-agent', 'status']);
+    expect({ code, healthy: /^status +healthy$/m.test(out) }).toEqual({ code: 0, healthy: true });
+  });
+});
+
+describe('vm-agent, as a user without rights', () => {
+  const asUser = (...words: string[]) => machine.run(['runuser', '-u', 'ana', '--', 'vm-agent', ...words]);
+  const key = '/opt/vm-agent/security/api_key';
+  const config = '/opt/vm-agent/config/agent_config.yaml';
+
+  it.each([
+    ['exec', ['exec', 'ps aux', '--timeout', '60'], config],
+    ['ls', ['ls', '/var/log'], key],
+    ['metrics', ['metrics'], key],
+    ['logs', ['logs', '/var/log/dpkg.log', '--lines', '1000'], key],
+    ['test', ['test'], key],
+    ['config', ['config'], config],
+  ])('names the file that may not be read, and what to do: %s', async (_name, words, file) => {
+    const { code, out, err } = await asUser(...words);
+    expect(code).not.toBe(0);
+    expect(out).toBe('');
+    expect(err).toContain(`You may not read`);
+    expect(err).toContain(file);
+    expect(err).toMatch(/what to do: Run this with sudo/);
+  });
+
+  it('still tells how the agent is', async () => {
+    const { code, out } = await asUser('status');
+    expect({ code, healthy: /^status +healthy$/m.test(out) }).toEqual({ code: 0, healthy: true });
+  });
+});

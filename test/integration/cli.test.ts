@@ -1,0 +1,142 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemMetricsSchema } from '../../protocol/system.ts';
+import { ROOT } from '../../scripts/lib/root.ts';
+import { type AgentHome, createAgentHome } from '../fakes/agent-home.ts';
+import { type AgentProcess, startAgent } from '../fakes/agent-process.ts';
+
+let home: AgentHome;
+let agent: AgentProcess;
+
+beforeAll(async () => {
+  home = await createAgentHome();
+  await home.setUrl('wss://127.0.0.1:1/');
+  agent = startAgent({ home: home.path });
+  await agent.logged((line) => line['condition'] === 'enrolled' && line['ok'] === true);
+});
+afterAll(async () => {
+  await agent[Symbol.asyncDispose]();
+  await home[Symbol.asyncDispose]();
+});
+
+async function run(entry: string, words: readonly string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [join(ROOT, entry), ...words], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env['PATH'] ?? '', HOME: home.path, VM_AGENT_HOME: home.path, ...env },
+  });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (piece: Buffer) => {
+    out += piece.toString();
+  });
+  child.stderr.on('data', (piece: Buffer) => {
+    err += piece.toString();
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, out, err };
+}
+const cli = (...words: string[]) => run('cli/main.ts', words);
+
+describe('the command line, with an agent that runs', () => {
+  it('lists a folder', async () => {
+    const { code, out } = await cli('ls', home.path);
+    expect(code).toBe(0);
+    expect(out.split('\n')[0]).toMatch(/^MODE +OWNER +SIZE +MODIFIED \(UTC\) +NAME$/);
+    expect(out).toMatch(/^d700 .* security$/m);
+    const json = JSON.parse((await cli('ls', home.path, '--json')).out);
+    expect(json.entries.map((entry: { name: string }) => entry.name)).toContain('security');
+  });
+
+  it('shows the metrics as tables, as JSON and for Prometheus', async () => {
+    const { code, out } = await cli('metrics');
+    expect({ code, host: out.split('\n')[0] }).toEqual({
+      code: 0,
+      host: expect.stringMatching(/^host .*, up /),
+    });
+    expect(out).toMatch(/^DISK +TYPE +SIZE/m);
+    systemMetricsSchema.parse(JSON.parse((await cli('metrics', '--json')).out));
+    expect((await cli('metrics', '--prometheus')).out).toContain('vm_agent_build_info{');
+  });
+
+  it('prints the last lines of a log of any size, byte for byte, and what they say in short', async () => {
+    const file = join(home.path, 'big.log');
+    const lines = Array.from(
+      { length: 5000 },
+      (_, i) => `2026-11-23T10:00:00Z ERROR request ${i} – ${'é'.repeat(40)}\n`,
+    );
+    await writeFile(file, lines.join(''));
+    expect((await cli('logs', file, '--lines', '3000')).out).toBe(lines.slice(-3000).join(''));
+    expect((await cli('logs', file, '--analyze')).out).toMatch(/^lines +100/);
+    expect((await cli('logs', file, '--lines', 'many')).code).toBe(2);
+  });
+
+  it('tries every endpoint and every tool, and says what fails', async () => {
+    const { code, out, err } = await cli('test');
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    const { tools } = JSON.parse((await run('cli/main.ts', ['status', '--json'])).out).info;
+    for (const { name } of tools) expect(out).toMatch(new RegExp(`^ok    ${name} `, 'm'));
+    expect(out).toMatch(/\d+ work, 0 fail, 0 skipped\n$/);
+    const wrong = await run('cli/main.ts', ['test', '--json'], { VM_AGENT_API_KEY: 'wrong' });
+    expect(wrong.code).toBe(1);
+    expect(JSON.parse(wrong.out).checks).toContainEqual(
+      expect.objectContaining({
+        name: '/metrics',
+        result: 'fail',
+        detail: expect.stringContaining('(unauthenticated)'),
+      }),
+    );
+  });
+
+  it('tries an agent from elsewhere by its address', async () => {
+    const { code, out } = await run('scripts/test-server.mts', [
+      '--url',
+      `https://127.0.0.1:${await agent.port()}`,
+      '--api-key-file',
+      join(home.path, 'security/api_key'),
+      '--ca-file',
+      join(home.path, 'security/ca.crt'),
+      '--servername',
+      'localhost',
+    ]);
+    expect({ code, out }).toEqual({ code: 0, out: expect.stringMatching(/0 fail, 0 skipped\n$/) });
+  });
+
+  it('shows its key to this agent alone, not to whoever has its port', async () => {
+    const seen: string[] = [];
+    const impostor = createServer((request, response) => {
+      seen.push(String(request.headers.authorization));
+      response.end('{}');
+    });
+    await new Promise<void>((resolve) => impostor.listen(0, '127.0.0.1', () => resolve()));
+    const { port } = impostor.address() as { port: number };
+    await writeFile(join(home.path, 'state/endpoint.json'), JSON.stringify({ port }));
+    const { code, err } = await cli('ls', '/');
+    await writeFile(join(home.path, 'state/endpoint.json'), JSON.stringify({ port: await agent.port() }));
+    impostor.close();
+    expect({ code: code !== 0, seen }).toEqual({ code: true, seen: [] });
+    expect(err).toContain('No agent can be spoken to at');
+  });
+
+  it('runs a quoted command with options behind it', async () => {
+    expect(await cli('exec', 'echo a b; exit 4', '--timeout', '60')).toEqual({
+      code: 4,
+      out: 'a b\n',
+      err: '',
+    });
+  });
+});
+
+describe('without an agent that could be asked', () => {
+  it('says which file is missing and what to do', async () => {
+    const { code, err } = await run('cli/main.ts', ['metrics'], {
+      VM_AGENT_HOME: join(home.path, 'nowhere'),
+    });
+    expect(code).not.toBe(0);
+    expect(err).toContain(join(home.path, 'nowhere/security/api_key'));
+    expect(err).toContain('what to do: Enroll this machine');
+  });
+});

@@ -1,0 +1,21 @@
+// Reads parts of a large file as a daemon would, in a process of its own, and prints the answers with the most memory
+// that this took: node measure-reads.mts FILE JSON…
+import { readFileTool } from '../../../agent/tools/file-read.ts';
+import { analyzeLogTool } from '../../../agent/tools/log-analyze.ts';
+import { tailLogTool } from '../../../agent/tools/log-tail.ts';
+import { callTool, fileOptions } from '../../fakes/call-tool.ts';
+
+const [path = '', ...calls] = process.argv.slice(2);
+const log = { enabled: true, maxLines: 10_000, protectedPaths: { unreadable: [], unwritable: [] } };
+const answers: unknown[] = [];
+for (const text of calls) {
+  const { tool, ...args } = JSON.parse(text) as { tool?: string };
+  const { structured } =
+    tool === 'analyze'
+      ? await callTool(analyzeLogTool(log), { log_path: path, ...args })
+      : tool === 'tail'
+        ? await callTool(tailLogTool(log), { log_path: path, ...args })
+        : await callTool(readFileTool(fileOptions()), { file_path: path, ...args });
+  answers.push(structured);
+}
+console.log(JSON.stringify({ answers, maxRssKiB: process.resourceUsage().maxRSS }));
