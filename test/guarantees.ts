@@ -72,7 +72,10 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'mcp-2',
     text: 'A call that is cancelled, or whose client disconnects, leaves no process after a second, for clients of both eras.',
   },
-  { id: 'mcp-3', text: 'Answers of clients that work at once never cross, although their request ids are equal.' },
+  {
+    id: 'mcp-3',
+    text: 'Answers of clients that work at once never cross, although their request ids are equal.',
+  },
   {
     id: 'mcp-4',
     text: 'Without the API key or a granted client certificate nobody reaches a tool; foreign hosts and origins are turned away first.',

@@ -145,7 +145,11 @@ describe('the REST surface', () => {
     const { headers } = await orchestrator.call({ path: '/', token: null });
     expect(headers['content-type']).toContain('text/html');
     expect(String(headers['content-security-policy']).split('; ')).toEqual(
-      expect.arrayContaining(["script-src 'self'", "require-trusted-types-for 'script'", "trusted-types 'none'"]),
+      expect.arrayContaining([
+        "script-src 'self'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+      ]),
     );
   });
 
