@@ -4,7 +4,11 @@ import { agentConfigSchema } from '../../../protocol/agent-config.ts';
 describe('agent_config.yaml', () => {
   it('has the published defaults when it is empty', () => {
     const config = agentConfigSchema.parse({});
-    expect(config.server).toEqual({ host: '0.0.0.0', port: 8080, ssl: { enabled: true } });
+    expect(config.server).toEqual({
+      host: '0.0.0.0',
+      port: 8080,
+      ssl: { enabled: true, plain_loopback: true },
+    });
     expect(config.orchestrator).toMatchObject({ heartbeat_interval: 30, command_poll_interval: 5 });
     expect(config.tools.shell_executor).toEqual({ enabled: true, timeout: 300 });
     expect(config.tools.file_manager.max_file_size).toBe(100 * 1024 * 1024);
