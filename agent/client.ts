@@ -21,6 +21,7 @@ import {
   sendInputSchema,
   type stopCommandArgumentsSchema,
 } from '../protocol/background.ts';
+import { AppError, type AppErrorOptions, type ErrorCode } from '../protocol/errors.ts';
 import {
   type EditFile,
   type editFileArgumentsSchema,
@@ -60,7 +61,31 @@ import {
   type ShellArguments,
 } from '../protocol/tool-manifest.ts';
 import { type AgentAddress, exchange, readText, refusal } from './client/exchange.ts';
-import { ask, type CallOptions, callTool } from './client/mcp-call.ts';
+import { ask, type CallOptions, callTool, type Progress } from './client/mcp-call.ts';
+
+export type {
+  AgentAddress,
+  AgentHealth,
+  AgentInfo,
+  AnalyzeLog,
+  AppErrorOptions,
+  BackgroundCommandStatus,
+  CallOptions,
+  CommandOutput,
+  EditFile,
+  ErrorCode,
+  ListDirectory,
+  ProcessList,
+  Progress,
+  ReadFile,
+  ReadOutput,
+  SearchFiles,
+  ShellArguments,
+  SystemMetrics,
+  TailLog,
+  WriteFile,
+};
+export { AppError };
 
 export interface ToolDescription {
   name: string;

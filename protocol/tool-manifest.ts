@@ -46,6 +46,9 @@ export const shellArgumentsSchema = z.strictObject({
 });
 export type ShellArguments = z.infer<typeof shellArgumentsSchema>;
 
+/** Key of a failed call's `_meta` over MCP: `{code, message, hint?}` with a code of protocol/errors.ts. */
+export const TOOL_ERROR_META = 'io.vm-agent/error';
+
 /**
  * What became of a program, for callers that get the whole answer at once. Text is UTF-8 with the middle left out
  * where it is long.

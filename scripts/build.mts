@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type ArchiveEntry, archive, entriesOf } from './build/archive.ts';
 import { bundlePages, bundlePrograms } from './build/bundle.ts';
+import { standaloneTypes } from './build/client-types.ts';
 import { thirdPartyLicenses } from './build/licenses.ts';
 import { type Artifact, writeRelease } from './build/release.ts';
 import { readReleaseKey } from './build/release-key.ts';
 import { fetchedRuntime, installedRuntime, PINNED_PLATFORMS } from './build/runtime.ts';
-import { AGENT_FILES, COPIES, PAGES, PROGRAMS } from './build/targets.ts';
+import { AGENT_FILES, CLIENT, COPIES, PAGES, PROGRAMS } from './build/targets.ts';
 import { PACKAGE, ROOT } from './lib/root.ts';
 
 const DIST = join(ROOT, 'dist');
@@ -42,6 +43,8 @@ if (missing.length) {
 
 const started = performance.now();
 const metafiles = await bundlePrograms(DIST, only);
+if (!only.length || only.includes('client'))
+  writeFileSync(join(DIST, 'client.d.mts'), standaloneTypes(CLIENT));
 if (!only.length) {
   metafiles.push(...(await bundlePages(DIST)));
   for (const { out, from } of COPIES) cpSync(join(ROOT, from), join(DIST, out), { recursive: true });

@@ -1,13 +1,12 @@
 import { createParser } from 'eventsource-parser';
 import { z } from 'zod';
 import { AppError, ERROR_CODES, type ErrorCode } from '../../protocol/errors.ts';
+import { TOOL_ERROR_META } from '../../protocol/tool-manifest.ts';
 import { type AgentAddress, exchange, readText, refusal } from './exchange.ts';
 
 /** Each request stands alone in this revision, so there is no session to keep. */
 const REVISION = '2026-07-28';
 const META = 'io.modelcontextprotocol/';
-/** Where the agent puts the code of a failure (agent/http/mcp/results.ts). */
-const ERROR_META = 'io.vm-agent/error';
 
 const messageSchema = z.object({
   id: z.union([z.string(), z.number()]).optional(),
@@ -101,7 +100,7 @@ export async function callTool(
 ): Promise<Record<string, unknown>> {
   const result = toolResultSchema.parse(await ask(address, 'tools/call', { name, arguments: args }, options));
   if (result.isError !== true && result.structuredContent !== undefined) return result.structuredContent;
-  const failure = failureSchema.safeParse(result._meta?.[ERROR_META]).data;
+  const failure = failureSchema.safeParse(result._meta?.[TOOL_ERROR_META]).data;
   const said = result.content.map(({ text }) => text ?? '').join('\n');
   throw new AppError((failure?.code ?? 'internal') satisfies ErrorCode, {
     detail: failure?.message ?? (said || `The tool ${name} failed.`),

@@ -1,10 +1,14 @@
 /** What `dist/` is made of; a new program or file is one line here. Paths are relative to the checkout's root. */
 
+/** What the package exports as `vm-agent/client`; its types are made beside it. */
+export const CLIENT = 'agent/client.ts';
+
 /** Programs for Node, each bundled into one self-contained ESM file. */
 export const PROGRAMS: readonly { readonly name: string; readonly entry: string }[] = [
   { name: 'vm-agent', entry: 'cli/main.ts' },
   { name: 'vm-orchestrator', entry: 'orchestrator/main.ts' },
   { name: 'setup', entry: 'provision/setup.mts' },
+  { name: 'client', entry: CLIENT },
 ];
 
 /** Scripts and style sheets for the browser. */

@@ -195,7 +195,7 @@ describe('a caller’s regular expression', () => {
   it('that would take for ever is broken off, and a wrong one is refused', () => {
     const slow = boundedPattern('(a+)+$');
     expect(slow('aaa')).toBe(true);
-    expect(() => slow(`${'a'.repeat(40)}b`)).toThrow(/takes longer than 20 ms/);
+    expect(() => slow(`${'a'.repeat(40)}b`)).toThrow(/takes longer than 250 ms/);
     expect(() => boundedPattern('(')).toThrow(/not valid/);
   });
 });
