@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { AppError } from '../protocol/errors.ts';
+import { AppError, type ErrorCode } from '../protocol/errors.ts';
 import { register as registerAdmin } from './cli/admin.ts';
 import { register as registerAgents } from './cli/agents.ts';
 import { register as registerBootstrap } from './cli/bootstrap.ts';
@@ -24,10 +24,13 @@ const SUBCOMMANDS = [
   registerOrg,
 ];
 
+/** An option or a variable says what cannot be: the same call never works. */
+const WRONG_CALL: ReadonlySet<ErrorCode> = new Set(['config_invalid', 'url_scheme', 'unsupported']);
+
 function build(deps: CliDeps): Command {
   const program = new Command('vm-orchestrator')
     .description('Control plane of vm-agent: serves agents and people, and speaks to a running one.')
-    .version(deps.version)
+    .version(deps.version, '--version', 'print the version')
     .showHelpAfterError('(add --help for what is allowed)')
     .configureOutput({
       writeOut: (text) => void deps.stdout.write(text),
@@ -49,6 +52,10 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
       code = wanted;
     },
   });
+  let logLevel: unknown;
+  program.hook('preAction', (_, subcommand) => {
+    logLevel = subcommand.opts()['logLevel'];
+  });
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return code;
@@ -56,10 +63,18 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
     if (cause instanceof OutputClosed) return EXIT.outputClosed;
     // Help and version end by an "error" of code 0; what was wrong with a call has been printed.
     if (cause instanceof CommanderError) return cause.exitCode === 0 ? 0 : 2;
-    if (!(cause instanceof AppError)) throw cause;
+    if (!(cause instanceof AppError)) {
+      // The subcommands that have no log of their own show the stack.
+      if (logLevel === undefined || logLevel === 'debug') throw cause;
+      const what = cause instanceof Error ? cause.message : String(cause);
+      deps.stderr.write(
+        `vm-orchestrator: unexpected: ${what.split('\n', 1)[0]} (run it with --log-level debug to see where)\n`,
+      );
+      return 1;
+    }
     deps.stderr.write(
       `vm-orchestrator: ${cause.message}\n${cause.hint === undefined ? '' : `  ${cause.hint}\n`}`,
     );
-    return 1;
+    return WRONG_CALL.has(cause.code) ? 2 : 1;
   }
 }

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../base/atomic-file.ts';
 import type { Clock } from '../base/clock.ts';
@@ -7,9 +7,17 @@ import type { Random } from '../base/random.ts';
 import { openAuthority } from './ca/authority.ts';
 import { createCommandRoot } from './ca/command-keys.ts';
 import type { AdminEnvironment } from './config.ts';
+import { demandData, makeDataFolder, STORE_FILE } from './data-folder.ts';
+import { dataFailure } from './start-failure.ts';
 import { createSealer, loadMasterKey } from './store/sealed.ts';
 import { openStore } from './store/store.ts';
-import { type AdminCredentials, bootstrapAdmin, ensureDefaults, resetAdmin } from './tenancy/bootstrap.ts';
+import {
+  type AdminCredentials,
+  bootstrapAdmin,
+  ensureDefaults,
+  type MadeCredentials,
+  resetAdmin,
+} from './tenancy/bootstrap.ts';
 import { createOrganizations } from './tenancy/organizations.ts';
 
 /** What the program is given by its entry. */
@@ -30,8 +38,10 @@ export async function openData(options: {
   log: Logger;
 }) {
   const { dataDir, clock, log } = options;
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const store = await openStore(join(dataDir, 'orchestrator.db'));
+  await makeDataFolder(dataDir);
+  const store = await openStore(join(dataDir, STORE_FILE)).catch((cause: unknown) => {
+    throw dataFailure(dataDir, cause);
+  });
   try {
     const sealedBefore = await store.db
       .selectFrom('certificate_authorities')
@@ -56,7 +66,7 @@ export async function openData(options: {
     return { store, sealer, authority, organizations };
   } catch (cause) {
     await store.close();
-    throw cause;
+    throw dataFailure(dataDir, cause);
   }
 }
 
@@ -71,20 +81,46 @@ interface AdminOptions {
   admin: AdminEnvironment;
   environment: Environment;
 }
-type Bootstrap = AdminCredentials & { ca_fingerprint: string };
+interface AdminAnswer {
+  credentials: AdminCredentials & { ca_fingerprint: string };
+  /** Where they came from, for the person who asked. */
+  notes: string[];
+}
 
-async function withAdmin(options: AdminOptions, work: typeof bootstrapAdmin): Promise<Bootstrap> {
+const VARIABLES = [
+  ['password', 'VM_ORCHESTRATOR_ADMIN_PASSWORD', 'password'],
+  ['apiToken', 'VM_ORCHESTRATOR_API_TOKEN', 'API token'],
+] as const;
+
+function notesOn(origin: MadeCredentials['origin']): string[] {
+  return VARIABLES.flatMap(([key, variable, what]) => {
+    if (origin[key] === 'given') return [`the ${what} was taken from the environment (${variable})`];
+    if (origin[key] === 'made') return [];
+    return [
+      `the ${what} in the environment (${variable}) was the one in force: it has ended, and a new one was made; unset the variable, also where serve starts`,
+    ];
+  });
+}
+
+async function withAdmin(options: AdminOptions, work: typeof bootstrapAdmin): Promise<AdminAnswer> {
   const { clock, log } = options.environment;
   const { store, authority } = await openData({ dataDir: options.dataDir, clock, log });
   try {
-    const credentials = await work({ store, clock, given: options.admin });
-    return { ...credentials, ca_fingerprint: authority.rootFingerprint };
+    const { credentials, origin } = await work({ store, clock, given: options.admin });
+    return {
+      credentials: { ...credentials, ca_fingerprint: authority.rootFingerprint },
+      notes: notesOn(origin),
+    };
   } finally {
     await store.close();
   }
 }
 
 /** The first credentials, once. */
-export const bootstrap = (options: AdminOptions): Promise<Bootstrap> => withAdmin(options, bootstrapAdmin);
-/** New credentials; the old ones end. */
-export const resetCredentials = (options: AdminOptions): Promise<Bootstrap> => withAdmin(options, resetAdmin);
+export const bootstrap = (options: AdminOptions): Promise<AdminAnswer> => withAdmin(options, bootstrapAdmin);
+/** New credentials for the admin of data that is there; the old ones end. */
+export async function resetCredentials(options: AdminOptions): Promise<AdminAnswer> {
+  // A mistyped folder is not the beginning of another orchestrator.
+  await demandData(options.dataDir);
+  return withAdmin(options, resetAdmin);
+}

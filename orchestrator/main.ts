@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline/promises';
 import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
 import { systemRandom } from '../base/random.ts';
@@ -33,12 +34,28 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
+async function confirm(question: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // Ctrl-C and Ctrl-D are a no.
+  const closed = new AbortController();
+  terminal.on('close', () => closed.abort());
+  try {
+    const answer = await terminal.question(`${question} [y/N] `, { signal: closed.signal });
+    return /^y(es)?$/i.test(answer.trim());
+  } catch {
+    return false;
+  } finally {
+    terminal.close();
+  }
+}
+
 process.exitCode = await runCli(process.argv.slice(2), {
   version,
   env: process.env,
   stdout: process.stdout,
   stderr: process.stderr,
   clock: systemClock,
+  ...(process.stdin.isTTY && process.stderr.isTTY ? { confirm } : {}),
   shutdown: () => shutdownFromSignals(process),
   exitWith: () => undefined,
   server: {
@@ -50,15 +67,15 @@ process.exitCode = await runCli(process.argv.slice(2), {
       const config = await loadServeConfig(flags, process.env);
       return serve({ config, environment: environment(logLevel), takeSignals, announce });
     },
-    async bootstrap({ data }) {
+    async bootstrap({ data, logLevel }) {
       const { bootstrap } = await import('./data.ts');
       const admin = await adminEnvironment(process.env);
-      return bootstrap({ dataDir: data, admin, environment: environment('warn') });
+      return bootstrap({ dataDir: data, admin, environment: environment(logLevel) });
     },
-    async adminReset({ data }) {
+    async adminReset({ data, logLevel }) {
       const { resetCredentials } = await import('./data.ts');
       const admin = await adminEnvironment(process.env);
-      return resetCredentials({ dataDir: data, admin, environment: environment('warn') });
+      return resetCredentials({ dataDir: data, admin, environment: environment(logLevel) });
     },
   },
 });

@@ -31,6 +31,7 @@ import { createEndCommands } from './jobs/end-agent.ts';
 import { createJobs } from './jobs/jobs.ts';
 import { createRegistration } from './registration/register.ts';
 import { createRenew } from './registration/renew.ts';
+import { listenFailure } from './start-failure.ts';
 import { createGroupCommit } from './store/group-commit.ts';
 import { createAgents, type RevocationHooks } from './tenancy/agents.ts';
 import { createApiTokens } from './tenancy/api-tokens.ts';
@@ -213,7 +214,9 @@ export async function startOrchestrator(
       authenticate: authenticateAgent,
     });
     closing.push(() => upgrade.close());
-    const bound = await server.listen(config.listen);
+    const bound = await server.listen(config.listen).catch((cause: unknown) => {
+      throw listenFailure(config.listen, cause);
+    });
     publicUrl = urlWith(bound.port);
     if (config.publicUrl === undefined) {
       log.warn(

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Shutdown } from '../base/shutdown.ts';
 import type { ServeConfig } from './config.ts';
 import type { Environment } from './data.ts';
+import { holdDataFolder, makeDataFolder } from './data-folder.ts';
 import { startOrchestrator } from './orchestrator.ts';
 
 /** Running requests may take this long after the first signal (ms). */
@@ -11,28 +12,36 @@ const GRACE_MS = 10_000;
 export async function serve(options: {
   config: ServeConfig;
   environment: Environment;
-  shutdown: Shutdown;
+  /** From here on signals ask for an orderly stop. Until then they end the process: what is on disk can bear that. */
+  takeSignals(): Shutdown;
   announce(line: string): void;
 }): Promise<number> {
-  const { config, environment, shutdown, announce } = options;
+  const { config, environment, takeSignals, announce } = options;
   const { log, clock } = environment;
+  await makeDataFolder(config.dataDir);
+  const held = await holdDataFolder(config.dataDir);
   try {
     const orchestrator = await startOrchestrator(config, environment);
-    announce(JSON.stringify({ event: 'listening', url: orchestrator.url }));
-    log.info({ url: orchestrator.url, version: environment.version }, 'listening');
-    if (!shutdown.graceful.aborted) await once(shutdown.graceful, 'abort');
-    log.info('stopping');
-    const grace = clock.setTimer(GRACE_MS, () => shutdown.request('the end of its grace'), {
-      background: true,
-    });
+    const shutdown = takeSignals();
     try {
-      await orchestrator.close(shutdown.hard);
+      announce(JSON.stringify({ event: 'listening', url: orchestrator.url }));
+      log.info({ url: orchestrator.url, version: environment.version }, 'listening');
+      if (!shutdown.graceful.aborted) await once(shutdown.graceful, 'abort');
+      log.info('stopping');
+      const grace = clock.setTimer(GRACE_MS, () => shutdown.request('the end of its grace'), {
+        background: true,
+      });
+      try {
+        await orchestrator.close(shutdown.hard);
+      } finally {
+        grace.cancel();
+      }
+      log.info('stopped');
+      return 0;
     } finally {
-      grace.cancel();
+      shutdown.dispose();
     }
-    log.info('stopped');
-    return 0;
   } finally {
-    shutdown.dispose();
+    held.release();
   }
 }

@@ -34,6 +34,18 @@ export function diskLayout(home?: string): DiskLayout {
   };
 }
 
+/** How far a new identity is that shall replace the present one: being made, or complete and taking its place. */
+export type Replacement = 'made' | 'granted';
+
+/** Where that new identity is, beside the old one. */
+export const replacementFolder = (layout: DiskLayout, stage: Replacement): string =>
+  `${layout.root}/identity.${stage === 'made' ? 'new' : 'granted'}`;
+
+export const replacementLayout = (layout: DiskLayout, stage: Replacement): DiskLayout => {
+  const folder = replacementFolder(layout, stage);
+  return { ...layout, security: `${folder}/security`, trust: `${folder}/trust` };
+};
+
 export const SERVICE_USER = 'vm-agent';
 export const SERVICE_UNIT = 'vm-agent.service';
 export const UNIT_DIR = '/etc/systemd/system';

@@ -22,6 +22,8 @@ export interface Host {
   env: Readonly<Record<string, string | undefined>>;
   run(file: string, args: readonly string[]): Promise<Ran>;
   which(program: string): Promise<string | undefined>;
+  /** Asks a process to end, by SIGTERM; one that is gone is no error. */
+  terminate(pid: number): void;
   /** Ids of a local user; undefined when there is none of that name. */
   userIds(name: string): Promise<{ uid: number; gid: number } | undefined>;
   /** Bytes that may still be written where `path` is or will be. */
@@ -64,6 +66,13 @@ export function createHost(process: NodeJS.Process, hostname: string): Host {
     env,
     run: (file, args) => run(file, args, env),
     which,
+    terminate(pid) {
+      try {
+        process.kill(pid, 'SIGTERM');
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code !== 'ESRCH') throw cause;
+      }
+    },
     userIds,
     freeBytes,
     isPortFree: async (port) => (await listenOnce(port)) !== undefined,

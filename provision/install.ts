@@ -1,23 +1,26 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readCaPins, readSecurityFile } from '../agent/identity/credentials.ts';
 import { PROGRAM_VERSION } from '../agent/identity/program-version.ts';
 import type { Clock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
-import { diskLayout, SERVICE_USER } from '../protocol/disk-layout.ts';
+import { diskLayout, replacementFolder, replacementLayout, SERVICE_USER } from '../protocol/disk-layout.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { Labels } from '../protocol/provisioning-token.ts';
+import type { EnrolmentFile } from '../protocol/trust-files.ts';
 import { anchorFromFingerprint } from './ca-pin.ts';
 import type { InstallContext } from './context.ts';
 import { explain } from './failure.ts';
 import type { Ids, Owners } from './files.ts';
 import type { Host } from './host.ts';
 import { createOrchestrator } from './orchestrator.ts';
-import { installationPlan, REPLACED_BY_FORCE } from './plan.ts';
+import { installationPlan } from './plan.ts';
 import { preflight } from './preflight.ts';
 import { readEnrolment } from './records.ts';
 import { parseServerUrl } from './server-url.ts';
 import { downloadedSource, localSource } from './source.ts';
-import { type Reporter, runSteps, undoSteps } from './step.ts';
+import { type Reporter, runSteps, type Step } from './step.ts';
+import { isSwitchUnderWay, switchIdentity } from './steps/switch-identity.ts';
 import type { Token } from './token.ts';
 
 /** How much is done: everything; all but the start, which the caller sees to; and both without the programs. */
@@ -72,16 +75,7 @@ export interface Installed {
 export async function install(options: InstallOptions, deps: InstallDeps): Promise<Installed> {
   const ctx = await contextFor(options, deps);
   await preflight({ ...ctx, dryRun: options.dryRun });
-  const all = installationPlan(ctx);
-  const steps = all.filter(({ id }) => !LEFT_OUT[options.scope].includes(id));
-  if (options.forceReinstall && !options.dryRun && !(await isForceUnderWay(ctx))) {
-    // The new token is proved to be of this orchestrator before the old identity goes.
-    await ctx.orchestrator.anchor();
-    await undoSteps(all.filter(({ id }) => REPLACED_BY_FORCE.has(id))).catch((cause: unknown) => {
-      throw explain(cause);
-    });
-    deps.note('The former identity was removed; logs and configuration stay.');
-  }
+  const steps = (await planFor(ctx, options)).filter(({ id }) => !LEFT_OUT[options.scope].includes(id));
   const applied = await runSteps({ steps, reporter: deps.reporter, dryRun: options.dryRun, explain });
   return {
     applied,
@@ -92,10 +86,18 @@ export async function install(options: InstallOptions, deps: InstallDeps): Promi
   };
 }
 
-/** A forced reinstallation with this very token was interrupted: it is continued, not begun again. */
-async function isForceUnderWay(ctx: InstallContext): Promise<boolean> {
-  const begun = await readEnrolment(ctx.layout);
-  return begun !== undefined && !begun.complete && begun.token_id === ctx.token?.id;
+async function planFor(ctx: InstallContext, options: InstallOptions): Promise<Step[]> {
+  const { layout, token } = ctx;
+  if (await isSwitchUnderWay(layout)) return [switchIdentity(ctx), ...installationPlan(ctx, false)];
+  const isOfToken = (begun: EnrolmentFile | undefined) =>
+    begun !== undefined && !begun.complete && begun.token_id === token?.id;
+  // One that was interrupted after the old identity had gone is continued, not begun again.
+  if (!options.forceReinstall || isOfToken(await readEnrolment(layout))) return installationPlan(ctx, false);
+  if (!options.dryRun && !isOfToken(await readEnrolment(replacementLayout(layout, 'made'))))
+    await rm(replacementFolder(layout, 'made'), { recursive: true, force: true }).catch((cause: unknown) => {
+      throw explain(cause);
+    });
+  return installationPlan(ctx, true);
 }
 
 async function contextFor(options: InstallOptions, deps: InstallDeps): Promise<InstallContext> {

@@ -1,4 +1,4 @@
-import { UNIT_DIR } from '../protocol/disk-layout.ts';
+import { replacementLayout, UNIT_DIR } from '../protocol/disk-layout.ts';
 import type { InstallContext } from './context.ts';
 import type { Step } from './step.ts';
 import { caCertificate } from './steps/ca-certificate.ts';
@@ -8,15 +8,19 @@ import { registration } from './steps/registration.ts';
 import { runtime } from './steps/runtime.ts';
 import { service } from './steps/service.ts';
 import { signedCertificate } from './steps/signed-certificate.ts';
+import { switchIdentity } from './steps/switch-identity.ts';
 import { systemDependencies } from './steps/system-dependencies.ts';
 import { trialRun } from './steps/trial-run.ts';
 
-/** How a machine becomes an agent, in this order. Each step looks at the machine and changes what is not yet so. */
-export function installationPlan(ctx: InstallContext): Step[] {
+/**
+ * How a machine becomes an agent, in this order. Each step looks at the machine and changes what is not yet so.
+ * With `replacement` a new identity is made beside the old one, which stays whole and in use until then.
+ */
+export function installationPlan(ctx: InstallContext, replacement: boolean): Step[] {
   return [
     systemDependencies(ctx),
     runtime({ ...ctx, command: '/usr/local/bin/vm-agent' }),
-    ...enrolmentPlan(ctx),
+    ...(replacement ? replacementPlan(ctx) : enrolmentPlan(ctx)),
     configuration(ctx),
     ctx.mode === 'system' ? service({ ...ctx, unitDir: UNIT_DIR }) : trialRun(ctx),
   ];
@@ -34,13 +38,7 @@ function enrolmentPlan(ctx: InstallContext): Step[] {
   ];
 }
 
-/** Steps that `--force-reinstall` takes back first: the identity, and the service that uses it. Logs and configuration stay. */
-export const REPLACED_BY_FORCE: ReadonlySet<string> = new Set([
-  'ca-certificate',
-  'vm-id',
-  'api-key',
-  'key-and-csr',
-  'registration',
-  'signed-certificate',
-  'service',
-]);
+function replacementPlan(ctx: InstallContext): Step[] {
+  const beside = { ...ctx, layout: replacementLayout(ctx.layout, 'made') };
+  return [...enrolmentPlan(beside), switchIdentity(ctx)];
+}

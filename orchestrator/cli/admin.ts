@@ -1,15 +1,24 @@
 import type { Command } from 'commander';
-import { type CliDeps, DEFAULT_DATA } from './deps.ts';
+import { type CliDeps, type DataFlags, DEFAULT_DATA, logLevelOption, printCredentials } from './deps.ts';
 
 /** `vm-orchestrator admin …`: for whoever holds the machine. */
 export function register(program: Command, deps: CliDeps): void {
-  const admin = program.command('admin').description('Manage the admin on this machine');
+  const admin = program.command('admin').description('manage the admin on this machine');
   admin
     .command('reset')
-    .description('Make a new password and API token for the admin; the old ones end, and it is recorded')
+    .description('make a new password and API token for the admin; the old ones end, and it is recorded')
     .option('--data <dir>', 'the data of serve', DEFAULT_DATA)
-    .action(async (options: { data: string }) => {
-      const credentials = await deps.server.adminReset(options);
-      deps.stdout.write(`${JSON.stringify(credentials)}\n`);
-    });
+    .addOption(logLevelOption('warn'))
+    .addHelpText(
+      'after',
+      `
+Environment:
+  VM_ORCHESTRATOR_ADMIN_PASSWORD[_FILE]  the new password, instead of a random one
+  VM_ORCHESTRATOR_API_TOKEN[_FILE]       the new API token, instead of a random one
+
+A value that is in force already is not used: new means new. What was taken from the
+environment is said on stderr. Each start of serve sets what its own environment
+holds: remove the old values there as well.`,
+    )
+    .action(async (flags: DataFlags) => printCredentials(deps, await deps.server.adminReset(flags)));
 }

@@ -1,14 +1,21 @@
 import type { Command } from 'commander';
-import { type CliDeps, DEFAULT_DATA } from './deps.ts';
+import { type CliDeps, type DataFlags, DEFAULT_DATA, logLevelOption, printCredentials } from './deps.ts';
 
 /** `vm-orchestrator bootstrap`: the first credentials, once. */
 export function register(program: Command, deps: CliDeps): void {
   program
     .command('bootstrap')
-    .description('Print the first credentials as JSON, once; before or while serve runs')
+    .description('print the first credentials as JSON, once; before or while serve runs')
     .option('--data <dir>', 'the data of serve', DEFAULT_DATA)
-    .action(async (options: { data: string }) => {
-      const credentials = await deps.server.bootstrap(options);
-      deps.stdout.write(`${JSON.stringify(credentials)}\n`);
-    });
+    .addOption(logLevelOption('warn'))
+    .addHelpText(
+      'after',
+      `
+Environment:
+  VM_ORCHESTRATOR_ADMIN_PASSWORD[_FILE]  the password, instead of a random one
+  VM_ORCHESTRATOR_API_TOKEN[_FILE]       the API token, instead of a random one
+
+What was taken from the environment is said on stderr.`,
+    )
+    .action(async (flags: DataFlags) => printCredentials(deps, await deps.server.bootstrap(flags)));
 }

@@ -1,9 +1,18 @@
+import { Option } from 'commander';
 import type { Clock } from '../../base/clock.ts';
 import type { Shutdown } from '../../base/shutdown.ts';
 import type { Bootstrap } from '../../protocol/rest-fleet.ts';
 
 export type Output = Pick<NodeJS.WriteStream, 'write'> & { isTTY?: boolean };
 type EnvironmentVariables = Readonly<Record<string, string | undefined>>;
+
+type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** Flags of what works on the data without serving it. */
+export interface DataFlags {
+  data: string;
+  logLevel: LogLevel;
+}
 
 /** What the command line hands to the server; the names are those of the flags. */
 export interface ServeFlags {
@@ -17,15 +26,21 @@ export interface ServeFlags {
   trustDomain?: string;
   agentListen?: string;
   proxyProtocolFrom?: string;
-  logLevel: 'debug' | 'info' | 'warn' | 'error';
+  logLevel: LogLevel;
+}
+
+/** Credentials, and sentences about where they came from. */
+export interface AdminAnswer {
+  credentials: Bootstrap;
+  notes: readonly string[];
 }
 
 /** What needs the store and the CA on this machine; the other subcommands speak REST. */
 export interface ServerActions {
   /** Resolves when the server has stopped, with the exit code. */
   serve(flags: ServeFlags): Promise<number>;
-  bootstrap(options: { data: string }): Promise<Bootstrap>;
-  adminReset(options: { data: string }): Promise<Bootstrap>;
+  bootstrap(flags: DataFlags): Promise<AdminAnswer>;
+  adminReset(flags: DataFlags): Promise<AdminAnswer>;
 }
 
 /** Everything that a subcommand may touch of the process that it runs in. */
@@ -35,6 +50,8 @@ export interface CliDeps {
   stdout: Output;
   stderr: Output;
   clock: Clock;
+  /** Asks whoever sits at the terminal; absent when nobody does. */
+  confirm?: (question: string) => Promise<boolean>;
   /** Takes over SIGINT and SIGTERM from the call on; the first asks to stop, the second insists. */
   shutdown(): Shutdown;
   /** The exit code, when it is not 0 although nothing failed here. */
@@ -44,3 +61,14 @@ export interface CliDeps {
 
 /** Where `serve` keeps its data when nothing else is said. */
 export const DEFAULT_DATA = './vm-orchestrator-data';
+
+export const logLevelOption = (level: LogLevel): Option =>
+  new Option('--log-level <level>', 'least level of the log on stderr')
+    .choices(['debug', 'info', 'warn', 'error'])
+    .default(level);
+
+/** Credentials go to stdout, for programs; what a person should know about them to stderr. */
+export function printCredentials(deps: CliDeps, { credentials, notes }: AdminAnswer): void {
+  for (const note of notes) deps.stderr.write(`vm-orchestrator: ${note}\n`);
+  deps.stdout.write(`${JSON.stringify(credentials)}\n`);
+}

@@ -1,11 +1,11 @@
 import { type Command, Option } from 'commander';
-import { type CliDeps, DEFAULT_DATA, type ServeFlags } from './deps.ts';
+import { type CliDeps, DEFAULT_DATA, logLevelOption, type ServeFlags } from './deps.ts';
 
 /** `vm-orchestrator serve`: the server itself. */
 export function register(program: Command, deps: CliDeps): void {
   program
     .command('serve')
-    .description('Start the orchestrator; prints one JSON line when it listens')
+    .description('start the orchestrator; prints one JSON line when it listens')
     .option('--data <dir>', 'where the store and the keys are', DEFAULT_DATA)
     .option('--listen <host:port>', 'address to listen on', '0.0.0.0:8443')
     .option('--public-url <url>', 'https://HOST[:PORT] under which machines and people reach it')
@@ -20,11 +20,7 @@ export function register(program: Command, deps: CliDeps): void {
     // Known by name, so that they are refused by name.
     .addOption(new Option('--agent-listen <host:port>').hideHelp())
     .addOption(new Option('--proxy-protocol-from <cidr>').hideHelp())
-    .addOption(
-      new Option('--log-level <level>', 'least level of the log on stderr')
-        .choices(['debug', 'info', 'warn', 'error'])
-        .default('info'),
-    )
+    .addOption(logLevelOption('info'))
     .addHelpText(
       'after',
       `
@@ -32,7 +28,10 @@ Environment:
   VM_ORCHESTRATOR_ADMIN_PASSWORD[_FILE]  password of the user admin
   VM_ORCHESTRATOR_API_TOKEN[_FILE]       API token of the admin, vmo_…
 
-Ctrl-C or SIGTERM stops it when running requests have ended; a second one at once.`,
+Ctrl-C or SIGTERM stops it when running requests have ended; a second one at once.
+
+Exit codes: 0 stopped; 1 could not start (the folder, the address, or another one
+serves this folder), or failed while running; 2 wrong options.`,
     )
     .action(async (flags: ServeFlags) => deps.exitWith(await deps.server.serve(flags)));
 }

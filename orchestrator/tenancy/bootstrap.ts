@@ -22,6 +22,15 @@ export interface AdminCredentials {
   api_token: string;
 }
 
+/** Where each credential came from; `replaced` was given, but is in force already. */
+type Origin = 'made' | 'given' | 'replaced';
+export interface MadeCredentials {
+  credentials: AdminCredentials;
+  origin: { password: Origin; apiToken: Origin };
+}
+
+const originOf = (given: string | undefined): Origin => (given === undefined ? 'made' : 'given');
+
 interface AdminState {
   userId: string;
   organizationId: string;
@@ -160,7 +169,7 @@ export async function bootstrapAdmin(options: {
   store: Store;
   clock: Clock;
   given: GivenCredentials;
-}): Promise<AdminCredentials> {
+}): Promise<MadeCredentials> {
   const { store, clock, given } = options;
   const password = given.password ?? randomText(24);
   const apiToken = given.apiToken ?? newApiToken();
@@ -187,24 +196,46 @@ export async function bootstrapAdmin(options: {
       .values({ key: 'bootstrapped', value: String(clock.now()) })
       .execute();
     await audit(tx, admin, 'admin.bootstrap', clock, ['password', 'api_token']);
-    return { admin_user: ADMIN_USER, admin_password: password, api_token: apiToken };
+    return {
+      credentials: { admin_user: ADMIN_USER, admin_password: password, api_token: apiToken },
+      origin: { password: originOf(given.password), apiToken: originOf(given.apiToken) },
+    };
   });
 }
 
-/** New credentials for the admin, for whoever holds the machine; the old ones end. */
+/**
+ * New credentials for the admin, for whoever holds the machine; the old ones end. Never one that is in force, the
+ * admin's or another's: who resets wants to be rid of it, and the variable may be that of the same leaked token.
+ */
 export async function resetAdmin(options: {
   store: Store;
   clock: Clock;
   given: GivenCredentials;
-}): Promise<AdminCredentials> {
+}): Promise<MadeCredentials> {
   const { store, clock, given } = options;
-  const password = given.password ?? randomText(24);
-  const apiToken = given.apiToken ?? newApiToken();
+  const before = await readAdmin(store.db);
+  const stalePassword =
+    given.password !== undefined && (await verifyPassword(given.password, before.passwordHash));
+  const staleToken =
+    given.apiToken !== undefined &&
+    (await store.db
+      .selectFrom('api_tokens')
+      .select('id')
+      .where('token_hash', '=', hashToken(given.apiToken))
+      .executeTakeFirst()) !== undefined;
+  const password = (stalePassword ? undefined : given.password) ?? randomText(24);
+  const apiToken = (staleToken ? undefined : given.apiToken) ?? newApiToken();
   const passwordHash = await hashPassword(password);
   await store.transaction(async (tx) => {
     const admin = await readAdmin(tx);
     await setPassword(tx, admin, passwordHash);
     await setToken(tx, admin, apiToken, clock);
+    if (staleToken) {
+      await tx
+        .deleteFrom('api_tokens')
+        .where('token_hash', '=', hashToken(given.apiToken ?? ''))
+        .execute();
+    }
     if (!admin.shown) {
       await tx
         .insertInto('settings')
@@ -213,5 +244,11 @@ export async function resetAdmin(options: {
     }
     await audit(tx, admin, 'admin.reset', clock, ['password', 'api_token']);
   });
-  return { admin_user: ADMIN_USER, admin_password: password, api_token: apiToken };
+  return {
+    credentials: { admin_user: ADMIN_USER, admin_password: password, api_token: apiToken },
+    origin: {
+      password: stalePassword ? 'replaced' : originOf(given.password),
+      apiToken: staleToken ? 'replaced' : originOf(given.apiToken),
+    },
+  };
 }

@@ -103,6 +103,8 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     jobs: { rank: 4 },
     registration: { rank: 4 },
     data: { rank: 4 },
+    'data-folder': { rank: 4.3 },
+    'start-failure': { rank: 4.6 },
     hub: { rank: 5 },
     ca: { rank: 5 },
     tenancy: { rank: 5 },

@@ -27,14 +27,16 @@ afterAll(async () => {
 
 interface Attempt {
   token: string;
+  more?: readonly string[];
   url?: string;
   ca?: string;
   user?: string;
 }
 
 /** The saved script, with the token on stdin. */
-async function setup({ token, url = orchestrator.url, ca = '/root/ca.pem', user = 'root' }: Attempt) {
-  const words = ['sh', '/root/setup.sh', '--token-stdin', '--server-url', url, '--ca-file', ca];
+async function setup(attempt: Attempt) {
+  const { token, url = orchestrator.url, ca = '/root/ca.pem', user = 'root', more = [] } = attempt;
+  const words = ['sh', '/root/setup.sh', '--token-stdin', '--server-url', url, '--ca-file', ca, ...more];
   const { code, out, err } = await machine.run(words, { input: `${token}\n`, timeoutMs: 120_000, user });
   return { code, text: out + err };
 }
@@ -167,5 +169,38 @@ describe('[enroll-5] the installer refuses, and says what to do', () => {
     expect(code).not.toBe(0);
     expect(out + err).toMatch(/already used/);
     expect(out + err).toMatch(/token create/);
+  });
+
+  it('a used token for --force-reinstall, while the agent runs on as it was', async () => {
+    const { token } = await orchestrator.createToken();
+    await using spent = await bootMachine({ hostname: 'db-3' });
+    await spent.writeFile('/root/ca.pem', orchestrator.caPem);
+    await spent.writeFile('/root/setup.sh', await machine.readFile('/root/setup.sh'));
+    const words = ['sh', '/root/setup.sh', '--token-stdin', '--server-url', orchestrator.url];
+    await spent.runOk([...words, '--ca-file', '/root/ca.pem'], { input: `${token}\n`, timeoutMs: 120_000 });
+
+    const state =
+      'systemctl show -p MainPID -p ActiveState vm-agent; cd /opt/vm-agent; find security trust -printf "%p %m %u %g %T@\\n" | sort';
+    const before = await machine.runOk(state);
+    expect(before.out).toContain('ActiveState=active');
+    const { code, text } = await setup({ token, more: ['--force-reinstall'] });
+    expect(code).toBe(15);
+    expect(text).toMatch(/already used/);
+    expect((await machine.runOk(state)).out).toBe(before.out);
+    const own = (await orchestrator.agents()).find(({ hostname }) => hostname === 'db-1');
+    expect(own?.online).toBe(true);
+  });
+
+  it('and gives a running agent a new identity with --force-reinstall and a good token', async () => {
+    const vmId = async () => (await machine.readFile('/opt/vm-agent/security/vm_id')).toString().trim();
+    const old = await vmId();
+    const { token } = await orchestrator.createToken();
+    const { code, text } = await setup({ token, more: ['--force-reinstall'] });
+    expect({ code, text: code === 0 ? '' : text }).toEqual({ code: 0, text: '' });
+    const next = await vmId();
+    expect(next).not.toBe(old);
+    expect((await orchestrator.agents()).find(({ vm_id }) => vm_id === next)?.online).toBe(true);
+    expect(await machine.stat('/opt/vm-agent/security')).toMatchObject({ mode: '0700', owner: 'vm-agent' });
+    expect((await machine.runOk('ls /opt/vm-agent')).out).not.toContain('identity');
   });
 });

@@ -3,6 +3,8 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readCredentials } from '../../../agent/identity/credentials.ts';
+import { diskLayout } from '../../../protocol/disk-layout.ts';
 import { createTempHome } from '../../fakes/temp-home.ts';
 import { createToken } from '../support/enroll.ts';
 import { agentsOf, CLI, ended, runProgram, setupWords, startProgram } from '../support/installer.ts';
@@ -24,6 +26,17 @@ async function snapshot(folder: string): Promise<string[]> {
     return `${name} ${mode.toString(8)} ${mtimeMs} ${size}`;
   });
   return Promise.all(lines);
+}
+
+/** The installed agent, connected. */
+async function startAgent(home: string) {
+  const child = startProgram([join(home, 'current/bin/vm-agent'), 'server', '--home', home]);
+  const stopped = ended(child);
+  if (child.stdout === null) throw new Error('no stdout');
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (/websocket: connected|"websocket","ok":true/.test(line)) break;
+  }
+  return { child, stopped };
 }
 
 const words = (home: string, more: string[] = []) => setupWords({ url: orchestrator.url, home, more });
@@ -123,6 +136,72 @@ describe('the installer in user mode', () => {
     expect(await readFile(home.join('log/kept.log'), 'utf8')).toBe('kept');
   });
 
+  it('keeps a healthy agent and its identity when --force-reinstall is given a token that is used', async () => {
+    await using home = await createTempHome();
+    const { token } = await createToken(orchestrator);
+    expect((await runProgram(words(home.path), { input: token })).code).toBe(0);
+    const agent = await startAgent(home.path);
+    const before = [...(await snapshot(home.join('security'))), ...(await snapshot(home.join('trust')))];
+    const again = await runProgram(words(home.path, ['--force-reinstall']), { input: token });
+    expect(again).toMatchObject({ code: 15, err: expect.stringMatching(/already used/) });
+    expect([...(await snapshot(home.join('security'))), ...(await snapshot(home.join('trust')))]).toEqual(
+      before,
+    );
+    const status = await runProgram([process.execPath, CLI, 'status', '--json', '--home', home.path]);
+    expect(JSON.parse(status.out)).toMatchObject({
+      running: true,
+      health: { status: 'healthy', websocket_connected: true },
+      info: { runtime: { pid: agent.child.pid } },
+    });
+
+    // A token that is good then takes the agent from under the old identity.
+    const next = await runProgram(words(home.path, ['--force-reinstall']), {
+      input: (await createToken(orchestrator)).token,
+    });
+    expect(next).toMatchObject({ code: 0, err: '' });
+    expect(next.out).toContain(`The agent that ran here (pid ${agent.child.pid}) was stopped`);
+    expect((await agent.stopped).code).toBe(0);
+    expect(await readdir(home.path)).not.toContain('identity.new');
+    expect(await readdir(home.path)).not.toContain('identity.granted');
+  });
+
+  it('goes on after a kill -9 at each step of a forced reinstallation, with one more agent', async () => {
+    await using home = await createTempHome();
+    const first = await createToken(orchestrator);
+    expect((await runProgram(words(home.path), { input: first.token })).code).toBe(0);
+    const { token } = await createToken(orchestrator);
+    const agents = (await agentsOf(orchestrator)).length;
+    const old = await readFile(home.join('security/agent_id'), 'utf8');
+    const steps = [
+      'Runtime',
+      'CA certificate',
+      'VM id',
+      'API key',
+      'Key and certificate request',
+      'Registration',
+      'Signed certificate',
+      'Change to the new identity',
+      'Configuration, user and permissions',
+      'Verification',
+    ];
+    for (const step of steps) {
+      const child = startProgram(words(home.path, ['--force-reinstall']), { input: `${token}\n` });
+      const exit = ended(child);
+      if (child.stdout === null) throw new Error('no stdout');
+      for await (const line of createInterface({ input: child.stdout })) {
+        if (line.endsWith(`] ${step} ...`)) child.kill('SIGKILL');
+      }
+      expect((await exit).code, step).toBeNull();
+      // Whole, whichever it is: what the daemon reads fits together.
+      const { agentId } = await readCredentials(diskLayout(home.path));
+      if (steps.indexOf(step) <= steps.indexOf('Signed certificate')) expect(agentId).toBe(old.trim());
+    }
+    const last = await runProgram(words(home.path, ['--force-reinstall']), { input: `${token}\n` });
+    expect(last).toMatchObject({ code: 0, err: '' });
+    expect(await agentsOf(orchestrator)).toHaveLength(agents + 1);
+    expect(await readFile(home.join('security/agent_id'), 'utf8')).not.toBe(old);
+  });
+
   it('says in a dry run what it would do, and makes no file', async () => {
     await using home = await createTempHome();
     const { token } = await createToken(orchestrator);
@@ -139,12 +218,7 @@ describe('the installer in user mode', () => {
     expect((await runProgram(words(home.path), { input: token })).code).toBe(0);
     const cli = (...more: string[]) => runProgram([process.execPath, CLI, ...more, '--home', home.path]);
     expect(await cli('status')).toMatchObject({ code: 3, out: expect.stringMatching(/^not running/) });
-    const child = startProgram([home.join('current/bin/vm-agent'), 'server']);
-    const stopped = ended(child);
-    if (child.stdout === null) throw new Error('no stdout');
-    for await (const line of createInterface({ input: child.stdout })) {
-      if (/websocket: connected|"websocket","ok":true/.test(line)) break;
-    }
+    const { child, stopped } = await startAgent(home.path);
     const status = await cli('status', '--json');
     expect(status.code).toBe(0);
     expect(JSON.parse(status.out)).toMatchObject({ running: true, health: { status: 'healthy' } });
