@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { request as httpsRequest } from 'node:https';
+import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -10,6 +11,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AGENT_SNI } from '../../protocol/version.ts';
 import { createToken, enroll } from './support/enroll.ts';
+import { enrollAgent, ORG, submitJob } from './support/fleet.ts';
 import { type OrchestratorProcess, runOrchestratorCli, startOrchestrator } from './support/orchestrator.ts';
 
 const run = promisify(execFile);
@@ -306,6 +308,29 @@ describe('the command line', () => {
     const { credentials } = first;
     const third = await startOrchestrator({ dataDir: data, credentials });
     expect(await third.stop()).toBe(0);
+  });
+
+  it('stops in order, whoever is connected', async () => {
+    const server = await startOrchestrator({ dataDir: join(scratch, 'busy') });
+    const agent = (await enrollAgent(server)).fake(server);
+    await agent.connect();
+    const job = await submitJob(server);
+    const { hostname, port } = new URL(server.url);
+    const halfOpen = connectTcp({ host: hostname, port: Number(port) });
+    const stream = httpsRequest(new URL(`${ORG}/jobs/${job.id}/events`, server.url), {
+      ca: server.ca,
+      servername: AGENT_SNI,
+      agent: false,
+      headers: { authorization: `Bearer ${server.credentials.api_token}` },
+    });
+    stream.end();
+    const [events] = await once(stream, 'response');
+    const followed = text(events);
+    halfOpen.on('error', () => undefined).resume();
+    const beside = runOrchestratorCli(['bootstrap', '--data', server.dataDir]);
+    expect(await server.stop()).toBe(0);
+    expect(await followed).toContain('event: state');
+    expect((await beside).stderr).toContain('already printed');
   });
 
   it.each([
