@@ -10,7 +10,8 @@ import { AppError } from '../protocol/errors.ts';
 import { checkClock } from '../provision/clock-check.ts';
 import { explainConnection } from '../provision/http-failure.ts';
 import { ask } from '../provision/https-client.ts';
-import { createOrchestrator } from '../provision/orchestrator.ts';
+import { createOrchestrator, problemOf } from '../provision/orchestrator.ts';
+import { revokedError } from '../provision/revoked.ts';
 
 export interface CheckLine {
   name: string;
@@ -28,6 +29,7 @@ export interface ConnectionOptions {
 }
 
 const TIMEOUT_MS = 10_000;
+const MAX_PROBLEM_BYTES = 64 * 1024;
 
 /** The way to the orchestrator, part by part, until a part fails that the rest needs. Sends no token and no key. */
 export async function* checkConnection(options: ConnectionOptions): AsyncGenerator<CheckLine> {
@@ -38,7 +40,8 @@ export async function* checkConnection(options: ConnectionOptions): AsyncGenerat
     try {
       return { name, result: 'ok', detail: await work() };
     } catch (cause) {
-      const error = explainConnection(cause, server, clock.now());
+      const found = explainConnection(cause, server, clock.now());
+      const error = found.code === 'certificate_revoked' ? revokedError(found, 'This agent', false) : found;
       return {
         name,
         result: 'fail',
@@ -180,8 +183,15 @@ function upgrade(own: Credentials, clock: Clock): Promise<void> {
       socket.close(1000);
     });
     socket.once('unexpected-response', (_request, response) => {
-      reject(new Error(`it was refused with status ${response.statusCode}`));
-      socket.terminate();
+      let text = '';
+      response.setEncoding('utf8').on('data', (piece: string) => {
+        text += piece;
+        if (text.length > MAX_PROBLEM_BYTES) response.destroy();
+      });
+      response.once('close', () => {
+        reject(problemOf({ status: response.statusCode ?? 0, body: Buffer.from(text) }));
+        socket.terminate();
+      });
     });
     socket.on('error', reject);
     socket.once('close', () => timer.cancel());

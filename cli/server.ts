@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { parsePort } from '../provision/command.ts';
-import { type CliContext, withHome } from './context.ts';
+import { type CliContext, layoutFor, withHome } from './context.ts';
 
 interface Flags {
   home?: string;
@@ -50,6 +50,9 @@ async function server(flags: Flags, ctx: CliContext): Promise<number> {
     if (code !== 0) return code;
     // Commands of the agent must not find the token in their environment.
     delete env['PROVISIONING_TOKEN'];
+  } else {
+    const { refuseStart } = await import('./refuse-start.ts');
+    await refuseStart(layoutFor(home, ctx), ctx.process.getuid?.() ?? -1);
   }
   const { runDaemon } = await import('../agent/main.ts');
   const local = {

@@ -1,9 +1,11 @@
+import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { AppError, type ErrorCode } from '../protocol/errors.ts';
 import { register as registerAdmin } from './cli/admin.ts';
 import { register as registerAgents } from './cli/agents.ts';
+import { register as registerAudit } from './cli/audit.ts';
 import { register as registerBootstrap } from './cli/bootstrap.ts';
-import { EXIT } from './cli/client.ts';
+import { EXIT, printError } from './cli/client.ts';
 import type { CliDeps } from './cli/deps.ts';
 import { register as registerJobs } from './cli/jobs.ts';
 import { register as registerOrg } from './cli/org.ts';
@@ -21,20 +23,22 @@ const SUBCOMMANDS = [
   registerAgents,
   registerRun,
   registerJobs,
+  registerAudit,
   registerOrg,
 ];
 
 /** An option or a variable says what cannot be: the same call never works. */
 const WRONG_CALL: ReadonlySet<ErrorCode> = new Set(['config_invalid', 'url_scheme', 'unsupported']);
 
-function build(deps: CliDeps): Command {
+function build(deps: CliDeps, json: boolean): Command {
   const program = new Command('vm-orchestrator')
-    .description('Control plane of vm-agent: serves agents and people, and speaks to a running one.')
+    .description('control plane of vm-agent: serves agents and people, and speaks to a running one')
     .version(deps.version, '--version', 'print the version')
     .showHelpAfterError('(add --help for what is allowed)')
     .configureOutput({
       writeOut: (text) => void deps.stdout.write(text),
-      writeErr: (text) => void deps.stderr.write(text),
+      // For machines the problem below says it.
+      writeErr: (text) => void (json || deps.stderr.write(text)),
       getOutHasColors: () => deps.stdout.isTTY === true && !deps.env['NO_COLOR'],
       getErrHasColors: () => deps.stderr.isTTY === true && !deps.env['NO_COLOR'],
     })
@@ -43,15 +47,29 @@ function build(deps: CliDeps): Command {
   return program;
 }
 
+function wrongCall(cause: CommanderError): AppError {
+  const missing = cause.code === 'commander.help';
+  return new AppError('bad_request', {
+    detail: missing ? 'A subcommand is missing.' : cause.message.replace(/^error: /, ''),
+    hint: 'Add --help, without --json, for what is allowed.',
+    cause,
+  });
+}
+
 /** Runs the command line; returns the exit code: 0, 1 for a failure, 2 for a wrong call, or what the subcommand says. */
 export async function runCli(argv: readonly string[], deps: CliDeps): Promise<number> {
   let code = 0;
-  const program = build({
-    ...deps,
-    exitWith: (wanted) => {
-      code = wanted;
+  const end = argv.indexOf('--');
+  const json = argv.slice(0, end === -1 ? undefined : end).includes('--json');
+  const program = build(
+    {
+      ...deps,
+      exitWith: (wanted) => {
+        code = wanted;
+      },
     },
-  });
+    json,
+  );
   let logLevel: unknown;
   program.hook('preAction', (_, subcommand) => {
     logLevel = subcommand.opts()['logLevel'];
@@ -62,7 +80,11 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
   } catch (cause) {
     if (cause instanceof OutputClosed) return EXIT.outputClosed;
     // Help and version end by an "error" of code 0; what was wrong with a call has been printed.
-    if (cause instanceof CommanderError) return cause.exitCode === 0 ? 0 : 2;
+    if (cause instanceof CommanderError) {
+      if (cause.exitCode === 0) return 0;
+      if (json) printError(deps, wrongCall(cause), true);
+      return 2;
+    }
     if (!(cause instanceof AppError)) {
       // The subcommands that have no log of their own show the stack.
       if (logLevel === undefined || logLevel === 'debug') throw cause;
@@ -72,9 +94,8 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
       );
       return 1;
     }
-    deps.stderr.write(
-      `vm-orchestrator: ${cause.message}\n${cause.hint === undefined ? '' : `  ${cause.hint}\n`}`,
-    );
+    printError(deps, cause, json);
+    if (logLevel === 'debug') deps.stderr.write(`${inspect(cause)}\n`);
     return WRONG_CALL.has(cause.code) ? 2 : 1;
   }
 }

@@ -149,7 +149,11 @@ export const commandResultSchema = z.object({
   signal: z.string().optional(),
   started_at: z.iso.datetime().optional(),
   ended_at: z.iso.datetime(),
-  duration_ms: z.number().nonnegative().optional(),
+  duration_ms: z
+    .number()
+    .nonnegative()
+    .optional()
+    .describe('From start to end of the command by a clock that nobody sets, in tenths of a millisecond'),
   stdout: outputSummarySchema.optional(),
   stderr: outputSummarySchema.optional(),
   /** Set when it was refused, could not start or could not be done. */

@@ -28,6 +28,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   not_enrolled: 26,
   config_invalid: 27,
   artifact_not_available: 28,
+  certificate_revoked: 29,
   step_failed: 30,
 };
 

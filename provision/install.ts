@@ -17,6 +17,7 @@ import { createOrchestrator } from './orchestrator.ts';
 import { installationPlan } from './plan.ts';
 import { preflight } from './preflight.ts';
 import { readEnrolment } from './records.ts';
+import { refuseRevoked } from './revoked.ts';
 import { parseServerUrl } from './server-url.ts';
 import { downloadedSource, localSource } from './source.ts';
 import { type Reporter, runSteps, type Step } from './step.ts';
@@ -91,6 +92,7 @@ async function planFor(ctx: InstallContext, options: InstallOptions): Promise<St
   if (await isSwitchUnderWay(layout)) return [switchIdentity(ctx), ...installationPlan(ctx, false)];
   const isOfToken = (begun: EnrolmentFile | undefined) =>
     begun !== undefined && !begun.complete && begun.token_id === token?.id;
+  if (!options.forceReinstall) await refuseRevoked(ctx);
   // One that was interrupted after the old identity had gone is continued, not begun again.
   if (!options.forceReinstall || isOfToken(await readEnrolment(layout))) return installationPlan(ctx, false);
   if (!options.dryRun && !isOfToken(await readEnrolment(replacementLayout(layout, 'made'))))

@@ -42,7 +42,7 @@ export const endResult = (options: {
   ...options.outcome,
   started_at: isoTime(options.startedAtMs),
   ended_at: isoTime(options.nowMs),
-  duration_ms: Math.max(0, options.durationMs),
+  duration_ms: Math.round(Math.max(0, options.durationMs) * 10) / 10,
   ...summaries(options.spool),
 });
 

@@ -207,7 +207,7 @@ export class CommandRunner {
       throw cause;
     }
     // After the caller has returned, so that `running` carries the acknowledgement of the command with it.
-    if (starts) queueMicrotask(() => this.#run(payload, call, nowMs));
+    if (starts) queueMicrotask(() => this.#run(payload, call));
     else port.state(id, 'accepted', isoTime(nowMs));
   }
 
@@ -218,9 +218,11 @@ export class CommandRunner {
     this.#deliver(payload.command_id, result);
   }
 
-  #run(payload: CommandPayload, prepared: PreparedCall, startedAtMs: number): void {
+  #run(payload: CommandPayload, prepared: PreparedCall): void {
     const { clock, log, sender, port, spoolFolder } = this.#options;
     const id = payload.command_id;
+    // Both clocks at one moment, after the journal's write: what is told of a command's time is the command's.
+    const startedAtMs = clock.now();
     const began = clock.monotonic();
     port.state(id, 'running', isoTime(startedAtMs));
     const spool = new OutputSpool({ folder: spoolFolder, commandId: id, limit: payload.limits.output_bytes });
@@ -309,7 +311,7 @@ export class CommandRunner {
     const prepared = prepare(payload, this.#options);
     if (prepared.kind === 'refused') return end(prepared.refusal);
     if (!this.#attempt(() => journal.start(id, bootId, nowMs))) return false;
-    this.#run(payload, prepared.call, nowMs);
+    this.#run(payload, prepared.call);
     return true;
   }
 

@@ -1,52 +1,93 @@
 import type { Command } from 'commander';
-import { type Agent, agentListSchema } from '../../protocol/rest-fleet.ts';
-import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
+import { type Agent, agentListSchema, agentSchema } from '../../protocol/rest-fleet.ts';
+import { agentArgument, selectorArgument } from './arguments.ts';
+import {
+  CLIENT_HELP,
+  type ClientFlags,
+  clientFor,
+  type RestClient,
+  reporting,
+  withClientFlags,
+} from './client.ts';
 import type { CliDeps } from './deps.ts';
-import { printJson, table, write } from './print.ts';
+import { labelsText, printJson, table, timeText, write } from './print.ts';
 
 interface AgentsFlags extends ClientFlags {
   selector: string;
 }
 
-const labelsText = (labels: Agent['labels']): string =>
-  Object.entries(labels)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(',');
-
-async function list(deps: CliDeps, flags: AgentsFlags): Promise<void> {
-  const client = await clientFor(deps, flags);
+/** Every agent that a selector means, page by page. */
+export async function listAgents(client: RestClient, selector: string): Promise<Agent[]> {
   const items: Agent[] = [];
   let cursor: string | undefined;
   do {
-    const query = { selector: flags.selector, cursor };
+    const query = { selector, cursor, limit: 500 };
     const page = await client.call({ path: '/agents', query, answer: agentListSchema });
     items.push(...page.items);
     cursor = page.next_cursor ?? undefined;
   } while (cursor !== undefined);
+  return items;
+}
+
+async function list(deps: CliDeps, flags: AgentsFlags): Promise<void> {
+  const items = await listAgents(await clientFor(deps, flags), flags.selector);
   if (flags.json) return printJson(deps.stdout, { items });
   const rows = items.map((agent) => [
     agent.vm_id,
     agent.state === 'active' ? (agent.online ? 'online' : 'offline') : agent.state,
-    agent.last_heartbeat_at?.slice(0, 19).replace('T', ' ') ?? 'never',
+    agent.last_heartbeat_at === null ? 'never' : timeText(agent.last_heartbeat_at),
     agent.version ?? '-',
     agent.facts?.os_name || '-',
-    labelsText(agent.labels),
+    // As a selector names them: what the machine says of itself stands apart from what was granted.
+    [labelsText(agent.labels), labelsText(agent.reported_labels, 'agent.')]
+      .filter((text) => text !== '')
+      .join(','),
   ]);
   await write(deps.stdout, table(['VM', 'STATE', 'LAST HEARTBEAT', 'VERSION', 'SYSTEM', 'LABELS'], rows));
 }
 
-/** `vm-orchestrator agents`: the fleet. */
+async function revoke(deps: CliDeps, id: string, flags: ClientFlags & { yes?: true }): Promise<void> {
+  const client = await clientFor(deps, flags);
+  const path = `/agents/${encodeURIComponent(id)}`;
+  const { agent_id, vm_id, state } = await client.call({ path, answer: agentSchema });
+  const already = state === 'revoked';
+  if (!already && !flags.yes && deps.confirm !== undefined) {
+    const question = `Revoke ${vm_id} (${agent_id})? Its certificates, its connection and its open commands end.`;
+    if (!(await deps.confirm(question))) {
+      deps.stderr.write('Nothing was revoked.\n');
+      return deps.exitWith(1);
+    }
+  }
+  if (!already) await client.call({ method: 'DELETE', path: `/agents/${agent_id}`, answer: undefined });
+  if (flags.json) return printJson(deps.stdout, { agent_id, vm_id, revoked: true, already });
+  await write(deps.stdout, `${vm_id} ${already ? 'was revoked already' : 'is revoked'}\n`);
+}
+
+/** `vm-orchestrator agents …`: the fleet. */
 export function register(program: Command, deps: CliDeps): void {
+  const agents = program.command('agents').description('list and revoke agents');
   withClientFlags(
-    program
-      .command('agents')
-      .description('List the agents')
+    agents
+      .command('list', { isDefault: true })
+      .description('list the agents')
       .option(
         '--selector <selector>',
         'which: all, key=value, role!=db, id=<vm_id>; joined by commas',
+        selectorArgument,
         'all',
       ),
   )
     .addHelpText('after', `${CLIENT_HELP}\n\nExample:\n  vm-orchestrator agents --selector env=prod --json`)
-    .action((flags: AgentsFlags) => reporting(deps, () => list(deps, flags)));
+    .action((flags: AgentsFlags) => reporting(deps, flags, () => list(deps, flags)));
+  withClientFlags(
+    agents
+      .command('revoke')
+      .description('end an agent: its certificates, its connection and its open commands')
+      .argument('<agent>', 'its vm_id or agent_id', agentArgument)
+      .option('--yes', 'do not ask'),
+  )
+    .addHelpText('after', CLIENT_HELP)
+    .action((id: string, flags: ClientFlags & { yes?: true }) =>
+      reporting(deps, flags, () => revoke(deps, id, flags)),
+    );
 }

@@ -1,22 +1,86 @@
 import { InvalidArgumentError } from 'commander';
+import { AppError } from '../../protocol/errors.ts';
+import { agentIdSchema, commandIdSchema, jobIdSchema, vmIdSchema } from '../../protocol/ids.ts';
 import { parseDuration, parseLabel } from '../../protocol/provisioning-token.ts';
+import { parseSelector } from '../../protocol/selector.ts';
 
-/** `90`, `5m`, `24h` → seconds. */
-export function durationArgument(text: string): number {
-  const seconds = parseDuration(text);
-  if (seconds === undefined || seconds <= 0)
-    throw new InvalidArgumentError('Write seconds, or a number with s, m, h or d: 90, 5m, 24h.');
-  return seconds;
-}
+// What the orchestrator would refuse is refused here first, in the words of the options.
 
-export function labelArgument(text: string, before: Record<string, string>): Record<string, string> {
+/** `90`, `5m`, `24h` → seconds; the limits are written as people write them. */
+export const durationArgument =
+  (option: string, limits: { least?: string; most: string }) =>
+  (text: string): number => {
+    const seconds = parseDuration(text);
+    if (seconds === undefined || seconds <= 0)
+      throw new InvalidArgumentError('Write seconds, or a number with s, m, h or d: 90, 5m, 24h.');
+    if (limits.least !== undefined && seconds < (parseDuration(limits.least) ?? 0))
+      throw new InvalidArgumentError(`${option} is at least ${limits.least}.`);
+    if (seconds > (parseDuration(limits.most) ?? 0))
+      throw new InvalidArgumentError(`${option} is at most ${limits.most}.`);
+    return seconds;
+  };
+
+export function labelArgument(text: string, before: Record<string, string> = {}): Record<string, string> {
   const label = parseLabel(text);
-  if (label === undefined) throw new InvalidArgumentError('Write key=value.');
-  return { ...before, [label[0]]: label[1] };
+  if (label === undefined)
+    throw new InvalidArgumentError(
+      'Write key=value: the key of a–z 0–9 . _ / -, the value of A–Z a–z 0–9 . _ -, each at most 63 long.',
+    );
+  const [key, value] = label;
+  if (Object.hasOwn(before, key)) throw new InvalidArgumentError(`The label ${key} is given twice.`);
+  return { ...before, [key]: value };
 }
 
-export function countArgument(text: string): number {
-  const count = Number(text);
-  if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError('Write a number from 1 on.');
-  return count;
+export const countArgument =
+  (option: string, most: number) =>
+  (text: string): number => {
+    const count = Number(text);
+    if (!Number.isSafeInteger(count) || count < 1)
+      throw new InvalidArgumentError('Write a number from 1 on.');
+    if (count > most) throw new InvalidArgumentError(`${option} is at most ${most}.`);
+    return count;
+  };
+
+const DESCRIPTION_LENGTH = 256;
+
+export function descriptionArgument(text: string): string {
+  if (text.length > DESCRIPTION_LENGTH)
+    throw new InvalidArgumentError(`--description is at most ${DESCRIPTION_LENGTH} characters long.`);
+  return text;
 }
+
+export function selectorArgument(text: string): string {
+  try {
+    parseSelector(text);
+  } catch (cause) {
+    if (!(cause instanceof AppError)) throw cause;
+    throw new InvalidArgumentError(`${cause.message} ${cause.hint ?? ''}`);
+  }
+  return text;
+}
+
+const identifier =
+  (fits: (text: string) => boolean, otherwise: string) =>
+  (text: string): string => {
+    if (fits(text)) return text;
+    throw new InvalidArgumentError(otherwise);
+  };
+const isJob = (text: string) => jobIdSchema.safeParse(text).success;
+const isCommand = (text: string) => commandIdSchema.safeParse(text).success;
+
+export const jobArgument = identifier(
+  isJob,
+  'A job’s id is job- and 26 characters; vm-orchestrator jobs lists them.',
+);
+export const commandArgument = identifier(
+  (text) => isJob(text) || isCommand(text),
+  'Write the id of a job (job-…; vm-orchestrator jobs lists them) or of a command (cmd-…; jobs show JOB lists them).',
+);
+export const agentArgument = identifier(
+  (text) => vmIdSchema.safeParse(text).success || agentIdSchema.safeParse(text).success,
+  'Write a vm_id (vm-…) or an agent_id (agt-…); vm-orchestrator agents lists them.',
+);
+export const tokenArgument = identifier(
+  (text) => /^[a-z0-9]{12}$/.test(text),
+  'A token’s id has 12 characters of a–z 0–9; vm-orchestrator token list shows them.',
+);

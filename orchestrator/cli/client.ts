@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Command } from 'commander';
 import type { z } from 'zod';
+import { toProblem } from '../../base/http-problem.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { problemToError } from '../../protocol/problem.ts';
 import type { CliDeps } from './deps.ts';
@@ -37,7 +38,7 @@ export function withClientFlags(command: Command): Command {
     )
     .option('--ca-file <file>', "the orchestrator's CA, PEM (VM_ORCHESTRATOR_CA_FILE)")
     .option('--org <name>', 'organization, by name or id', 'default')
-    .option('--json', 'print JSON for machines');
+    .option('--json', 'print JSON for machines; an error is one problem object on stderr');
 }
 
 interface CallOptions<S extends z.ZodType | undefined> {
@@ -206,13 +207,26 @@ const exitCodeOf = (error: AppError): number =>
       ? 2
       : EXIT.refused;
 
-/** Runs a subcommand's work; an error that has a message for people becomes a line and an exit code. */
-export async function reporting(deps: CliDeps, work: () => Promise<void>): Promise<void> {
+/** An error as a line for people, or as one problem object (RFC 9457) for machines. */
+export function printError(deps: CliDeps, error: AppError, json: boolean): void {
+  deps.stderr.write(
+    json
+      ? `${JSON.stringify(toProblem(error))}\n`
+      : `vm-orchestrator: ${error.message}\n${error.hint ? `  ${error.hint}\n` : ''}`,
+  );
+}
+
+/** Runs a subcommand's work; an error that has a message for people is printed and becomes an exit code. */
+export async function reporting(
+  deps: CliDeps,
+  flags: Pick<ClientFlags, 'json'>,
+  work: () => Promise<void>,
+): Promise<void> {
   try {
     await work();
   } catch (cause) {
     if (!(cause instanceof AppError)) throw cause;
-    deps.stderr.write(`vm-orchestrator: ${cause.message}\n${cause.hint ? `  ${cause.hint}\n` : ''}`);
+    printError(deps, cause, flags.json === true);
     deps.exitWith(exitCodeOf(cause));
   }
 }

@@ -9,7 +9,7 @@ import {
   jobListSchema,
   jobWithCommandsSchema,
 } from '../../protocol/rest-jobs.ts';
-import { countArgument } from './arguments.ts';
+import { commandArgument, countArgument, jobArgument } from './arguments.ts';
 import {
   CLIENT_HELP,
   type ClientFlags,
@@ -19,10 +19,12 @@ import {
   withClientFlags,
 } from './client.ts';
 import type { CliDeps } from './deps.ts';
-import { printJson, table, write } from './print.ts';
+import { printJson, table, timeText, write } from './print.ts';
 
 /** Bytes of output in one request. */
 const SLICE = 8 * 1024 * 1024;
+/** The same when each becomes a line of JSON. */
+const JSON_SLICE = 1024 * 1024;
 
 const countsText = (counts: Job['counts']): string =>
   Object.entries(counts)
@@ -38,7 +40,7 @@ async function list(deps: CliDeps, flags: ClientFlags & { limit: number }): Prom
   if (flags.json) return printJson(deps.stdout, page);
   const rows = page.items.map((job) => [
     job.id,
-    job.created_at.slice(0, 19).replace('T', ' '),
+    timeText(job.created_at),
     job.created_by.name,
     job.selector,
     countsText(job.counts),
@@ -88,52 +90,79 @@ async function findCommand(client: RestClient, id: string): Promise<JobCommand> 
   });
 }
 
+/** One slice of a stream as a line for machines: text in JSON holds no bytes. */
+async function printSlice(
+  deps: CliDeps,
+  slice: { command_id: string; stream: Stream; offset: number; size: number },
+  bytes: Buffer,
+): Promise<void> {
+  await printJson(deps.stdout, { ...slice, data: bytes.toString('base64') });
+}
+
 async function output(deps: CliDeps, id: string, flags: ClientFlags & { stream: Stream }): Promise<void> {
   const client = await clientFor(deps, flags);
   const { id: commandId } = await findCommand(client, id);
-  for (let offset = 0, size = 1; offset < size; ) {
+  const { stream } = flags;
+  let offset = 0;
+  let size = 0;
+  do {
     const response = await client.open({
       path: `/commands/${commandId}/output`,
-      query: { stream: flags.stream, offset, limit: SLICE },
+      query: { stream, offset, limit: flags.json ? JSON_SLICE : SLICE },
     });
     size = Number(response.headers['x-output-size'] ?? 0);
+    const chunks: Buffer[] = [];
+    const start = offset;
     for await (const chunk of response) {
       offset += (chunk as Buffer).length;
-      await write(deps.stdout, chunk as Buffer);
+      if (flags.json) chunks.push(chunk as Buffer);
+      else await write(deps.stdout, chunk as Buffer);
     }
-  }
+    if (flags.json)
+      await printSlice(deps, { command_id: commandId, stream, offset: start, size }, Buffer.concat(chunks));
+  } while (offset < size);
 }
 
 /** `vm-orchestrator jobs …`: what was run. */
 export function register(program: Command, deps: CliDeps): void {
-  const jobs = program.command('jobs').description('List, show and cancel jobs, and read their output');
+  const jobs = program.command('jobs').description('list, show and cancel jobs, and read their output');
   withClientFlags(
     jobs
       .command('list', { isDefault: true })
-      .description('List jobs, newest first')
-      .option('--limit <n>', 'how many, at most 500', countArgument, 20),
+      .description('list jobs, newest first')
+      .option('--limit <n>', 'how many, at most 500', countArgument('--limit', 500), 20),
   )
     .addHelpText('after', CLIENT_HELP)
-    .action((flags: ClientFlags & { limit: number }) => reporting(deps, () => list(deps, flags)));
-  withClientFlags(jobs.command('show').description('Show a job and its commands').argument('<job>', 'its id'))
-    .addHelpText('after', CLIENT_HELP)
-    .action((id: string, flags: ClientFlags) => reporting(deps, () => show(deps, id, flags)));
+    .action((flags: ClientFlags & { limit: number }) => reporting(deps, flags, () => list(deps, flags)));
   withClientFlags(
-    jobs.command('cancel').description('Ask for the end of a job’s commands').argument('<job>', 'its id'),
+    jobs.command('show').description('show a job and its commands').argument('<job>', 'its id', jobArgument),
   )
     .addHelpText('after', CLIENT_HELP)
-    .action((id: string, flags: ClientFlags) => reporting(deps, () => cancel(deps, id, flags)));
+    .action((id: string, flags: ClientFlags) => reporting(deps, flags, () => show(deps, id, flags)));
+  withClientFlags(
+    jobs
+      .command('cancel')
+      .description('ask for the end of a job’s commands')
+      .argument('<job>', 'its id', jobArgument),
+  )
+    .addHelpText('after', CLIENT_HELP)
+    .action((id: string, flags: ClientFlags) => reporting(deps, flags, () => cancel(deps, id, flags)));
   withClientFlags(
     jobs
       .command('output')
-      .description('Print what a command wrote, byte for byte')
-      .argument('<command>', 'id of a command, or of a job that has one command')
+      .description('print what a command wrote, byte for byte')
+      .argument('<command>', 'id of a command, or of a job that has one command', commandArgument)
       .addOption(
         new Option('--stream <stream>', 'which one').choices(['stdout', 'stderr']).default('stdout'),
       ),
   )
-    .addHelpText('after', `${CLIENT_HELP}\n\nExample:\n  vm-orchestrator jobs output cmd-… --stream stderr`)
+    .addHelpText(
+      'after',
+      `${CLIENT_HELP}\n\nExample:\n  vm-orchestrator jobs output cmd-… --stream stderr
+
+With --json it is printed as lines of JSON, the bytes in base64 as data.`,
+    )
     .action((id: string, flags: ClientFlags & { stream: Stream }) =>
-      reporting(deps, () => output(deps, id, flags)),
+      reporting(deps, flags, () => output(deps, id, flags)),
     );
 }

@@ -19,6 +19,14 @@ export const write = (output: Output, data: string | Uint8Array): Promise<void> 
 export const printJson = (output: Output, value: unknown): Promise<void> =>
   write(output, `${JSON.stringify(value)}\n`);
 
+/** A time in a table: ISO 8601 with its zone, to the second. */
+export const timeText = (time: string): string => `${time.slice(0, 19)}Z`;
+
+export const labelsText = (labels: Readonly<Record<string, string>>, prefix = ''): string =>
+  Object.entries(labels)
+    .map(([key, value]) => `${prefix}${key}=${value}`)
+    .join(',');
+
 /** Text from a VM may hold control sequences; in a table it holds none. */
 const plain = (text: string): string => text.replace(/\p{Cc}/gu, '?');
 

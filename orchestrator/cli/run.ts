@@ -7,7 +7,8 @@ import {
   type JobWithCommands,
   jobWithCommandsSchema,
 } from '../../protocol/rest-jobs.ts';
-import { durationArgument } from './arguments.ts';
+import { listAgents } from './agents.ts';
+import { descriptionArgument, durationArgument, selectorArgument } from './arguments.ts';
 import {
   CLIENT_HELP,
   type ClientFlags,
@@ -21,7 +22,8 @@ import { printJson, write } from './print.ts';
 import { followRun } from './run-follow.ts';
 
 interface RunFlags extends ClientFlags {
-  selector: string;
+  selector?: string;
+  yes?: true;
   timeout?: number;
   expires?: number;
   description?: string;
@@ -42,6 +44,18 @@ async function submit(client: RestClient, body: CreateJobRequest): Promise<JobWi
   }
 }
 
+const onAll = (machines: number): string => `running on ${machines} machines (all); --selector chooses\n`;
+
+/** Whoever sits at a terminal and named no machines is asked whether all are meant. */
+async function mayRun(deps: CliDeps, client: RestClient, flags: RunFlags): Promise<boolean> {
+  if (flags.selector !== undefined || flags.yes || deps.confirm === undefined) return true;
+  const { length } = await listAgents(client, 'all');
+  if (length <= 1) return true;
+  if (await deps.confirm(`Run on all ${length} machines (--selector chooses)?`)) return true;
+  deps.stderr.write('Nothing was run.\n');
+  return false;
+}
+
 const waiting: ReadonlySet<CommandState> = new Set(['queued']);
 
 /** `vm-orchestrator run`: a command on VMs, as if it ran here. */
@@ -49,25 +63,26 @@ export function register(program: Command, deps: CliDeps): void {
   withClientFlags(
     program
       .command('run')
-      .description('Run a command on the agents that a selector means, and show its output live')
+      .description('run a command on the agents that a selector means, and show its output live')
       .usage('[options] -- COMMAND…')
       .argument('<command...>', 'words of a shell command; they are joined by spaces and run by /bin/sh -c')
       .option(
         '--selector <selector>',
-        'which agents: all, key=value, role!=db, id=<vm_id>; joined by commas',
-        'all',
+        'which agents: all, key=value, role!=db, id=<vm_id>; joined by commas (default: all)',
+        selectorArgument,
       )
       .option(
         '--timeout <time>',
         'how long each command may run, e.g. 90 or 5m (default: 300)',
-        durationArgument,
+        durationArgument('--timeout', { most: '7d' }),
       )
       .option(
         '--expires <time>',
         'how long it may wait for an agent that is offline (default: 24h)',
-        durationArgument,
+        durationArgument('--expires', { most: '7d' }),
       )
-      .option('--description <text>', 'what it is for; shown in the list of jobs')
+      .option('--description <text>', 'what it is for; shown in the list of jobs', descriptionArgument)
+      .option('--yes', 'do not ask before it runs on all of several machines')
       .option('--detach', 'print the job’s id and leave'),
   )
     .addHelpText(
@@ -84,10 +99,11 @@ Examples:
   vm-orchestrator run --selector id=vm-web-1-a1b2c3 -- tar -C /etc -c . > etc.tar`,
     )
     .action((words: string[], flags: RunFlags) =>
-      reporting(deps, async () => {
+      reporting(deps, flags, async () => {
         const client = await clientFor(deps, flags);
+        if (!(await mayRun(deps, client, flags))) return deps.exitWith(1);
         const job = await submit(client, {
-          selector: flags.selector,
+          selector: flags.selector ?? 'all',
           arguments: { command: words.join(' ') },
           ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),
           ...(flags.expires === undefined ? {} : { expires_in: flags.expires }),
@@ -98,7 +114,10 @@ Examples:
           else await write(deps.stdout, `${job.id}\n`);
           return;
         }
-        for (const command of job.commands)
+        const several = job.commands.length > 1;
+        if (!flags.json && flags.selector === undefined && several)
+          await write(deps.stderr, onAll(job.commands.length));
+        for (const command of flags.json ? [] : job.commands)
           if (waiting.has(command.state)) await write(deps.stderr, `queued for ${command.vm_id}: offline\n`);
         deps.exitWith(await followRun({ deps, client, job, json: flags.json === true }));
       }),

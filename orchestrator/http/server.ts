@@ -12,6 +12,7 @@ import type { AuthenticateAgent, AuthenticateUser } from './auth.ts';
 import { mountRoute } from './mount.ts';
 import type { Route } from './route.ts';
 import { API_HEADERS, securityHeaders } from './security-headers.ts';
+import { trackSockets } from './sockets.ts';
 
 const MAX_BODY_BYTES = 1024 * 1024;
 const HEADERS_TIMEOUT_MS = 15_000;
@@ -127,6 +128,7 @@ export function createHttpServer(options: HttpOptions): HttpServer {
   }) as unknown as FastifyInstance;
   if (server === undefined) throw new Error('the HTTP server was not made');
   const https: Server = server;
+  const sockets = trackSockets(https);
   // A client that breaks its handshake is no event of ours.
   https.on('tlsClientError', (error) => log.debug({ err: error }, 'a TLS handshake failed'));
   if (publicCertificate) https.addContext(AGENT_SNI, secureContext(options.credentials));
@@ -184,13 +186,17 @@ export function createHttpServer(options: HttpOptions): HttpServer {
       else https.setSecureContext(secureContext(credentials));
     },
     async close(hard) {
-      const end = () => https.closeAllConnections();
+      const end = () => {
+        https.closeAllConnections();
+        sockets.end();
+      };
       hard.addEventListener('abort', end, { once: true });
       try {
         // We listen ourselves, so fastify does not know that there is something to close.
         ending = true;
         const closed = new Promise((resolve) => https.close(resolve));
         https.closeIdleConnections();
+        sockets.endIdle();
         if (hard.aborted) end();
         await app.close();
         await closed;

@@ -5,6 +5,7 @@ import { writeFileAtomic } from '../../base/atomic-file.ts';
 import { SERVICE_UNIT } from '../../protocol/disk-layout.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { InstallContext } from '../context.ts';
+import { lastWords } from '../last-words.ts';
 import { askHealth, waitUntilOnline } from '../probe.ts';
 import { readEnrolment, writeEnrolment } from '../records.ts';
 import type { Step } from '../step.ts';
@@ -68,7 +69,7 @@ export function service(
         withinMs: START_MS,
         alive: async () => (await host.run('systemctl', ['is-failed', '--quiet', SERVICE_UNIT])).code !== 0,
         diagnosis,
-        hint: `See: journalctl -u ${SERVICE_UNIT}. Run this again when the cause is gone: it continues here.`,
+        hint: `See: journalctl -u ${SERVICE_UNIT}. When the cause is gone, run this again.`,
       });
       if (begun !== undefined) await writeEnrolment(layout, { ...begun, complete: true }, await ctx.owners());
       return 'healthy, and online at the orchestrator';
@@ -90,6 +91,6 @@ export function service(
       'cat',
       '--no-pager',
     ]);
-    return stdout.trim() === '' ? '' : ` Its last words:\n${stdout.trim()}`;
+    return lastWords(stdout);
   }
 }

@@ -5,6 +5,7 @@ import { loadAgentConfig } from '../../agent/config.ts';
 import { readSecurityFile } from '../../agent/identity/credentials.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { InstallContext } from '../context.ts';
+import { lastWords } from '../last-words.ts';
 import { askHealth, waitUntilOnline } from '../probe.ts';
 import { readEnrolment, writeEnrolment } from '../records.ts';
 import type { Step } from '../step.ts';
@@ -63,13 +64,7 @@ export function trialRun(
     child.on('error', (cause) => {
       said += cause.message;
     });
-    return {
-      child,
-      lastWords: () => {
-        const words = said.trim().split('\n').slice(-5).join('\n');
-        return words === '' ? '' : ` Its last words:\n${words}`;
-      },
-    };
+    return { child, lastWords: () => lastWords(said) };
   }
 }
 

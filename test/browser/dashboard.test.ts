@@ -127,9 +127,22 @@ describe('adding a machine', () => {
     await page.getByRole('navigation').getByRole('link', { name: 'Tokens' }).click();
     await button(/^Revoke token/).click();
     expect(fleet.tokens[0]?.revoked_at).toBeNull();
-    await button('Revoke').click();
+    await button('Yes, revoke').click();
     await page.getByRole('cell', { name: 'revoked' }).waitFor();
     expect(fleet.tokens[0]?.revoked_at).not.toBeNull();
+  });
+});
+
+describe('the page of a machine', () => {
+  it('revokes it after a second question', async () => {
+    const { agent_id } = add('vm-web-a1b2c3');
+    await signIn(page, 'admin', 'right');
+    await page.getByRole('link', { name: 'vm-web-a1b2c3' }).click();
+    await button('Revoke vm-web-a1b2c3').click();
+    expect(fleet.agents.has(agent_id)).toBe(true);
+    await button('Yes, revoke').click();
+    await page.getByText('No machines yet').waitFor();
+    expect(fleet.agents.has(agent_id)).toBe(false);
   });
 });
 
@@ -219,11 +232,20 @@ describe('running a command', () => {
     expect(api.requests.filter(({ line }) => line.endsWith('/events')).at(-1)?.lastEventId).toBe('2');
   });
 
+  it('is gone from the box once it was sent, here and on every machine’s page', async () => {
+    await run('echo once');
+    await page.getByRole('navigation').getByRole('link', { name: 'Agents' }).click();
+    const box = page.getByRole('textbox', { name: 'Command' });
+    await box.waitFor();
+    expect(await box.inputValue()).toBe('');
+  });
+
   it('cancels after a second question', async () => {
     const { job, first } = await run('sleep 1000');
     fleet.setState(first, 'running');
-    await button(/^Cancel this job/).click();
-    await button('Cancel').click();
+    await button(/^Cancel 2 commands/).click();
+    await page.getByText('Cancel 2 commands?').waitFor();
+    await button('Yes, cancel').click();
     await page.getByRole('article', { name: first.vm_id }).getByText('cancelled').waitFor();
     expect(job.commands.map(({ state }) => state)).toEqual(['cancelled', 'cancelled']);
   });

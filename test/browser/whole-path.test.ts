@@ -100,8 +100,8 @@ describe('from an empty orchestrator to a command on a machine', () => {
     await output().getByText('pid').waitFor();
     const pid = /pid (\d+)/.exec((await output().textContent()) ?? '')?.[1] ?? '';
     expect(isAlive(pid)).toBe(true);
-    await page.getByRole('button', { name: /^Cancel this job/ }).click();
-    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'Cancel 1 command' }).click();
+    await page.getByRole('button', { name: 'Yes, cancel' }).click();
     await card().getByText('cancelled').waitFor();
     expect(isAlive(pid)).toBe(false);
   });

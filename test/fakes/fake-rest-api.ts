@@ -121,6 +121,10 @@ export async function startFakeRestApi(options: FakeRestApiOptions): Promise<Fak
         json(agentSchema, agent);
         return;
       }
+      case 'DELETE agents/:id':
+        fleet.agents.delete(id);
+        response.writeHead(204).end();
+        return;
       case 'GET provisioning-tokens':
         json(tokenListSchema, { items: [...fleet.tokens] });
         return;

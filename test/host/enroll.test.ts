@@ -1,9 +1,10 @@
 // A new machine, from the line that the orchestrator prints to a command's output, and through what may come later.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { agentHealthSchema } from '../../protocol/agent-http.ts';
+import { ROOT } from '../../scripts/lib/root.ts';
 import { runProgram } from './harness/command.ts';
 import { bootMachine, type Machine } from './harness/machine.ts';
 import { type HostOrchestrator, serve } from './support/orchestrator.ts';
@@ -215,5 +216,18 @@ describe('the one-liner on a machine with systemd, curl and nothing of ours', ()
       ).toString(),
     ).toBe('healthy');
     expect((await orchestrator.cli(['run', '--selector', 'all', '--', 'hostname'])).out).toBe('web-1\n');
+  });
+
+  it('is removed by the documented lines, and nothing of it is left', async () => {
+    const page = await readFile(join(ROOT, 'docs/operations.md'), 'utf8');
+    const lines = /## Removing an agent[\s\S]*?```sh\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+    expect(lines).toContain('systemctl disable --now vm-agent');
+    const { err } = await machine.runOk(['sh', '-e'], { input: lines });
+    expect(err).not.toMatch(/cannot|error|fail/i);
+    const left = await machine.runOk(
+      'find / -xdev -name "*vm-agent*" -not -path "/proc/*" -not -path "/tmp/*"; ls -d /run/vm-agent 2>/dev/null; getent passwd vm-agent; getent group vm-agent; pgrep -f "vm-agent[.]mjs"; true',
+    );
+    expect(left.out).toBe('');
+    expect((await machine.run(['systemctl', 'cat', 'vm-agent'])).code).not.toBe(0);
   });
 });

@@ -48,6 +48,15 @@ describe('a command over the channel', () => {
     expect(text(result.stderr)).toBe('err\n');
   });
 
+  it('tells a duration that is the time from its start to its end, in tenths of a millisecond', async () => {
+    const result = await server.run(home.signer.shell('sleep 0.2'));
+    const { started_at = '', ended_at, duration_ms = 0 } = result;
+    const span = Date.parse(ended_at) - Date.parse(started_at);
+    // Times are cut to whole milliseconds.
+    expect(Math.abs(span - duration_ms)).toBeLessThan(3);
+    expect(duration_ms).toBe(Number(duration_ms.toFixed(1)));
+  });
+
   it('can open /dev/stderr, which sockets refuse', async () => {
     const result = await server.run(home.signer.shell('echo through > /dev/stderr'));
     expect(result.state).toBe('succeeded');

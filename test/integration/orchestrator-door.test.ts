@@ -295,41 +295,6 @@ describe('the command line', () => {
     await expect(stat(nowhere)).rejects.toThrow('ENOENT');
   });
 
-  it('serves a folder once, and again as soon as its server was killed', async () => {
-    const data = join(scratch, 'held');
-    const first = await startOrchestrator({ dataDir: data });
-    const second = await runOrchestratorCli(['serve', '--data', data, '--listen', '127.0.0.1:0']);
-    expect([second.code, second.stdout]).toEqual([1, '']);
-    expect(second.stderr).toMatch(/Another vm-orchestrator \(pid \d+\) serves .*held\.\n {2}Stop it first/);
-    expect((await first.call({ path: '/api/v1/session' })).status).toBe(200);
-    await first.kill();
-    const { credentials } = first;
-    const third = await startOrchestrator({ dataDir: data, credentials });
-    expect(await third.stop()).toBe(0);
-  });
-
-  it.each([
-    ['a folder where none can be made', ['--data', '/proc/x'], '(ENOENT)'],
-    ['a file', ['--data', '/etc/passwd'], '(EEXIST)'],
-    ['a path through a file', ['--data', '/etc/passwd/x'], '(ENOTDIR)'],
-    ['an address of another machine', ['--listen', '192.0.2.1:8443'], '(EADDRNOTAVAIL)'],
-  ])('says in two lines why it cannot start: %s', async (_, flags, reason) => {
-    const data = ['--data', join(scratch, 'unstarted')];
-    const { code, stderr } = await runOrchestratorCli(['serve', ...data, '--log-level', 'error', ...flags]);
-    expect(code).toBe(1);
-    expect(stderr).toContain(reason);
-    expect(stderr.trimEnd().split('\n')).toHaveLength(2);
-  });
-
-  it('says who has its port', async () => {
-    const { host, port } = new URL(orchestrator.url);
-    const data = ['--data', join(scratch, 'unstarted')];
-    const { code, stderr } = await runOrchestratorCli(['serve', ...data, '--listen', host]);
-    expect(code).toBe(1);
-    expect(stderr).toContain(`the port is in use by another program (EADDRINUSE)`);
-    expect(stderr).toContain(`sport = :${port}`);
-  });
-
   it('makes one CA, whatever number of processes begin', async () => {
     const data = join(scratch, 'shared');
     const runs = await Promise.all([1, 2, 3, 4].map(() => runOrchestratorCli(['bootstrap', '--data', data])));

@@ -33,15 +33,26 @@ describe('the help', () => {
     );
   });
 
-  it.each(['', 'serve', 'bootstrap', 'admin', 'token', 'token create', 'agents', 'run', 'jobs', 'org'])(
-    'of vm-orchestrator %s',
-    async (command) => {
-      const words = command === '' ? [] : command.split(' ');
-      await expect(help('orchestrator/main.ts', ...words)).toMatchFileSnapshot(
-        `./help/${['vm-orchestrator', ...words].join('-')}.txt`,
-      );
-    },
-  );
+  it.each([
+    '',
+    'serve',
+    'bootstrap',
+    'admin',
+    'token',
+    'token create',
+    'agents',
+    'agents list',
+    'agents revoke',
+    'run',
+    'jobs',
+    'audit',
+    'org',
+  ])('of vm-orchestrator %s', async (command) => {
+    const words = command === '' ? [] : command.split(' ');
+    await expect(help('orchestrator/main.ts', ...words)).toMatchFileSnapshot(
+      `./help/${['vm-orchestrator', ...words].join('-')}.txt`,
+    );
+  });
 });
 
 describe('the REST API', () => {

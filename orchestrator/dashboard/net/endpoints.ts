@@ -39,6 +39,9 @@ export async function fetchAgents(org: string, signal: AbortSignal): Promise<Age
 export const fetchAgent = (org: string, id: string, signal: AbortSignal): Promise<Agent> =>
   sendJson(inOrg(org, `agents/${id}`), { signal });
 
+export const revokeAgent = (org: string, agentId: string): Promise<Response> =>
+  send(inOrg(org, `agents/${agentId}`), { method: 'DELETE' });
+
 export async function fetchTokens(org: string, signal: AbortSignal): Promise<ProvisioningTokenInfo[]> {
   const list: { items: ProvisioningTokenInfo[] } = await sendJson(inOrg(org, 'provisioning-tokens'), {
     signal,

@@ -1,11 +1,13 @@
 import type { VNode } from 'preact';
 
+import { useState } from 'preact/hooks';
 import type { Agent } from '../../../protocol/rest-fleet.ts';
 import { formatBytes, formatDuration } from '../model/format.ts';
-import { fetchAgent } from '../net/endpoints.ts';
+import { type ApiError, asApiError } from '../net/api.ts';
+import { fetchAgent, revokeAgent } from '../net/endpoints.ts';
 import { usePolling } from '../net/hooks.ts';
 import { Load, OnlineState } from './agents-table.ts';
-import { Ago, ErrorBox, LabelList, Loading, PageTitle, said, Until } from './bits.ts';
+import { Ago, ConfirmButton, ErrorBox, LabelList, Loading, PageTitle, said, Until } from './bits.ts';
 import { Composer } from './composer.ts';
 import { html, view } from './html.ts';
 
@@ -17,13 +19,39 @@ export function AgentPage({ org, id }: { org: string; id: string }): VNode {
     error,
     refresh,
   } = usePolling((signal) => fetchAgent(org, id, signal), AGENT_EVERY_MS, [org, id]);
+  const [failure, setFailure] = useState<ApiError | undefined>(undefined);
+  const revoke = async (agentId: string) => {
+    setFailure(undefined);
+    try {
+      await revokeAgent(org, agentId);
+      location.hash = '#/agents';
+    } catch (cause) {
+      setFailure(asApiError(cause));
+      refresh();
+    }
+  };
   const back = html`<p class="crumb"><a href="#/agents">Agents</a></p>`;
   if (agent === undefined) {
     return html`<div>${back}${view(PageTitle, { title: 'Agent' })}
       ${error === undefined ? view(Loading, { what: 'agent' }) : view(ErrorBox, { error, onRetry: refresh })}</div>`;
   }
   return html`<div>${back}
-    ${view(PageTitle, { title: agent.vm_id }, view(OnlineState, { agent }))}
+    ${view(
+      PageTitle,
+      { title: agent.vm_id },
+      html`${view(OnlineState, { agent })}
+      ${
+        agent.state === 'revoked'
+          ? null
+          : view(ConfirmButton, {
+              label: 'Revoke',
+              question: `Revoke ${agent.vm_id}`,
+              danger: true,
+              onConfirm: () => void revoke(agent.agent_id),
+            })
+      }`,
+    )}
+    ${failure === undefined ? null : view(ErrorBox, { error: failure })}
     ${view(Composer, { org, agents: [agent], selected: new Set<string>(), only: agent })}
     <section class="card" aria-labelledby="facts"><h2 id="facts">Machine</h2>${view(Facts, { agent })}</section>
   </div>`;

@@ -96,6 +96,7 @@ export function CopyButton({ text, what }: { text: string; what: string }): VNod
 
 export interface ConfirmProps {
   label: string;
+  /** Without its question mark; also what the button is called. */
   question: string;
   danger?: boolean;
   disabled?: boolean;
@@ -121,8 +122,9 @@ export function ConfirmButton({ label, question, danger, disabled, onConfirm }: 
     if (event.key === 'Escape') answer(false);
   };
   return html`<span class="confirm" role="group" aria-label=${question} onKeyDown=${onKeyDown}>
-    <button type="button" class="button small danger solid" onClick=${() => answer(true)}>${label}</button>
-    <button type="button" class="button small" ref=${no} onClick=${() => answer(false)}>Keep</button>
+    <span class="question">${question}?</span>
+    <button type="button" class="button small danger solid" onClick=${() => answer(true)}>Yes, ${label.toLowerCase()}</button>
+    <button type="button" class="button small" ref=${no} onClick=${() => answer(false)}>No</button>
   </span>`;
 }
 

@@ -77,6 +77,8 @@ export function Composer({ org, agents, selected, only }: ComposerProps): VNode 
     try {
       const job = await createJob(org, body, idempotency.keyFor(body));
       idempotency.settle();
+      // What was sent is in its job, where it can be run again: no other machine's page offers it.
+      change({ command: '' });
       location.hash = jobLink(job.id);
     } catch (cause) {
       const failure = asApiError(cause);

@@ -70,7 +70,7 @@ export function JobPage({ org, id }: { org: string; id: string }): VNode {
             ? null
             : view(ConfirmButton, {
                 label: cancelling ? 'Cancelling…' : 'Cancel',
-                question: `Cancel this job on ${plural(open.length, 'machine')}`,
+                question: `Cancel ${plural(open.length, 'command')}`,
                 danger: true,
                 disabled: cancelling,
                 onConfirm: () => void cancel(),

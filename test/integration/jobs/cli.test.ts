@@ -113,7 +113,7 @@ describe('the other subcommands', () => {
       '--json',
     ]);
     const token = JSON.parse(made.stdout.toString()) as Record<string, string>;
-    expect(Object.keys(token)).toEqual(['id', 'token', 'expires_at', 'one_liner']);
+    expect(Object.keys(token)).toEqual(['id', 'token', 'expires_at', 'one_liner', 'setup_command']);
     expect((await run(['token', 'list'])).stdout.toString()).toContain(token['id']);
     expect((await run(['token', 'revoke', token['id'] ?? ''])).code).toBe(0);
     expect((await run(['token', 'list'])).stdout.toString()).toContain('revoked');

@@ -1,13 +1,13 @@
 // What can go wrong at an installation: each with its own message and exit code, and none in the way of a later run.
 import { execFileSync } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTempHome } from '../../fakes/temp-home.ts';
 import { createToken } from '../support/enroll.ts';
-import { runProgram, SETUP, setupWords } from '../support/installer.ts';
+import { CLI, runProgram, SETUP, setupWords } from '../support/installer.ts';
 import { type OrchestratorProcess, startOrchestrator } from '../support/orchestrator.ts';
 
 let orchestrator: OrchestratorProcess;
@@ -108,6 +108,33 @@ describe('[enroll-5] the installer fails with words and a number of its own', ()
     expect(code).toBe(14);
     expect(err).toMatch(/prov_/);
     expect(err).not.toContain('hunter2');
+  });
+
+  it('for an agent that was revoked, without a use of the token, and enrolls it anew when told to', async () => {
+    await using home = await createTempHome();
+    expect((await install(home.path, (await createToken(orchestrator)).token)).code).toBe(0);
+    const agentId = (await readFile(home.join('security/agent_id'), 'utf8')).trim();
+    const path = `/api/v1/organizations/default/agents/${agentId}`;
+    expect((await orchestrator.call({ method: 'DELETE', path })).status).toBeLessThan(300);
+
+    const { token } = await createToken(orchestrator);
+    const { code, err } = await install(home.path, token);
+    expect(code).toBe(29);
+    expect(err).toMatch(/This machine's agent vm-\S+ was revoked/);
+    expect(err).toMatch(/what to do: .*add --force-reinstall to this command/);
+    expect(err.split('\n').length).toBeLessThan(6);
+
+    const tried = await runProgram([process.execPath, CLI, 'test-connection', '--home', home.path]);
+    expect(tried.code).toBe(1);
+    const revoked = tried.out.split('\n').filter((line) => /was revoked/.test(line));
+    expect(revoked.map((line) => line.split(/ +/)[1])).toEqual(['identity', 'WebSocket']);
+    expect(tried.out).toMatch(/→ Enroll it again with --force-reinstall and a new token/);
+    expect(tried.out).not.toMatch(/network|firewall/);
+
+    expect(await install(home.path, token, { more: ['--force-reinstall'] })).toMatchObject({
+      code: 0,
+      err: '',
+    });
   });
 
   it('for a clock that is off by a day, naming both times', async () => {

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { request as httpsRequest } from 'node:https';
+import { Agent, request as httpsRequest } from 'node:https';
+import { connect as connectTcp } from 'node:net';
 import { Readable } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { systemClock } from '../../../../base/clock.ts';
@@ -44,6 +45,9 @@ async function startServer(routes: readonly Route[]) {
     return { response, serial: (response.socket as TLSSocket).getPeerCertificate().serialNumber };
   }
   return {
+    port,
+    server: server.server,
+    ca: ca.rootPem,
     get,
     renew: async () => server.useCredentials(await credentials()),
     close: (hard = new AbortController().signal) => server.close(hard),
@@ -131,4 +135,37 @@ it('ends what does not end by itself when it is told to', async () => {
   hard.abort();
   await closed;
   expect((await failed)[0]).toMatchObject({ code: 'ECONNRESET' });
+});
+
+it('waits for nobody who is connected and asks for nothing', async () => {
+  const server = await startServer([]);
+  const at = { host: '127.0.0.1', port: server.port };
+  const halfOpen = connectTcp(at);
+  const silent = connectTls({ ...at, ca: server.ca, servername: AGENT_SNI });
+  const connected = Promise.all([once(halfOpen, 'connect'), once(silent, 'secureConnect')]);
+  const agent = new Agent({ keepAlive: true });
+  const request = httpsRequest({ ...at, path: '/', ca: server.ca, servername: AGENT_SNI, agent });
+  request.end();
+  const [response] = await once(request, 'response');
+  response.resume();
+  const others = [halfOpen, silent].map((socket) => {
+    socket.on('error', () => undefined).resume();
+    return once(socket, 'close');
+  });
+  await Promise.all([connected, once(response, 'end')]);
+  await server.close();
+  await Promise.all(others);
+  agent.destroy();
+});
+
+it('ends what was upgraded when it is told to', async () => {
+  const server = await startServer([]);
+  const upgraded = once(server.server, 'upgrade');
+  const socket = connectTls({ host: '127.0.0.1', port: server.port, ca: server.ca, servername: AGENT_SNI });
+  socket.on('error', () => undefined).resume();
+  const gone = once(socket, 'close');
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  await upgraded;
+  await server.close(AbortSignal.abort());
+  await gone;
 });
