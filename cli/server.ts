@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
+import { config } from 'zod';
 import { parsePort } from '../provision/command.ts';
 import { type CliContext, layoutFor, withHome } from './context.ts';
 
@@ -54,7 +56,14 @@ async function server(flags: Flags, ctx: CliContext): Promise<number> {
     const { refuseStart } = await import('./refuse-start.ts');
     await refuseStart(layoutFor(home, ctx), ctx.process.getuid?.() ?? -1);
   }
+  // Before the daemon's modules are evaluated, since their schemas look at it: compiling a parser for each schema costs
+  // a start more than parsing ever takes.
+  config({ jitless: true });
+  // V8 doubles its space for young objects each time that much of it survives, as nearly all does that a start loads,
+  // and keeps it afterwards. Later it may grow again, for a daemon with much to do.
+  setFlagsFromString('--semi-space-growth-factor=1');
   const { runDaemon } = await import('../agent/main.ts');
+  setFlagsFromString('--semi-space-growth-factor=2');
   const local = {
     ...(flags.host === undefined ? {} : { host: flags.host }),
     ...(flags.port === undefined ? {} : { port: flags.port }),
