@@ -24,7 +24,7 @@ const seconds = (text: string): number => {
 
 export function addExec(program: Command, ctx: CliContext): void {
   withHome(program.command('exec'))
-    .description('run a command on this machine, as the agent would')
+    .description('run a command on this machine as yourself, by the agent’s means')
     .option('--timeout <time>', 'seconds, or 90s, 5m, 1h (default: tools.shell_executor.timeout)', seconds)
     .argument('<command...>', 'the command, after --')
     .passThroughOptions()

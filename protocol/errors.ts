@@ -21,7 +21,7 @@ const table = {
   artifact_not_available: [404, false, 'This orchestrator does not have that artifact.'],
   method_not_allowed: [405, false, 'This method is not allowed here.'],
   conflict: [409, false, 'The request conflicts with the present state.'],
-  token_used: [409, false, 'The provisioning token was already used by another machine.'],
+  token_used: [409, false, 'The provisioning token was already used, by another machine or another key.'],
   vm_id_taken: [409, false, 'Another agent of this organization has this vm_id.'],
   not_cancellable: [409, false, 'It has already ended.'],
   payload_too_large: [413, false, 'The request is too large.'],

@@ -10,8 +10,8 @@ export const revokedError = (cause: AppError, who: string, tokenGiven: boolean):
       cause.hint?.includes('newer') ? ` ${cause.hint}` : ''
     }`,
     hint: tokenGiven
-      ? 'Enroll it again: add --force-reinstall to this command. The token that was given was not used.'
-      : 'Enroll it again with --force-reinstall and a new token: vm-orchestrator token create',
+      ? 'Enroll it again by: vm-agent install --force-reinstall --token-stdin, with the token on its stdin. The one that was given was not used.'
+      : 'Make a new token (vm-orchestrator token create), and enroll it again by: vm-agent install --force-reinstall --token-stdin, with the token on its stdin.',
     cause,
   });
 

@@ -121,14 +121,14 @@ describe('[enroll-5] the installer fails with words and a number of its own', ()
     const { code, err } = await install(home.path, token);
     expect(code).toBe(29);
     expect(err).toMatch(/This machine's agent vm-\S+ was revoked/);
-    expect(err).toMatch(/what to do: .*add --force-reinstall to this command/);
+    expect(err).toMatch(/what to do: .*vm-agent install --force-reinstall --token-stdin/);
     expect(err.split('\n').length).toBeLessThan(6);
 
     const tried = await runProgram([process.execPath, CLI, 'test-connection', '--home', home.path]);
     expect(tried.code).toBe(1);
     const revoked = tried.out.split('\n').filter((line) => /was revoked/.test(line));
     expect(revoked.map((line) => line.split(/ +/)[1])).toEqual(['identity', 'WebSocket']);
-    expect(tried.out).toMatch(/→ Enroll it again with --force-reinstall and a new token/);
+    expect(tried.out).toMatch(/→ Make a new token .*vm-agent install --force-reinstall --token-stdin/);
     expect(tried.out).not.toMatch(/network|firewall/);
 
     expect(await install(home.path, token, { more: ['--force-reinstall'] })).toMatchObject({
