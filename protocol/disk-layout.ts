@@ -15,6 +15,8 @@ export interface DiskLayout {
   state: string;
   log: string;
   run: string;
+  /** The executor's alone: replay state, markers, output, audit chain. */
+  execState: string;
 }
 
 export function diskLayout(home?: string): DiskLayout {
@@ -31,6 +33,7 @@ export function diskLayout(home?: string): DiskLayout {
     state: home === undefined ? '/var/lib/vm-agent' : `${root}/state`,
     log: home === undefined ? '/var/log/vm-agent' : `${root}/log`,
     run: home === undefined ? '/run/vm-agent' : `${root}/run`,
+    execState: home === undefined ? '/var/lib/vm-agent-exec' : `${root}/exec-state`,
   };
 }
 
@@ -47,7 +50,15 @@ export const replacementLayout = (layout: DiskLayout, stage: Replacement): DiskL
 };
 
 export const SERVICE_USER = 'vm-agent';
+/** Whose rights tools have that nobody signed for: callers with the API key, and a hijacked daemon. */
+export const RUN_USER = 'vm-agent-run';
 export const SERVICE_UNIT = 'vm-agent.service';
+/** Starts an executor for each connection of the daemon. */
+export const EXEC_SOCKET_UNIT = 'vm-agent-exec.socket';
+export const EXEC_SERVICE_UNIT = 'vm-agent-exec@.service';
+/** Each command is a transient unit of this name and its id, in a slice of their own. */
+export const COMMAND_UNIT_PREFIX = 'vm-agent-cmd-';
+export const COMMAND_SLICE = 'vmagent.slice';
 export const UNIT_DIR = '/etc/systemd/system';
 
 /** Who owns an entry when the installation is the system's. In user mode everything is the user's. */
@@ -126,4 +137,5 @@ export const journalFile = (layout: DiskLayout): string => `${layout.state}/jour
 export const spoolDir = (layout: DiskLayout): string => `${layout.state}/output`;
 /** Output of commands in the background; nothing in it outlives the daemon. */
 export const backgroundDir = (layout: DiskLayout): string => `${layout.state}/background`;
+export const execSocket = (layout: DiskLayout): string => `${layout.run}/exec.sock`;
 export const agentLogFile = (layout: DiskLayout): string => `${layout.log}/agent.log`;
