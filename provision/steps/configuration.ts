@@ -9,6 +9,7 @@ import {
   type DiskEntry,
   directories,
   policyFile,
+  RUN_USER,
   SECURITY_FILES,
   SERVICE_USER,
   type SecurityFile,
@@ -30,7 +31,10 @@ const HEADER = ` Configuration of vm-agent. \`vm-agent config show\` prints ever
 type Values = readonly (readonly [path: readonly string[], value: unknown])[];
 
 export function configuration(
-  ctx: Pick<InstallContext, 'layout' | 'mode' | 'owners' | 'host' | 'server' | 'labels' | 'port' | 'note'>,
+  ctx: Pick<
+    InstallContext,
+    'layout' | 'mode' | 'owners' | 'host' | 'server' | 'labels' | 'port' | 'note' | 'privilegedExecutor'
+  >,
 ): Step {
   const { layout, host } = ctx;
   const file = configFile(layout);
@@ -48,14 +52,25 @@ export function configuration(
     const folders = directories(layout).filter(({ path }) => ctx.mode === 'user' || path !== layout.run);
     return [...folders, ...all.filter((_, index) => present[index])];
   };
-  const userIsThere = async () => ctx.mode === 'user' || (await host.userIds(SERVICE_USER)) !== undefined;
+  const users =
+    ctx.mode === 'user'
+      ? []
+      : [
+          { name: SERVICE_USER, home: layout.state },
+          ...(ctx.privilegedExecutor ? [{ name: RUN_USER, home: '/' }] : []),
+        ];
+  const missingUsers = async () => {
+    const ids = await Promise.all(users.map(({ name }) => host.userIds(name)));
+    return users.filter((_, index) => ids[index] === undefined);
+  };
 
   return {
     id: 'configuration',
     title: 'Configuration, user and permissions',
     async isDone() {
       const text = await read();
-      if (text === undefined || !(await exists(policy.path)) || !(await userIsThere())) return false;
+      if (text === undefined || !(await exists(policy.path)) || (await missingUsers()).length > 0)
+        return false;
       const document = parseDocument(text);
       // Port 0 asks for any free one: the one that was chosen before will do.
       const wanted = await valuesToSet(ctx.port === 0 ? undefined : ctx.port);
@@ -65,7 +80,7 @@ export function configuration(
       return true;
     },
     async apply() {
-      if (!(await userIsThere())) await createUser();
+      for (const user of await missingUsers()) await createUser(user);
       const owners = await ctx.owners();
       for (const { path, mode } of directories(layout)) await makeDirectory(path, mode);
       const text = await read();
@@ -112,8 +127,7 @@ export function configuration(
     ];
   }
 
-  async function createUser(): Promise<void> {
-    const home = layout.state;
+  async function createUser({ name, home }: { name: string; home: string }): Promise<void> {
     const shell = (await host.which('nologin')) ?? '/bin/false';
     const useradd = await host.which('useradd');
     const made =
@@ -127,7 +141,7 @@ export function configuration(
             home,
             '-s',
             shell,
-            SERVICE_USER,
+            name,
           ])
         : await host.run(useradd, [
             '--system',
@@ -139,12 +153,12 @@ export function configuration(
             shell,
             '--comment',
             'vm-agent',
-            SERVICE_USER,
+            name,
           ]);
-    if (made.code === 0 && (await host.userIds(SERVICE_USER)) !== undefined) return;
+    if (made.code === 0 && (await host.userIds(name)) !== undefined) return;
     throw new AppError('step_failed', {
-      detail: `The user ${SERVICE_USER} could not be made: ${lastLine(made.stderr) || `exit code ${made.code}`}`,
-      hint: `Make a system user ${SERVICE_USER} with a group of the same name, and run this again.`,
+      detail: `The user ${name} could not be made: ${lastLine(made.stderr) || `exit code ${made.code}`}`,
+      hint: `Make a system user ${name} with a group of the same name, and run this again.`,
     });
   }
 }
