@@ -7,9 +7,8 @@ import type { ServerCredentials } from '../base/tls-server.ts';
 import { backgroundDir, type DiskLayout, journalFile, spoolDir } from '../protocol/disk-layout.ts';
 import { Channel } from './channel/channel.ts';
 import { sampleLoad } from './channel/load-sample.ts';
-import type { SessionHandlers } from './channel/session.ts';
 import { Journal } from './commands/journal.ts';
-import { type CommandKeeper, CommandRunner } from './commands/runner.ts';
+import { CommandRunner } from './commands/runner.ts';
 import type { FrozenConfig } from './config.ts';
 import { ExecutorClient } from './executor/client.ts';
 import { OutputSender } from './executor/output-sender.ts';
@@ -29,12 +28,13 @@ import { policyOf } from './policy/installed.ts';
 import type { PolicySource } from './policy/source.ts';
 import { EnvelopeVerifier } from './policy/verify-envelope.ts';
 import { Sampler } from './proc/sample.ts';
+import { handlersOf, keeperOf } from './session-wiring.ts';
 import { BackgroundCommands } from './tools/background.ts';
 import { CallCounts } from './tools/call-counts.ts';
 import { allTools } from './tools/catalogue.ts';
 import { LocalCommands } from './tools/local-commands.ts';
 import { createRegistry } from './tools/registry.ts';
-import { attachRemote, remoteShell } from './tools/remote.ts';
+import { remoteShell } from './tools/remote.ts';
 import type { ShellHost } from './tools/shell-host.ts';
 
 /** What this version can do beyond the least that `vm-agent.v1` asks for. */
@@ -368,32 +368,4 @@ export class Agent {
     let timer = clock.setTimer(PRUNE_EVERY_MS, prune, { background: true });
     this.#stopping.signal.addEventListener('abort', () => timer.cancel(), { once: true });
   }
-}
-
-const keeperOf = (executor: ExecutorClient | undefined): CommandKeeper | undefined =>
-  executor && {
-    attach: (context, offsets) => attachRemote(executor, context, offsets),
-    forget: (id) => executor.forget(id),
-  };
-
-function handlersOf(runner: CommandRunner, sender: OutputSender, clock: Clock): SessionHandlers {
-  return {
-    onCommand: (message) => runner.onCommand(message),
-    onCancel: (message) => runner.onCancel(message.command_id),
-    onOutputAck: ({ command_id, stream, durable_offset }) =>
-      sender.acknowledged(command_id, stream, durable_offset),
-    onCredit: (credit) => sender.setCredit(credit),
-    onResultsAcknowledged: (ids) => {
-      for (const id of ids) runner.onAcknowledged(id);
-    },
-    onWelcome: (welcome, connection) => {
-      runner.setClockSkew(Date.parse(welcome.server_time) - clock.now());
-      const { command_credit, link_credit } = welcome.limits;
-      sender.setLink(
-        { send: (frame, done) => connection.sendBinary(frame, done) },
-        { command: command_credit, link: link_credit },
-      );
-      if (!welcome.resumed) runner.resend();
-    },
-  };
 }

@@ -76,16 +76,15 @@ export const policySchema = z.strictObject({
 });
 export type Policy = z.infer<typeof policySchema>;
 
-const EVERYTHING: Grant = {
-  tools: { allow: ['*'], deny: [] },
-  roots: { read: ['/'], write: ['/'] },
-  limits: {},
-};
+const EVERYTHING = { tools: { allow: ['*'], deny: [] }, roots: { read: ['/'], write: ['/'] } };
 
-/** What holds without a file: as the installer writes it, without limits. Certificates need a grant by name. */
+/** What holds without a file, as the installer writes it. Certificates need a grant by name. */
 export const DEFAULT_POLICY: Policy = {
   version: 1,
-  grants: { [ORCHESTRATOR_GRANT]: EVERYTHING, [LOCAL_API_GRANT]: { ...EVERYTHING, run_as: RUN_USER } },
+  grants: {
+    [ORCHESTRATOR_GRANT]: { ...EVERYTHING, limits: { memory: '90%', tasks: 16_384 } },
+    [LOCAL_API_GRANT]: { ...EVERYTHING, run_as: RUN_USER, limits: { memory: '50%', tasks: 1024 } },
+  },
 };
 
 /** What a policy says about one call. */

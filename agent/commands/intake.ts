@@ -1,5 +1,6 @@
 import type { CommandPayload, CommandResult } from '../../protocol/command.ts';
 import { AppError } from '../../protocol/errors.ts';
+import type { SignedCommand } from '../../protocol/executor.ts';
 import type { CommandMessage } from '../../protocol/messages.ts';
 import type { EnvelopeVerifier, Refusal } from '../policy/verify-envelope.ts';
 import type { PreparedCall, ToolRegistry } from '../tools/registry.ts';
@@ -82,3 +83,9 @@ export function prepare(
     return { kind: 'refused', refusal: { state: 'refused', reason, code, message } };
   }
 }
+
+/** The part that was signed. */
+export const signedOf = ({ envelope, delegation }: CommandMessage): SignedCommand => ({
+  envelope,
+  delegation,
+});

@@ -1,69 +1,25 @@
-import type { Clock, Timer } from '../../base/clock.ts';
+import type { Timer } from '../../base/clock.ts';
 import { isoTime } from '../../base/clock.ts';
-import type { Logger } from '../../base/logger.ts';
 import type { CommandPayload, CommandResult, Stream } from '../../protocol/command.ts';
-import { AppError, type ErrorCode } from '../../protocol/errors.ts';
+import { AppError } from '../../protocol/errors.ts';
 import type { SignedCommand } from '../../protocol/executor.ts';
 import type { CommandMessage } from '../../protocol/messages.ts';
 import { ORCHESTRATOR_GRANT } from '../../protocol/policy.ts';
-import type { OutputSender } from '../executor/output-sender.ts';
 import { OutputSpool } from '../executor/output-spool.ts';
-import type { EnvelopeVerifier, Refusal } from '../policy/verify-envelope.ts';
-import { type CallOutcome, type RunningCall, startCall } from '../tools/call.ts';
-import type { PreparedCall, ToolRegistry } from '../tools/registry.ts';
-import type { CallContext, ToolEnd } from '../tools/tool.ts';
-import { decide, prepare } from './intake.ts';
-import type { Journal, JournalEntry } from './journal.ts';
+import type { Refusal } from '../policy/verify-envelope.ts';
+import { type CallOutcome, startCall } from '../tools/call.ts';
+import type { PreparedCall } from '../tools/registry.ts';
+import { decide, prepare, signedOf } from './intake.ts';
+import type { JournalEntry } from './journal.ts';
 import { Lanes } from './lanes.ts';
 import { recover } from './recovery.ts';
 import { cancelledBeforeStart, endResult, refusedResult, withOutputSizes } from './results.ts';
+import type { RunnerOptions, Running } from './runner-options.ts';
 
 /** Commands that run at once; the rest wait in their order. */
 export const MAX_PARALLEL = 32;
 const JOURNAL_RETRY_MS = 2000;
 const FLUSH_AFTER_MS = 1000;
-
-/** Where the runner's words go. Without a session they go nowhere, and are said again after the next `welcome`. */
-export interface CommandPort {
-  state(commandId: string, state: 'accepted' | 'running', at: string): void;
-  result(commandId: string, result: CommandResult): void;
-  error(code: ErrorCode, message: string, ref: string | undefined): void;
-}
-
-export interface RunnerOptions {
-  clock: Clock;
-  log: Logger;
-  journal: Journal;
-  registry: ToolRegistry;
-  verifier: EnvelopeVerifier;
-  sender: OutputSender;
-  port: CommandPort;
-  spoolFolder: string;
-  bootId: string;
-  /** Commands run as this user and others are refused; undefined: the executor decides. */
-  user: string | undefined;
-  /** What keeps commands over a restart of the daemon; undefined: they end with it. */
-  executor?: CommandKeeper | undefined;
-  onJournal(ok: boolean, detail: string): void;
-  maxParallel?: number;
-}
-
-/** The privileged executor, as the runner sees it. */
-export interface CommandKeeper {
-  /** Follows a command that was started before. `offsets`: output that is on this side's disk. */
-  attach(
-    context: CallContext,
-    offsets: Record<Stream, number>,
-  ): Promise<{ end: ToolEnd; endedAtMs: number | undefined }>;
-  /** Its output and result are on this side's disk. */
-  forget(commandId: string): void;
-}
-
-interface Running {
-  call: RunningCall;
-  done: Promise<void>;
-  spool: OutputSpool;
-}
 
 /** Takes commands, runs them once, and keeps their results until they are acknowledged. */
 export class CommandRunner {
@@ -206,7 +162,11 @@ export class CommandRunner {
    */
   async stop(): Promise<void> {
     this.#stopping = true;
-    const running = this.#options.executor === undefined ? [...this.#running.values()] : [];
+    const running = [...this.#running.values()];
+    if (this.#options.executor !== undefined) {
+      for (const { call } of running) call.abandon();
+      running.length = 0;
+    }
     for (const { call } of running) call.stop('agent_stopping');
     await Promise.all(running.map(({ done }) => done));
     this.#flush?.cancel();
@@ -436,5 +396,3 @@ export class CommandRunner {
     }
   }
 }
-
-const signedOf = ({ envelope, delegation }: CommandMessage): SignedCommand => ({ envelope, delegation });

@@ -24,6 +24,8 @@ export interface RunningCall {
   outcome: Promise<CallOutcome>;
   /** Asks it to end. The first cause counts. */
   stop(cause: StopCause, detail?: unknown): void;
+  /** Nobody here waits for its end any more, and nothing is done about it. */
+  abandon(): void;
 }
 
 /** Runs a prepared call under its time limit; what stopped it decides what its end is called. Never rejects. */
@@ -78,7 +80,7 @@ export function startCall(options: {
       call.ended?.(caller.door, settled.state);
       return settled;
     });
-  return { outcome, stop };
+  return { outcome, stop, abandon: () => timer.cancel() };
 }
 
 /** Ends that are what they are, whatever was asked meanwhile. */
