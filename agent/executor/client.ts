@@ -69,11 +69,14 @@ export class ExecutorClient {
    * Runs a call to its end. @throws AppError as the executor refused it, or `unavailable` when it cannot be reached.
    */
   async call(call: RemoteCall): Promise<RemoteEnd> {
-    const socket = await this.#connection();
+    // What was never asked for has not begun: only then a missing executor is an answer.
+    const socket = call.start === undefined ? undefined : await this.#connection();
     return new Promise<RemoteEnd>((settle, fail) => {
       const received = { stdout: call.offsets?.stdout ?? 0, stderr: call.offsets?.stderr ?? 0 };
-      this.#open.set(call.id, { call, received, pending: Promise.resolve(), settle, fail });
-      this.#ask(socket, call, received);
+      const open = { call, received, pending: Promise.resolve(), settle, fail };
+      this.#open.set(call.id, open);
+      if (socket === undefined) void this.#attach(open);
+      else writeJsonFrame(socket, { type: 'start', id: call.id, ...call.start });
     });
   }
 
@@ -97,14 +100,6 @@ export class ExecutorClient {
       (socket) => socket.destroy(),
       () => undefined,
     );
-  }
-
-  #ask(socket: Socket, call: RemoteCall, received: Record<Stream, number>): void {
-    const message: ToExecutor =
-      call.start === undefined
-        ? { type: 'attach', id: call.id, offsets: received }
-        : { type: 'start', id: call.id, ...call.start };
-    writeJsonFrame(socket, message);
   }
 
   #tell(message: ToExecutor): void {
@@ -169,19 +164,19 @@ export class ExecutorClient {
       this.#open.delete(id);
       open.settle(LOST);
     }
-    if (this.#open.size > 0) void this.#askAgain();
+    for (const open of this.#open.values()) void this.#attach(open);
   }
 
-  async #askAgain(): Promise<void> {
+  /** Asks for a command that was started before, until there is somebody to ask. */
+  async #attach(open: Open): Promise<void> {
     const { clock, log } = this.#options;
-    while (!this.#closed && this.#open.size > 0) {
+    const { id } = open.call;
+    while (!this.#closed && this.#open.get(id) === open) {
       try {
-        const socket = await this.#connection();
-        for (const open of this.#open.values())
-          this.#ask(socket, { id: open.call.id, output: open.call.output, survives: true }, open.received);
+        writeJsonFrame(await this.#connection(), { type: 'attach', id, offsets: open.received });
         return;
       } catch (cause) {
-        log.warn({ err: cause }, 'the executor is asked for again');
+        log.warn({ err: cause, id }, 'the executor is asked again');
         await clock.sleep(RECONNECT_MS);
       }
     }

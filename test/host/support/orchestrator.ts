@@ -139,6 +139,10 @@ export class HostOrchestrator {
     }
   }
 
+  get apiToken(): string {
+    return this.#env['VM_ORCHESTRATOR_API_TOKEN'] ?? '';
+  }
+
   get caPem(): string {
     return readFileSync(join(this.data, 'client-ca.pem'), 'utf8');
   }
