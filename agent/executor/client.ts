@@ -62,6 +62,7 @@ export class ExecutorClient {
 
   /** Connects ahead of need, so that the first command does not wait for the executor's start. */
   warm(): void {
+    this.#options.onCondition(true, 'starting');
     this.#connection().catch(() => undefined);
   }
 

@@ -44,6 +44,8 @@ export class RunningUnit implements Running {
   readonly #tails: Record<Stream, OutputTail>;
   #look: Timer | undefined;
   #input: Socket | undefined;
+  /** What came before there was a pipe to write it to. */
+  #early: { bytes: Buffer; eof: boolean }[] = [];
   #end: ExecutorEnd | undefined;
   #told = false;
   #closed = false;
@@ -110,8 +112,12 @@ export class RunningUnit implements Running {
   }
 
   input(bytes: Buffer, eof: boolean): void {
-    if (bytes.length > 0) this.#input?.write(bytes);
-    if (eof) this.#input?.end();
+    if (this.#input === undefined) {
+      this.#early.push({ bytes, eof });
+      return;
+    }
+    if (bytes.length > 0) this.#input.write(bytes);
+    if (eof) this.#input.end();
   }
 
   acknowledged(stream: Stream, offset: number): void {
@@ -152,6 +158,7 @@ export class RunningUnit implements Running {
     const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
     this.#input = new Socket({ fd, readable: false, writable: true });
     this.#input.on('error', () => this.#closeInput());
+    for (const { bytes, eof } of this.#early.splice(0)) this.input(bytes, eof);
   }
 
   #closeInput(): void {
