@@ -150,6 +150,7 @@ export class ExecutorCore {
           merged: meta.merged,
           cwd: cwd !== undefined,
           stdin: stdin !== undefined || message.live_input === true,
+          waitForStart: message.live_input === true,
           boundTo: bound ? owner : undefined,
         },
         command,

@@ -76,10 +76,16 @@ export class RunningUnit implements Running {
     const secret = { mode: 0o600, flag: 'wx' } as const;
     writeFileSync(file('.script'), unitScript(plan), secret);
     if (plan.cwd !== undefined) writeFileSync(file('.cwd'), plan.cwd, secret);
-    if (plan.stdin === 'live') await this.#openInput(file('.stdin'));
-    else if (plan.stdin !== undefined) writeFileSync(file('.stdin'), plan.stdin, secret);
+    const input = plan.stdin === 'live' ? await this.#makeInput(file('.stdin')) : undefined;
+    if (plan.stdin !== undefined && plan.stdin !== 'live') writeFileSync(file('.stdin'), plan.stdin, secret);
     const { code, stderr } = await core.run('systemd-run', unitArguments(plan.unit));
-    if (code !== 0) return this.#fail(`systemd could not start it: ${stderr.trim()}`);
+    if (code !== 0) {
+      input?.destroy();
+      return this.#fail(`systemd could not start it: ${stderr.trim()}`);
+    }
+    // It is being executed, so it holds its end: what is written now, and the end of it, cannot be lost.
+    this.#input = input;
+    for (const { bytes, eof } of this.#early.splice(0)) this.input(bytes, eof);
     // Asked before there was a unit to stop.
     if (this.#stopAsked) this.#stopUnit();
     this.#watch();
@@ -152,13 +158,13 @@ export class RunningUnit implements Running {
     for (const stream of STREAMS) this.#tails[stream].close();
   }
 
-  async #openInput(path: string): Promise<void> {
+  async #makeInput(path: string): Promise<Socket> {
     await this.#options.core.run('mkfifo', ['-m', '600', path]);
     // For reading too, so that it opens at once; the command is the only one who reads.
     const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
-    this.#input = new Socket({ fd, readable: false, writable: true });
-    this.#input.on('error', () => this.#closeInput());
-    for (const { bytes, eof } of this.#early.splice(0)) this.input(bytes, eof);
+    const input = new Socket({ fd, readable: false, writable: true });
+    input.on('error', () => input.destroy());
+    return input;
   }
 
   #closeInput(): void {

@@ -19,6 +19,7 @@ export interface UnitPlan {
   /** Checked before the command, as the user: a folder that cannot be entered is "not started". */
   cwd: boolean;
   stdin: boolean;
+  waitForStart?: boolean;
   /** Unit with which it ends. */
   boundTo?: string | undefined;
 }
@@ -59,7 +60,8 @@ export function unitArguments(plan: UnitPlan): string[] {
   ];
   return [
     '--quiet',
-    '--no-block',
+    // With live input the start is waited for: until it is executed, nobody holds the pipe's other end.
+    ...(plan.waitForStart ? [] : ['--no-block']),
     '--collect',
     '--no-ask-password',
     `--unit=${unitOf(id)}`,
