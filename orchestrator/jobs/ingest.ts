@@ -1,10 +1,12 @@
 import type { Clock, Timer } from '../../base/clock.ts';
+import type { CommandResult } from '../../protocol/command.ts';
 import type { CommandId } from '../../protocol/ids.ts';
 import type { OutputFrame } from '../../protocol/output-frame.ts';
 import type { AgentSession, ResultMessage, StateMessage } from '../hub/agent-session.ts';
 import type { Bus } from '../hub/bus.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { Tx } from '../store/store.ts';
+import { type Attested, checkAttestation } from './attestation.ts';
 import type { Expiry } from './expiry.ts';
 import type { OutputIntake } from './output-intake.ts';
 import type { CommandEvent } from './progress.ts';
@@ -64,12 +66,32 @@ export function createIngest(options: {
       .where('agent_id', '=', agent.agentId)
       .executeTakeFirst();
     if (row === undefined || stateOf(row) === 'queued') return { foreign: true };
+    const result = events.find((event) => event.kind === 'result')?.result;
+    const attested = result === undefined ? 'none' : await attestedBy(tx, session, commandId, result);
     const changed = await recordChanges(tx, row, events, {
       now: clock.now(),
+      attested,
       actor: { type: 'agent', id: agent.agentId, name: agent.vmId },
       address: agent.address,
     });
     return { foreign: false, ...(changed === undefined ? {} : { row: changed }) };
+  }
+
+  /** Whether the agent's executor vouches for a result; one that it should and does not is told in the audit log. */
+  async function attestedBy(
+    tx: Tx,
+    { agent }: AgentSession,
+    commandId: CommandId,
+    result: CommandResult,
+  ): Promise<Attested> {
+    const known = await tx
+      .selectFrom('agents')
+      .select('executor_public_key')
+      .where('organization_id', '=', agent.organizationId)
+      .where('id', '=', agent.agentId)
+      .executeTakeFirst();
+    const executorKey = known?.executor_public_key ?? null;
+    return checkAttestation(result, { commandId, agentId: agent.agentId, executorKey });
   }
 
   function gather(session: AgentSession, commandId: CommandId, event: CommandEvent): Promise<Outcome> {

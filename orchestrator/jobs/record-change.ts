@@ -3,6 +3,7 @@ import type { CommandId } from '../../protocol/ids.ts';
 import { type AuditActor, type AuditEntry, recordAll } from '../audit/audit.ts';
 import type { Queryable, Tx } from '../store/store.ts';
 import type { NewRow, Row, Tables } from '../store/tables.ts';
+import type { Attested } from './attestation.ts';
 import { type Change, type CommandEvent, decide } from './progress.ts';
 
 /** The columns that a change needs; the envelope is large and stays where it is. */
@@ -53,6 +54,8 @@ export interface ChangeContext {
   now: number;
   actor: AuditActor;
   address?: string | null;
+  /** Whether the executor of the VM signed the result; only then it is more than the daemon's word. */
+  attested?: Attested;
 }
 
 interface Step {
@@ -87,6 +90,9 @@ function auditOf(row: CommandRow, { from, change }: Step, context: ChangeContext
       to: change.state,
       ...(change.reason === null ? {} : { reason: change.reason }),
       ...(change.result?.exit_code === undefined ? {} : { exit_code: change.result.exit_code }),
+      ...(isFinal(change.state) && context.attested !== undefined && context.attested !== 'none'
+        ? { attested: context.attested }
+        : {}),
     },
   };
 }

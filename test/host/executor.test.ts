@@ -110,6 +110,17 @@ describe('commands that the orchestrator signed', () => {
     expect(code).toBe(0);
   });
 
+  it('come back with the executor’s signature on their ends', async () => {
+    expect((await at.command('echo signed; exit 4')).code).toBe(4);
+    const { items } = await at.orchestrator.api<{ items: { action: string; detail: object }[] }>(
+      'GET',
+      'audit?limit=50',
+    );
+    const ends = items.map(({ detail }) => detail).filter((detail) => 'attested' in detail);
+    expect(ends.length).toBeGreaterThan(1);
+    for (const detail of ends) expect(detail).toMatchObject({ attested: true });
+  });
+
   it('[process-1] end with everything that they started, when they are cancelled or out of time', async () => {
     const started = 'setsid sleep 4712 & (setsid setsid sleep 4712 &); trap "" TERM; sleep 4712';
     const { code } = await at.command(started, '--timeout', '2');

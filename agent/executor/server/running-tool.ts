@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Timer } from '../../../base/clock.ts';
@@ -121,7 +122,7 @@ export class RunningTool implements Running {
     const attestation = core.attest({
       command_id: this.id,
       end: end.kind,
-      stdout: { size: 0 },
+      stdout: documentOf(end),
       stderr: { size: 0 },
     });
     this.#options.onEnded({
@@ -132,4 +133,11 @@ export class RunningTool implements Running {
       ...(attestation === undefined ? {} : { attestation }),
     });
   }
+}
+
+/** The value as the channel carries it: one JSON document on stdout. */
+function documentOf(end: ExecutorEnd): { size: number; sha256?: string } {
+  if (end.kind !== 'value') return { size: 0 };
+  const bytes = Buffer.from(`${JSON.stringify(end.structured)}\n`);
+  return { size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
