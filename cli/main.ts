@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { PROGRAM_VERSION } from '../agent/identity/program-version.ts';
 import { addConfig } from './config.ts';
 import { type CliContext, EXIT } from './context.ts';
+import { addDiagnose } from './diagnose.ts';
 import { addExec } from './exec.ts';
 import { addInstall } from './install.ts';
 import { addLogs } from './logs.ts';
@@ -38,6 +39,7 @@ const program = new Command('vm-agent')
   .enablePositionalOptions();
 addInstall(program, ctx);
 addTestConnection(program, ctx);
+addDiagnose(program, ctx);
 addServer(program, ctx);
 addStatus(program, ctx);
 addExec(program, ctx);

@@ -227,8 +227,9 @@ describe('the installer in user mode', () => {
     expect(JSON.parse(tested.out).checks.map(({ name }: { name: string }) => name)).toEqual([
       'name',
       'TCP',
-      'TLS',
+      'CA',
       'clock',
+      'TLS',
       'registration',
       'identity',
       'WebSocket',
