@@ -14,6 +14,7 @@ import { addMcp } from './mcp.ts';
 import { addMetrics } from './metrics.ts';
 import { addServer } from './server.ts';
 import { addStatus } from './status.ts';
+import { addSupportBundle } from './support-bundle.ts';
 import { addTest } from './test.ts';
 import { addTestConnection } from './test-connection.ts';
 
@@ -40,6 +41,7 @@ const program = new Command('vm-agent')
 addInstall(program, ctx);
 addTestConnection(program, ctx);
 addDiagnose(program, ctx);
+addSupportBundle(program, ctx);
 addServer(program, ctx);
 addStatus(program, ctx);
 addExec(program, ctx);
