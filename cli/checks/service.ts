@@ -191,7 +191,7 @@ export const SERVICE_CHECKS: readonly Check<Bench>[] = [
     id: 'service.active',
     title: 'service',
     needs: ['service.unit'],
-    after: ['files', 'bundle', 'config', 'port', 'disk.state', 'disk.programs'],
+    after: ['files', 'bundle', 'config', 'identity', 'port', 'disk.state', 'disk.programs'],
     run: active,
   },
   { id: 'service.restarts', title: 'restarts', needs: ['service.active'], run: restarts },

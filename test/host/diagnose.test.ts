@@ -238,7 +238,7 @@ describe('an identity that does not count any more', () => {
         `[Service]\n${lines.join('\n')}\n`,
       );
       await enroll(late, past, fake);
-      await past.stop();
+      await past.kill();
       const present = new HostOrchestrator({ address: late.hostAddress }, past.data);
       await present.start();
       await late.runOk(
