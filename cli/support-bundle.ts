@@ -7,8 +7,10 @@ import { type CliContext, EXIT, withHome } from './context.ts';
 interface Flags {
   home?: string;
   output?: string;
-  since: number;
+  since?: number;
 }
+
+const DAY_S = 24 * 3600;
 
 const sinceArgument = (text: string): number => {
   const seconds = parseDuration(text);
@@ -21,7 +23,7 @@ export function addSupportBundle(program: Command, ctx: CliContext): void {
   withHome(program.command('support-bundle'))
     .description('put all that helps to find a fault into one file, without secrets')
     .option('--output <file>', 'the file (default: vm-agent-support-VM_ID-TIME.tar.gz in this folder)')
-    .option('--since <time>', 'how far the journal goes back', sinceArgument, 24 * 3600)
+    .option('--since <time>', 'how far the journal goes back (default: 24h)', sinceArgument)
     .addHelpText(
       'after',
       '\nKeys are never included; tokens, passwords and the texts of commands are removed, and counted. The file is yours\nalone (0600). Look at it before you send it.\n',
@@ -42,7 +44,7 @@ async function supportBundle(flags: Flags, ctx: CliContext): Promise<number> {
   const { stdout } = ctx.process;
   const bench = openBench(flags, ctx);
   const diagnosis = await diagnose(bench, ctx.version);
-  const texts = await collect(bench, diagnosis, flags.since);
+  const texts = await collect(bench, diagnosis, flags.since ?? DAY_S);
   const { redact, removed } = createRedactor(await secretsOf(bench));
   for (const [name, text] of texts) texts.set(name, redact(text));
   const now = bench.clock.now();

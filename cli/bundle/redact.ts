@@ -50,7 +50,7 @@ const RULES: readonly Rule[] = [
   {
     kind: 'secret by its name',
     pattern: new RegExp(
-      `^(\\s*(?:- )?${SECRET_NAME}\\s*:[ \\t]+)(?!true\\b|false\\b|\\d+\\s*$)\\S.*$`,
+      `^(\\s*(?:[-#]+\\s*)?${SECRET_NAME}\\s*:[ \\t]+)(?!true\\b|false\\b|\\d+\\s*$)\\S.*$`,
       'gim',
     ),
     keep: ([, name = '']) => [name, ''],
@@ -58,6 +58,11 @@ const RULES: readonly Rule[] = [
   {
     kind: 'secret by its name',
     pattern: new RegExp(`((?:^|[\\s"'])(?:--)?${SECRET_NAME}=)[^\\s"']+`, 'gim'),
+    keep: ([, name = '']) => [name, ''],
+  },
+  {
+    kind: 'secret by its name',
+    pattern: /\b((?:passw(?:or)?d|secret)["']?\s*[:=]\s*)[^\s"',}\]]+/gi,
     keep: ([, name = '']) => [name, ''],
   },
   { kind: 'environment', pattern: /^(Environment=).+$/gm, keep: ([, name = '']) => [name, ''] },

@@ -1,5 +1,3 @@
-import { readdir, readFile, readlink } from 'node:fs/promises';
-import { join } from 'node:path';
 import { readReleaseKeys, readSecurityFile } from '../../agent/identity/credentials.ts';
 import { agentInfoSchema } from '../../protocol/agent-http.ts';
 import { SERVICE_UNIT } from '../../protocol/disk-layout.ts';
@@ -10,36 +8,9 @@ import { askHealth } from '../../provision/probe.ts';
 import { openManifest } from '../../provision/release.ts';
 import type { Bench } from './bench.ts';
 import { type Check, type Found, fail, info, ok, skipped, warn } from './check.ts';
+import { listenerOn } from './listener.ts';
 import { compareVersions } from './versions.ts';
 import { proxyOf } from './way-checks.ts';
-
-/** Sockets that listen on a TCP port, as /proc/net/tcp names them. */
-async function listeningInodes(proc: string, port: number): Promise<Set<string>> {
-  const hex = port.toString(16).toUpperCase().padStart(4, '0');
-  const found = new Set<string>();
-  for (const name of ['tcp', 'tcp6']) {
-    const text = await readFile(join(proc, 'net', name), 'utf8').catch(() => '');
-    for (const line of text.split('\n')) {
-      const [, local = '', , state, , , , , , inode = ''] = line.trim().split(/\s+/);
-      if (state === '0A' && local.endsWith(`:${hex}`)) found.add(`socket:[${inode}]`);
-    }
-  }
-  return found;
-}
-
-/** Who listens on a port: pid and program; undefined when nobody does or it may not be seen. */
-async function listenerOn(proc: string, port: number): Promise<{ pid: number; program: string } | undefined> {
-  const sockets = await listeningInodes(proc, port);
-  if (sockets.size === 0) return undefined;
-  for (const pid of (await readdir(proc)).filter((name) => /^\d+$/.test(name))) {
-    for (const fd of await readdir(join(proc, pid, 'fd')).catch(() => [])) {
-      if (!sockets.has(await readlink(join(proc, pid, 'fd', fd)).catch(() => ''))) continue;
-      const program = await readlink(join(proc, pid, 'exe')).catch(() => 'a program');
-      return { pid: Number(pid), program };
-    }
-  }
-  return undefined;
-}
 
 async function port(bench: Bench): Promise<Found> {
   const { clock, layout, host, proc } = bench;
@@ -50,7 +21,10 @@ async function port(bench: Bench): Promise<Found> {
   if (health !== undefined && (own === undefined || health.vm_id === own || health.vm_id === null))
     return ok(`${number}, the agent answers on it`);
   const listener = await listenerOn(proc, number);
-  if (listener?.program.startsWith(`${layout.root}/`)) return ok(`${number}, the agent listens on it`);
+  const isOwn = bench.system
+    ? listener?.unit === SERVICE_UNIT
+    : listener?.program.startsWith(`${layout.root}/`);
+  if (isOwn) return ok(`${number}, the agent listens on it`);
   const free = listener === undefined && (await host.isPortFree(number));
   if (health === undefined && free) return ok(`${number} is free`);
   const who = listener === undefined ? 'another program' : `${listener.program} (pid ${listener.pid})`;

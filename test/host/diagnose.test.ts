@@ -215,6 +215,34 @@ describe('vm-agent diagnose --fix', () => {
   });
 });
 
+describe('vm-agent support-bundle', () => {
+  it('[secret-1] brings units, journal and logs into one closed file, and none of the secrets', async () => {
+    const canary = 'c4n4ryc4n4ryc4n4ry';
+    await machine.runOk(
+      `printf 'prov_ab12cd34ef56_${canary}\nvmo_${canary}\n{"command":"mysql -p${canary}"}\n' >> /var/log/vm-agent/agent.log`,
+    );
+    const { out } = await machine.runOk(['vm-agent', 'support-bundle', '--output', '/root/b.tar.gz']);
+    expect(out).toMatch(/Secrets removed: [1-9]\d* /);
+    expect(await machine.stat('/root/b.tar.gz')).toMatchObject({ mode: '0600', owner: 'root' });
+    const { out: names } = await machine.runOk('tar -tzf /root/b.tar.gz');
+    for (const name of [
+      'systemd/journal',
+      'systemd/show',
+      'units/vm-agent.service',
+      'health.json',
+      'network.json',
+    ])
+      expect(names).toContain(`/${name}\n`);
+    const { out: text } = await machine.runOk('tar -xzOf /root/b.tar.gz');
+    expect(text).toMatch(/Started .*vm-agent/);
+    const secret = async (name: string) =>
+      (await machine.readFile(`${SECURITY}/${name}`)).toString().split('\n');
+    const [apiKey = ''] = await secret('api_key');
+    const [, keyLine = ''] = await secret('vm_agent.key');
+    for (const one of [canary, apiKey, keyLine]) expect(text.split(one).length - 1).toBe(0);
+  });
+});
+
 describe('an identity that does not count any more', () => {
   it('a revoked agent', async () => {
     const vmId = (await machine.readFile(`${SECURITY}/vm_id`)).toString().trim();
