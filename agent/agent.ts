@@ -7,14 +7,11 @@ import type { ServerCredentials } from '../base/tls-server.ts';
 import { backgroundDir, type DiskLayout, journalFile, spoolDir } from '../protocol/disk-layout.ts';
 import { Channel } from './channel/channel.ts';
 import { sampleLoad } from './channel/load-sample.ts';
-import type { SessionHandlers } from './channel/session.ts';
 import { Journal } from './commands/journal.ts';
 import { CommandRunner } from './commands/runner.ts';
-import { EnvelopeVerifier } from './commands/verify-envelope.ts';
 import type { FrozenConfig } from './config.ts';
-import { LeftoverSweeper } from './executor/leftovers.ts';
+import { ExecutorClient } from './executor/client.ts';
 import { OutputSender } from './executor/output-sender.ts';
-import { PipePool } from './executor/pipes.ts';
 import { protectedPaths } from './files/protected-paths.ts';
 import { Health } from './health.ts';
 import { Callers } from './http/callers.ts';
@@ -29,13 +26,16 @@ import { hostFacts, machineHash } from './identity/host-facts.ts';
 import { renewalLoop, validityOf } from './identity/renewal.ts';
 import { policyOf } from './policy/installed.ts';
 import type { PolicySource } from './policy/source.ts';
+import { EnvelopeVerifier } from './policy/verify-envelope.ts';
 import { Sampler } from './proc/sample.ts';
+import { handlersOf, keeperOf } from './session-wiring.ts';
 import { BackgroundCommands } from './tools/background.ts';
 import { CallCounts } from './tools/call-counts.ts';
 import { allTools } from './tools/catalogue.ts';
+import { LocalCommands } from './tools/local-commands.ts';
 import { createRegistry } from './tools/registry.ts';
-import { commandEnvironment } from './tools/shell-execute.ts';
-import type { ShellHost } from './tools/shell-run.ts';
+import { remoteShell } from './tools/remote.ts';
+import type { ShellHost } from './tools/shell-host.ts';
 
 /** What this version can do beyond the least that `vm-agent.v1` asks for. */
 const FEATURES: readonly string[] = ['shell', 'cancel', 'output', 'resume'];
@@ -54,7 +54,9 @@ export interface AgentOptions {
   log: Logger;
   version: string;
   hostname: string;
-  /** Whose rights commands have: the daemon's own. */
+  /** Socket of the privileged executor; undefined: commands run inside the daemon, with its rights. */
+  executorSocket?: string | undefined;
+  /** Whose rights commands have without an executor: the daemon's own. */
   user: { name: string; home: string; lang?: string | undefined };
   runtime: AgentFacts['runtime'];
   /** What this process has used so far. */
@@ -69,8 +71,8 @@ export class Agent {
   readonly #health: Health;
   readonly #registry;
   readonly #policy: PolicySource;
-  readonly #pipes: PipePool;
-  readonly #leftovers: LeftoverSweeper;
+  readonly #executor: ExecutorClient | undefined;
+  readonly #local: LocalCommands | undefined;
   readonly #background: BackgroundCommands;
   readonly #counts = new CallCounts();
   readonly #journal: Journal;
@@ -101,17 +103,23 @@ export class Agent {
     this.#onJournal = this.#health.define(CONDITION.journal, 'unhealthy', 'not open yet');
     this.#journal = new Journal(journalFile(layout));
     this.#onJournal(true, 'writable');
-    this.#pipes = new PipePool(`${layout.state}/pipes`);
-    this.#leftovers = new LeftoverSweeper({
-      clock,
-      onKilled: (killed) => log.info({ killed }, 'ended processes that commands left behind'),
-    });
-    const host: ShellHost = {
-      pipes: this.#pipes,
-      leftovers: this.#leftovers,
-      env: commandEnvironment(user),
-      cwd: user.home,
-    };
+    const { executorSocket } = options;
+    this.#executor =
+      executorSocket === undefined
+        ? undefined
+        : new ExecutorClient({
+            path: executorSocket,
+            version: options.version,
+            clock,
+            log,
+            onCondition: this.#health.define(CONDITION.executor, 'degraded', 'not connected yet'),
+          });
+    const executor = this.#executor;
+    let host: ShellHost;
+    if (executor === undefined) {
+      this.#local = new LocalCommands({ folder: `${layout.state}/pipes`, user, clock, log });
+      host = this.#local.host;
+    } else host = remoteShell(executor);
     this.#background = new BackgroundCommands({ host, clock, log, folder: backgroundDir(layout) });
     this.#policy = policyOf({
       layout,
@@ -126,6 +134,7 @@ export class Agent {
         config: config.tools,
         host,
         background: this.#background,
+        executor: this.#executor,
         protectedPaths: protectedPaths(layout, { config: options.configFile, tlsKey }),
       }),
       (grant, tool) => this.#policy.decide(grant, tool),
@@ -210,9 +219,8 @@ export class Agent {
   async start(): Promise<void> {
     await this.#http.listen();
     // Made while nothing is asked for, so that the first command does not wait for them.
-    this.#pipes.refill().catch((cause: unknown) => {
-      this.#options.log.error({ err: cause }, 'pipes for commands cannot be made; is mkfifo(1) installed?');
-    });
+    this.#local?.warm();
+    this.#executor?.warm();
     this.#background.recover().catch((cause: unknown) => {
       this.#options.log.error({ err: cause }, 'what background commands left behind cannot be cleared away');
     });
@@ -243,7 +251,8 @@ export class Agent {
       },
       spoolFolder: spoolDir(layout),
       bootId: boot,
-      user: user.name,
+      user: this.#executor === undefined ? user.name : undefined,
+      executor: keeperOf(this.#executor),
       onJournal: this.#onJournal,
     });
     const channel = new Channel({
@@ -310,7 +319,7 @@ export class Agent {
     this.#stopping.abort(new Error('the agent stops'));
     await closeAll([
       () => this.#journal.close(),
-      () => this.#pipes.close(),
+      () => this.#local?.close(),
       () => this.#http.close(),
       () => this.#renewal,
       () => this.#channel?.stop(),
@@ -319,7 +328,8 @@ export class Agent {
         while (this.#health.isOk(CONDITION.websocket) && this.#hasUndelivered() && clock.monotonic() < until)
           await clock.sleep(20);
       },
-      () => this.#leftovers.idle(),
+      () => this.#executor?.close(),
+      () => this.#local?.idle(),
       () => Promise.all([this.#mcp.close(), this.#runner?.stop()]),
     ]);
   }
@@ -358,26 +368,4 @@ export class Agent {
     let timer = clock.setTimer(PRUNE_EVERY_MS, prune, { background: true });
     this.#stopping.signal.addEventListener('abort', () => timer.cancel(), { once: true });
   }
-}
-
-function handlersOf(runner: CommandRunner, sender: OutputSender, clock: Clock): SessionHandlers {
-  return {
-    onCommand: (message) => runner.onCommand(message),
-    onCancel: (message) => runner.onCancel(message.command_id),
-    onOutputAck: ({ command_id, stream, durable_offset }) =>
-      sender.acknowledged(command_id, stream, durable_offset),
-    onCredit: (credit) => sender.setCredit(credit),
-    onResultsAcknowledged: (ids) => {
-      for (const id of ids) runner.onAcknowledged(id);
-    },
-    onWelcome: (welcome, connection) => {
-      runner.setClockSkew(Date.parse(welcome.server_time) - clock.now());
-      const { command_credit, link_credit } = welcome.limits;
-      sender.setLink(
-        { send: (frame, done) => connection.sendBinary(frame, done) },
-        { command: command_credit, link: link_credit },
-      );
-      if (!welcome.resumed) runner.resend();
-    },
-  };
 }

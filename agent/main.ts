@@ -6,7 +6,7 @@ import { systemClock } from '../base/clock.ts';
 import { createLogger, type Logger, type LogLevel } from '../base/logger.ts';
 import { systemRandom } from '../base/random.ts';
 import { shutdownFromSignals } from '../base/shutdown.ts';
-import { agentLogFile, type DiskLayout, diskLayout } from '../protocol/disk-layout.ts';
+import { agentLogFile, type DiskLayout, diskLayout, execSocket } from '../protocol/disk-layout.ts';
 import { AppError } from '../protocol/errors.ts';
 import { Agent } from './agent.ts';
 import { type FrozenConfig, loadAgentConfig } from './config.ts';
@@ -17,6 +17,8 @@ export interface DaemonOptions {
   /** `VM_AGENT_HOME` or `--home`; without it the system's paths. */
   home?: string | undefined;
   configFile?: string | undefined;
+  /** Commands go through the privileged executor. */
+  executor?: boolean | undefined;
   /** Flags of the command line as a configuration tree, e.g. `{server: {port: 0}}`. */
   flags?: Record<string, unknown>;
 }
@@ -44,7 +46,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     env: process.env,
     flags: options.flags ?? {},
   });
-  refuseUnsupported(config);
+  if (!options.executor) refuseUnsupported(config);
   for (const folder of [layout.state, layout.log]) await mkdir(folder, { recursive: true, mode: 0o700 });
   const { log, close } = createLogger({
     name: 'vm-agent',
@@ -65,7 +67,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     process.exit(1);
   });
   try {
-    await serve(options.configFile, layout, config, log, shutdown.graceful);
+    await serve(options, layout, config, log, shutdown.graceful);
     return 0;
   } finally {
     shutdown.dispose();
@@ -74,7 +76,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
 }
 
 async function serve(
-  configFile: string | undefined,
+  { configFile, executor }: DaemonOptions,
   layout: DiskLayout,
   config: FrozenConfig,
   log: Logger,
@@ -84,6 +86,7 @@ async function serve(
     layout,
     config,
     configFile,
+    executorSocket: executor ? execSocket(layout) : undefined,
     clock: systemClock,
     random: systemRandom,
     log,
@@ -144,7 +147,7 @@ function refuseUnsupported(config: FrozenConfig): void {
   const own = whoAmI().name;
   if (runAs !== undefined && runAs !== own)
     throw new AppError('unsupported', {
-      detail: `tools.shell_executor.run_as is ${runAs}, but commands run as the agent's own user ${own} in this version.`,
+      detail: `tools.shell_executor.run_as is ${runAs}, but without the privileged executor commands run as the agent's own user ${own}.`,
       hint: `Remove the key, or run the agent as ${runAs}.`,
     });
 }

@@ -30,11 +30,19 @@ export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
   }
 }
 
-/** Brings a small schema up to date; `user_version` counts the steps that were made. */
-export function migrate(database: DatabaseSync, steps: readonly string[]): void {
+/**
+ * Brings a small schema up to date; `user_version` counts the steps that were made. With `newerIsFine` a schema that a
+ * newer version has added to is used as it is: for files whose every step only adds, so that a version that was
+ * rolled back finds its state again.
+ */
+export function migrate(
+  database: DatabaseSync,
+  steps: readonly string[],
+  options: { newerIsFine?: boolean } = {},
+): void {
   const row = database.prepare('PRAGMA user_version').get();
   const version = Number(row?.['user_version'] ?? 0);
-  if (version > steps.length) {
+  if (version > steps.length && !options.newerIsFine) {
     throw new Error(
       `the database has schema ${version}, this version knows ${steps.length}: it was written by a newer version`,
     );

@@ -6,10 +6,11 @@ import { endAll } from './lib/child.ts';
 import type { BenchOptions, Comparison } from './lib/comparison.ts';
 import { type Report, toMarkdown } from './lib/report.ts';
 import { comparison as metrics } from './metrics.mts';
+import { comparison as privilegedExec } from './privileged-exec.mts';
 import { comparison as streaming } from './streaming.mts';
 import { comparison as toolsList } from './tools-list.mts';
 
-const COMPARISONS: readonly Comparison[] = [execLatency, idle, metrics, streaming, toolsList];
+const COMPARISONS: readonly Comparison[] = [execLatency, privilegedExec, idle, metrics, streaming, toolsList];
 
 const HELP = `npm run bench -- [NAME…] [options]   compare vm-agent with its peers on this machine
 

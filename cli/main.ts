@@ -3,6 +3,7 @@
 import { homedir, hostname } from 'node:os';
 import { Command } from 'commander';
 import { PROGRAM_VERSION } from '../agent/identity/program-version.ts';
+import { addAudit } from './audit.ts';
 import { addConfig } from './config.ts';
 import { type CliContext, EXIT } from './context.ts';
 import { addDiagnose } from './diagnose.ts';
@@ -51,6 +52,7 @@ addLogs(program, ctx);
 addTest(program, ctx);
 addMcp(program, ctx);
 addConfig(program, ctx);
+addAudit(program, ctx);
 
 try {
   await program.parseAsync(words, { from: 'user' });

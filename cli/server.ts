@@ -10,6 +10,7 @@ interface Flags {
   host?: string;
   port?: number;
   config?: string;
+  executor?: boolean;
   provision?: boolean;
   provisioningToken?: string;
   serverUrl?: string;
@@ -21,6 +22,7 @@ export function addServer(program: Command, ctx: CliContext): void {
     .option('--host <address>', 'address of the local interface (default 0.0.0.0)')
     .option('--port <n>', 'its port (default 8080; 0: a free one)', parsePort)
     .option('--config <file>', 'another configuration file')
+    .option('--executor', 'run commands through the privileged executor (as the system’s service does)')
     .option('--provision', 'enroll first, where that has not been done; needs a provisioning token')
     .option(
       '--provisioning-token <token>',
@@ -71,6 +73,7 @@ async function server(flags: Flags, ctx: CliContext): Promise<number> {
   return runDaemon({
     home: home === undefined ? undefined : resolve(home),
     configFile: flags.config,
+    executor: flags.executor,
     flags: Object.keys(local).length === 0 ? {} : { server: local },
   });
 }

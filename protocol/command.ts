@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { envelopeSchema } from './dsse.ts';
 import { ERROR_CODES } from './errors.ts';
 import { agentIdSchema, commandIdSchema, jobIdSchema, organizationIdSchema } from './ids.ts';
 
@@ -156,6 +157,8 @@ export const commandResultSchema = z.object({
     .describe('From start to end of the command by a clock that nobody sets, in tenths of a millisecond'),
   stdout: outputSummarySchema.optional(),
   stderr: outputSummarySchema.optional(),
+  /** The privileged executor's signature on how it ended. */
+  attestation: envelopeSchema.optional(),
   /** Set when it was refused, could not start or could not be done. */
   error: z
     .object({ code: z.enum(ERROR_CODES).catch('internal'), message: z.string(), hint: z.string().optional() })

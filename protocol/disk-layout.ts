@@ -130,6 +130,8 @@ export const trustEntries = (layout: DiskLayout) =>
     caPins: { path: `${layout.trust}/ca_pins.json`, mode: 0o644, owner: 'root' },
     commandKeys: { path: `${layout.trust}/command_keys.json`, mode: 0o644, owner: 'root' },
     releaseKeys: { path: `${layout.trust}/release_keys.json`, mode: 0o644, owner: 'root' },
+    /** Signs results and heads of the audit chain; the orchestrator knows its public half. */
+    executorKey: { path: `${layout.trust}/executor.key`, mode: 0o600, owner: 'root' },
     enrolment: { path: `${layout.trust}/enrolment.json`, mode: 0o644, owner: 'root' },
   }) as const satisfies Record<string, DiskEntry>;
 

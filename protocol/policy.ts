@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { sizeSchema } from './agent-config.ts';
+import { RUN_USER } from './disk-layout.ts';
 
 /** The grant of somebody's command that the orchestrator has signed. */
 export const ORCHESTRATOR_GRANT = 'orchestrator';
@@ -22,6 +24,23 @@ const root = z
     'must be plain: no "//", "." or "..", no "/" at its end',
   );
 
+const share = z
+  .string()
+  .regex(
+    /^([1-9][0-9]?|100)%$/,
+    'must be a share of the machine’s memory such as 50%, or a size such as 512MB',
+  );
+
+/** What one command may take, enforced by the kernel (systemd.resource-control(5)). What is not said is not limited. */
+const limitsSchema = z.strictObject({
+  memory: z.union([share, sizeSchema]).optional().describe('bytes, 512MB, 2GB, or a share: 50%'),
+  tasks: z.number().int().min(4).max(4_194_304).optional().describe('processes and threads at once'),
+  cpu_weight: z.number().int().min(1).max(10_000).optional().describe('share of a busy CPU; 100 is usual'),
+  timeout: z.number().positive().max(604_800).optional().describe('seconds that a command may last at most'),
+  output: sizeSchema.optional().describe('bytes of output, after which it is ended'),
+});
+export type CommandLimits = z.infer<typeof limitsSchema>;
+
 const grantSchema = z.strictObject({
   tools: z.strictObject({
     allow: z.array(toolName).describe('tools that may be called'),
@@ -33,6 +52,12 @@ const grantSchema = z.strictObject({
       write: z.array(root).default([]).describe('folders that file tools may write, with all below'),
     })
     .prefault({}),
+  run_as: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_.-]{0,31}$/i, 'must be the name of a user')
+    .optional()
+    .describe('user whose rights the tools have, where the agent has its privileged executor'),
+  limits: limitsSchema.prefault({}),
 });
 export type Grant = z.infer<typeof grantSchema>;
 
@@ -51,15 +76,25 @@ export const policySchema = z.strictObject({
 });
 export type Policy = z.infer<typeof policySchema>;
 
-const EVERYTHING: Grant = { tools: { allow: ['*'], deny: [] }, roots: { read: ['/'], write: ['/'] } };
+const EVERYTHING = { tools: { allow: ['*'], deny: [] }, roots: { read: ['/'], write: ['/'] } };
 
-/** What holds without a file. Tools have the daemon's own rights and no more; certificates need a grant by name. */
+/** What holds without a file, as the installer writes it. Certificates need a grant by name. */
 export const DEFAULT_POLICY: Policy = {
   version: 1,
-  grants: { [ORCHESTRATOR_GRANT]: EVERYTHING, [LOCAL_API_GRANT]: EVERYTHING },
+  grants: {
+    [ORCHESTRATOR_GRANT]: { ...EVERYTHING, limits: { memory: '90%', tasks: 16_384 } },
+    [LOCAL_API_GRANT]: { ...EVERYTHING, run_as: RUN_USER, limits: { memory: '50%', tasks: 1024 } },
+  },
 };
 
 /** What a policy says about one call. */
 export type PolicyDecision =
-  | { allowed: true; read: readonly string[]; write: readonly string[] }
+  | {
+      allowed: true;
+      read: readonly string[];
+      write: readonly string[];
+      /** Undefined: what holds for this kind of caller anyway. */
+      runAs?: string | undefined;
+      limits?: CommandLimits;
+    }
   | { allowed: false; why: string };

@@ -60,10 +60,7 @@ export function withInstallOptions(command: Command): Command {
     )
     .option('--skip-dependencies', 'install no system packages')
     .option('--force-reinstall', 'replace the identity by a new one; keeps logs and configuration', false)
-    .option(
-      '--no-privileged-executor',
-      'run commands inside the agent, with its rights (in this version always so)',
-    )
+    .option('--no-privileged-executor', 'run commands inside the agent, with the rights of its user alone')
     .option('--dry-run', 'say what would be done, and change nothing')
     .option('--debug', 'show where an error happened')
     .addOption(new Option('--artifacts <dir>', 'archives that were downloaded already').hideHelp());

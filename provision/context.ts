@@ -22,6 +22,8 @@ export interface InstallContext {
   /** As asked for; undefined: what the configuration says, else 8080 or a free one. */
   port: number | undefined;
   skipDependencies: boolean;
+  /** Commands run with root's rights under the policy, through the executor; else inside the agent, with its own. */
+  privilegedExecutor: boolean;
   /** Who is to own what. Read when it is needed: a step makes the user. */
   owners(): Promise<Owners>;
   /** A line for the person who installs. */

@@ -44,6 +44,7 @@ export interface InstallOptions {
   labels: Labels;
   port: number | undefined;
   skipDependencies: boolean;
+  privilegedExecutor: boolean;
   forceReinstall: boolean;
   dryRun: boolean;
   scope: Scope;
@@ -164,6 +165,7 @@ async function contextFor(options: InstallOptions, deps: InstallDeps): Promise<I
     labels: options.labels,
     port: options.port,
     skipDependencies: options.skipDependencies,
+    privilegedExecutor: options.privilegedExecutor && mode === 'system',
     owners,
     note: deps.note,
   };

@@ -70,6 +70,7 @@ async function optionsFrom({
     labels: flags.label ?? {},
     port: flags.port,
     skipDependencies: flags.skipDependencies === true,
+    privilegedExecutor: flags.privilegedExecutor,
     forceReinstall: flags.forceReinstall === true,
     dryRun: flags.dryRun === true,
     scope,

@@ -115,6 +115,7 @@ async function demo(): Promise<void> {
       labels: { demo: 'true' },
       port: undefined,
       skipDependencies: false,
+      privilegedExecutor: false,
       // Another address than last time, another port or network, is another orchestrator to an agent.
       forceReinstall: begun !== undefined && begun.orchestrator_url !== url,
       dryRun: false,

@@ -39,6 +39,26 @@ export const GUARANTEES: readonly Guarantee[] = [
   },
   { id: 'process-1', text: 'Cancel and timeout end the whole tree of a command’s processes.' },
   {
+    id: 'sandbox-1',
+    text: 'By systemd’s own measure the daemon is exposed no more than 1.2, and its executor no more than 1.0.',
+  },
+  {
+    id: 'sandbox-2',
+    text: 'Code that runs inside the daemon can read no secret of the system, write outside its state, start a program or see other processes.',
+  },
+  {
+    id: 'executor-1',
+    text: 'Commands that are unsigned, altered, expired, replayed or another VM’s are refused by the executor, and each is in its audit log.',
+  },
+  {
+    id: 'executor-2',
+    text: 'Without a signature a caller has what the policy grants to local-api, as its user, and no more.',
+  },
+  {
+    id: 'secret-2',
+    text: 'A command’s text, environment and input can be read by its user and root alone.',
+  },
+  {
     id: 'enroll-1',
     text: 'The installer sends nothing to an orchestrator whose CA is not the one that its token names.',
   },

@@ -1,10 +1,11 @@
 import type { CommandPayload, CommandResult } from '../../protocol/command.ts';
 import { AppError } from '../../protocol/errors.ts';
+import type { SignedCommand } from '../../protocol/executor.ts';
 import type { CommandMessage } from '../../protocol/messages.ts';
+import type { EnvelopeVerifier, Refusal } from '../policy/verify-envelope.ts';
 import type { PreparedCall, ToolRegistry } from '../tools/registry.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import { cancelledBeforeStart, refusedResult } from './results.ts';
-import type { EnvelopeVerifier, Refusal } from './verify-envelope.ts';
 
 /** What is to be done about a command that came. */
 export type Decision =
@@ -22,7 +23,8 @@ export interface IntakeOptions {
   verifier: EnvelopeVerifier;
   journal: Pick<Journal, 'get' | 'mark' | 'hasCancel'>;
   registry: ToolRegistry;
-  user: string;
+  /** Commands run as this user alone; undefined: the executor decides. */
+  user: string | undefined;
 }
 
 export function decide(
@@ -65,7 +67,7 @@ export function prepare(
   options: Pick<IntakeOptions, 'registry' | 'user'>,
 ): { kind: 'ok'; call: PreparedCall } | { kind: 'refused'; refusal: Refusal } {
   const { user, registry } = options;
-  if (payload.run_as !== null && payload.run_as !== user) {
+  if (user !== undefined && payload.run_as !== null && payload.run_as !== user) {
     const message = `This agent runs commands as ${user} only, not as ${payload.run_as}.`;
     return {
       kind: 'refused',
@@ -81,3 +83,9 @@ export function prepare(
     return { kind: 'refused', refusal: { state: 'refused', reason, code, message } };
   }
 }
+
+/** The part that was signed. */
+export const signedOf = ({ envelope, delegation }: CommandMessage): SignedCommand => ({
+  envelope,
+  delegation,
+});

@@ -2,6 +2,7 @@ import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { inTransaction, migrate, openDatabase } from '../../base/sqlite.ts';
 import { type CommandPayload, type CommandResult, commandResultSchema } from '../../protocol/command.ts';
 import { AppError } from '../../protocol/errors.ts';
+import type { SignedCommand } from '../../protocol/executor.ts';
 
 /**
  * What this agent took, started and ended, on disk before anybody hears of it. It makes at-most-once: a command is
@@ -27,6 +28,8 @@ const SCHEMA = [
    CREATE TABLE cancel (command_id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
    CREATE TABLE mark (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, seq INTEGER NOT NULL) STRICT;
    INSERT INTO mark VALUES (1, 0, 0);`,
+  // Of what waits to be started: the signed bytes, for who checks them again then.
+  `CREATE TABLE signed (command_id TEXT PRIMARY KEY, message TEXT NOT NULL) STRICT;`,
 ];
 
 /** Highest command that was ever taken. A later epoch begins its numbers anew. */
@@ -48,7 +51,7 @@ export type JournalEntry = {
 
 /** How a command enters the journal: waiting, about to start, or already at its end (refused, expired, cancelled). */
 export type Take =
-  | { as: 'accepted' }
+  | { as: 'accepted'; signed?: SignedCommand }
   | { as: 'running'; bootId: string }
   | { as: 'ended'; result: CommandResult };
 
@@ -65,7 +68,7 @@ export class Journal {
       database = openDatabase(file);
       // Two daemons on one journal would each take the other's running commands for lost.
       database.exec('PRAGMA locking_mode=EXCLUSIVE; BEGIN IMMEDIATE; COMMIT;');
-      migrate(database, SCHEMA);
+      migrate(database, SCHEMA, { newerIsFine: true });
       const row = database.prepare('SELECT epoch, seq FROM mark').get();
       this.#mark = { epoch: Number(row?.['epoch']), seq: Number(row?.['seq']) };
       this.#database = database;
@@ -102,6 +105,8 @@ export class Journal {
       );
       this.#prepare('UPDATE mark SET epoch = ?, seq = ?').run(payload.epoch, payload.seq);
       this.#prepare('DELETE FROM cancel WHERE command_id = ?').run(payload.command_id);
+      if (how.as === 'accepted' && how.signed !== undefined)
+        this.#prepare('INSERT INTO signed VALUES (?, ?)').run(payload.command_id, JSON.stringify(how.signed));
     });
     this.#mark = { epoch: payload.epoch, seq: payload.seq };
   }
@@ -115,13 +120,20 @@ export class Journal {
     );
   }
 
+  /** What came for a command that waits. */
+  signed(commandId: string): SignedCommand | undefined {
+    const row = this.#prepare('SELECT message FROM signed WHERE command_id = ?').get(commandId);
+    return row === undefined ? undefined : (JSON.parse(String(row['message'])) as SignedCommand);
+  }
+
   /** Ends an entry and puts its result into the outbox; the arguments are not needed any more. */
   end(commandId: string, result: CommandResult, nowMs: number): void {
-    this.#transaction(() =>
+    this.#transaction(() => {
       this.#prepare(
         "UPDATE command SET state = 'ended', payload = '', ended_at_ms = ?, result = ? WHERE command_id = ?",
-      ).run(nowMs, JSON.stringify(result), commandId),
-    );
+      ).run(nowMs, JSON.stringify(result), commandId);
+      this.#prepare('DELETE FROM signed WHERE command_id = ?').run(commandId);
+    });
   }
 
   get(commandId: string): JournalEntry | undefined {

@@ -10,22 +10,24 @@ import { unknownResult, withOutputSizes } from './results.ts';
 
 /**
  * Brings the journal of an earlier process to rest: what it shows as running is ended as `unknown`, with the
- * processes that are still there, and results promise only the output that is really on disk.
+ * processes that are still there, unless an executor keeps it; results promise only the output that is really on disk.
  * @returns the entries that are still to be started or delivered, and their spools.
  */
 export async function recover(options: {
   journal: Journal;
   spoolFolder: string;
   bootId: string;
+  /** Running commands are not lost with the daemon. */
+  kept: boolean;
   clock: Clock;
   log: Logger;
 }): Promise<{ entries: JournalEntry[]; spools: OutputSpool[] }> {
-  const { journal, spoolFolder, bootId, clock, log } = options;
+  const { journal, spoolFolder, bootId, kept, clock, log } = options;
   prepareSpoolFolder(spoolFolder);
   const found = journal.open();
   removeOrphans(spoolFolder, new Set(found.map((entry) => entry.commandId)));
 
-  const lost = found.filter((entry) => entry.state === 'running');
+  const lost = found.filter((entry) => entry.state === 'running' && !kept);
   const marks = new Set(lost.filter((e) => e.bootId === bootId).map((e) => markOf(e.commandId)));
   if (marks.size > 0) {
     const { killed, left } = await killTree(() => findMarked(marks), clock);
@@ -39,7 +41,7 @@ export async function recover(options: {
     const sizes = sizesOnDisk(spoolFolder, entry.commandId);
     const spool = new OutputSpool({ folder: spoolFolder, commandId: entry.commandId, sizes });
     spools.push(spool);
-    if (entry.state === 'running') {
+    if (entry.state === 'running' && !kept) {
       const rebooted = entry.bootId !== bootId;
       const nowMs = clock.now();
       journal.end(

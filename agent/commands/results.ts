@@ -1,8 +1,8 @@
 import { isoTime } from '../../base/clock.ts';
 import type { CommandResult, Stream } from '../../protocol/command.ts';
 import type { OutputSpool } from '../executor/output-spool.ts';
+import type { Refusal } from '../policy/verify-envelope.ts';
 import type { CallOutcome } from '../tools/call.ts';
-import type { Refusal } from './verify-envelope.ts';
 
 /** The end of a command that was not taken. */
 export const refusedResult = (refusal: Refusal, nowMs: number): CommandResult => ({

@@ -1,54 +1,25 @@
-import type { Clock, Timer } from '../../base/clock.ts';
+import type { Timer } from '../../base/clock.ts';
 import { isoTime } from '../../base/clock.ts';
-import type { Logger } from '../../base/logger.ts';
 import type { CommandPayload, CommandResult, Stream } from '../../protocol/command.ts';
-import { AppError, type ErrorCode } from '../../protocol/errors.ts';
+import { AppError } from '../../protocol/errors.ts';
+import type { SignedCommand } from '../../protocol/executor.ts';
 import type { CommandMessage } from '../../protocol/messages.ts';
 import { ORCHESTRATOR_GRANT } from '../../protocol/policy.ts';
-import type { OutputSender } from '../executor/output-sender.ts';
 import { OutputSpool } from '../executor/output-spool.ts';
-import { type RunningCall, startCall } from '../tools/call.ts';
-import type { PreparedCall, ToolRegistry } from '../tools/registry.ts';
-import { decide, prepare } from './intake.ts';
-import type { Journal, JournalEntry } from './journal.ts';
+import type { Refusal } from '../policy/verify-envelope.ts';
+import { type CallOutcome, startCall } from '../tools/call.ts';
+import type { PreparedCall } from '../tools/registry.ts';
+import { decide, prepare, signedOf } from './intake.ts';
+import type { JournalEntry } from './journal.ts';
 import { Lanes } from './lanes.ts';
 import { recover } from './recovery.ts';
 import { cancelledBeforeStart, endResult, refusedResult, withOutputSizes } from './results.ts';
-import type { EnvelopeVerifier, Refusal } from './verify-envelope.ts';
+import type { RunnerOptions, Running } from './runner-options.ts';
 
 /** Commands that run at once; the rest wait in their order. */
 export const MAX_PARALLEL = 32;
 const JOURNAL_RETRY_MS = 2000;
 const FLUSH_AFTER_MS = 1000;
-
-/** Where the runner's words go. Without a session they go nowhere, and are said again after the next `welcome`. */
-export interface CommandPort {
-  state(commandId: string, state: 'accepted' | 'running', at: string): void;
-  result(commandId: string, result: CommandResult): void;
-  error(code: ErrorCode, message: string, ref: string | undefined): void;
-}
-
-export interface RunnerOptions {
-  clock: Clock;
-  log: Logger;
-  journal: Journal;
-  registry: ToolRegistry;
-  verifier: EnvelopeVerifier;
-  sender: OutputSender;
-  port: CommandPort;
-  spoolFolder: string;
-  bootId: string;
-  /** Commands run as this user; others are refused. */
-  user: string;
-  onJournal(ok: boolean, detail: string): void;
-  maxParallel?: number;
-}
-
-interface Running {
-  call: RunningCall;
-  done: Promise<void>;
-  spool: OutputSpool;
-}
 
 /** Takes commands, runs them once, and keeps their results until they are acknowledged. */
 export class CommandRunner {
@@ -70,14 +41,17 @@ export class CommandRunner {
 
   /** Ends what an earlier process left running, and starts what it had accepted. */
   async start(): Promise<void> {
-    const { entries, spools } = await recover(this.#options);
+    const { entries, spools } = await recover({
+      ...this.#options,
+      kept: this.#options.executor !== undefined,
+    });
     for (const spool of spools) this.#track(spool);
     for (const entry of entries) {
       if (entry.state === 'ended') this.#deliver(entry.commandId, entry.result);
       else if (entry.state === 'accepted') {
         const { lane } = entry.payload;
         this.#lanes.wait({ id: entry.commandId, lane, rank: [entry.epoch, entry.seq] });
-      }
+      } else this.#resume(entry);
     }
     this.#startWaiting();
   }
@@ -137,7 +111,7 @@ export class CommandRunner {
         this.#takeEnded(decision.payload, decision.result);
         break;
       case 'run':
-        this.#take(decision.payload, decision.call, nowMs);
+        this.#take(decision.payload, decision.call, nowMs, signedOf(message));
     }
   }
 
@@ -182,32 +156,37 @@ export class CommandRunner {
   }
 
   /**
-   * Ends every command that runs: inside the daemon they cannot outlive it. They are journaled as `failed` with
+   * Ends every command that runs: inside the daemon they cannot outlive it. What an executor keeps goes on.
+   * They are journaled as `failed` with
    * `agent_lost`, since it is known that and why they did not finish; only a crash leaves `unknown`.
    */
   async stop(): Promise<void> {
     this.#stopping = true;
     const running = [...this.#running.values()];
+    if (this.#options.executor !== undefined) {
+      for (const { call } of running) call.abandon();
+      running.length = 0;
+    }
     for (const { call } of running) call.stop('agent_stopping');
     await Promise.all(running.map(({ done }) => done));
     this.#flush?.cancel();
     this.#retry?.cancel();
   }
 
-  #take(payload: CommandPayload, call: PreparedCall, nowMs: number): void {
+  #take(payload: CommandPayload, call: PreparedCall, nowMs: number, signed: SignedCommand): void {
     const { journal, bootId, port } = this.#options;
     const id = payload.command_id;
     const starts = this.#lanes.enter({ id, lane: payload.lane, rank: [payload.epoch, payload.seq] });
     try {
       this.#journal(() =>
-        journal.take(payload, starts ? { as: 'running', bootId } : { as: 'accepted' }, nowMs),
+        journal.take(payload, starts ? { as: 'running', bootId } : { as: 'accepted', signed }, nowMs),
       );
     } catch (cause) {
       this.#lanes.leave(id);
       throw cause;
     }
     // After the caller has returned, so that `running` carries the acknowledgement of the command with it.
-    if (starts) queueMicrotask(() => this.#run(payload, call));
+    if (starts) queueMicrotask(() => this.#run(payload, call, signed));
     else port.state(id, 'accepted', isoTime(nowMs));
   }
 
@@ -218,8 +197,8 @@ export class CommandRunner {
     this.#deliver(payload.command_id, result);
   }
 
-  #run(payload: CommandPayload, prepared: PreparedCall): void {
-    const { clock, log, sender, port, spoolFolder } = this.#options;
+  #run(payload: CommandPayload, prepared: PreparedCall, signed: SignedCommand | undefined): void {
+    const { clock, log, port, spoolFolder } = this.#options;
     const id = payload.command_id;
     // Both clocks at one moment, after the journal's write: what is told of a command's time is the command's.
     const startedAtMs = clock.now();
@@ -227,13 +206,69 @@ export class CommandRunner {
     port.state(id, 'running', isoTime(startedAtMs));
     const spool = new OutputSpool({ folder: spoolFolder, commandId: id, limit: payload.limits.output_bytes });
     this.#track(spool);
+    this.#follow({ payload, prepared, signed, spool, timeoutS: payload.limits.timeout_s }, (outcome) => {
+      const nowMs = clock.now();
+      return endResult({ outcome, spool, startedAtMs, durationMs: clock.monotonic() - began, nowMs });
+    });
+    log.info(
+      { command_id: id, job_id: payload.job_id, tool: payload.tool, by: payload.actor.name },
+      'started',
+    );
+  }
+
+  /** The executor has kept it while the daemon was away: it goes on, or its end is fetched. */
+  #resume(entry: Extract<JournalEntry, { state: 'accepted' | 'running' }>): void {
+    const { clock, executor, log, spoolFolder } = this.#options;
+    const { commandId: id, payload } = entry;
+    if (executor === undefined) return;
+    this.#lanes.enter({ id, lane: payload.lane, rank: [entry.epoch, entry.seq] });
+    const startedAtMs = entry.startedAtMs ?? clock.now();
+    const sizes = this.#offsets(id);
+    const spool = new OutputSpool({
+      folder: spoolFolder,
+      commandId: id,
+      limit: payload.limits.output_bytes,
+      sizes,
+    });
+    this.#track(spool);
+    let endedAtMs: number | undefined;
+    const timeoutS = Math.max(1, payload.limits.timeout_s - (clock.now() - startedAtMs) / 1000);
+    const prepared: Omit<PreparedCall, 'tool'> = {
+      timeoutS,
+      run: async (context) => {
+        const remote = await executor.attach(context, sizes);
+        endedAtMs = remote.endedAtMs;
+        return remote.end;
+      },
+    };
+    log.info({ command_id: id, job_id: payload.job_id }, 'found again');
+    this.#follow({ payload, prepared, signed: undefined, spool, timeoutS }, (outcome) => {
+      const nowMs = endedAtMs ?? clock.now();
+      return endResult({ outcome, spool, startedAtMs, durationMs: nowMs - startedAtMs, nowMs });
+    });
+  }
+
+  #follow(
+    run: {
+      payload: CommandPayload;
+      prepared: Omit<PreparedCall, 'tool'>;
+      signed: SignedCommand | undefined;
+      spool: OutputSpool;
+      timeoutS: number;
+    },
+    toResult: (outcome: CallOutcome) => CommandResult,
+  ): void {
+    const { clock, log, sender } = this.#options;
+    const { payload, prepared, signed, spool, timeoutS } = run;
+    const id = payload.command_id;
     const call = startCall({
       id,
       call: prepared,
-      timeoutS: payload.limits.timeout_s,
+      timeoutS,
       clock,
       log,
       caller: { door: 'channel', id: payload.actor.id, grant: ORCHESTRATOR_GRANT },
+      signed,
       output: (stream, bytes) => {
         const written = spool.write(stream, bytes);
         if (written === 'limit') call.stop('output_limit');
@@ -242,17 +277,9 @@ export class CommandRunner {
       },
     });
     const done = call.outcome
-      .then((outcome) => {
-        const nowMs = clock.now();
-        const durationMs = clock.monotonic() - began;
-        return this.#finish(id, endResult({ outcome, spool, startedAtMs, durationMs, nowMs }));
-      })
+      .then((outcome) => this.#finish(id, toResult(outcome)))
       .catch((cause: unknown) => log.error({ err: cause, command_id: id }, 'a command could not be ended'));
     this.#running.set(id, { call, done, spool });
-    log.info(
-      { command_id: id, job_id: payload.job_id, tool: payload.tool, by: payload.actor.name },
-      'started',
-    );
   }
 
   async #finish(id: string, result: CommandResult): Promise<void> {
@@ -263,6 +290,7 @@ export class CommandRunner {
       await clock.sleep(JOURNAL_RETRY_MS);
     }
     this.#running.delete(id);
+    this.#options.executor?.forget(id);
     this.#lanes.leave(id);
     this.#spools.get(id)?.release();
     this.#deliver(id, result);
@@ -310,8 +338,9 @@ export class CommandRunner {
       return end({ state: 'expired', code: 'command_expired', message: 'It waited here until it expired.' });
     const prepared = prepare(payload, this.#options);
     if (prepared.kind === 'refused') return end(prepared.refusal);
+    const signed = journal.signed(id);
     if (!this.#attempt(() => journal.start(id, bootId, nowMs))) return false;
-    this.#run(payload, prepared.call);
+    this.#run(payload, prepared.call, signed);
     return true;
   }
 

@@ -1,12 +1,13 @@
-import { Socket } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
 import { isoTime } from '../../base/clock.ts';
 import type { BackgroundCommandStatus, ReadOutput, ReadOutputArguments } from '../../protocol/background.ts';
 import { AppError } from '../../protocol/errors.ts';
+import type { SignedCommand } from '../../protocol/executor.ts';
+import type { LiveInput } from '../executor/live-input.ts';
 import type { OutputSpool } from '../executor/output-spool.ts';
-import { findTree, killTree, signalProcess, type Tree } from '../executor/process-tree.ts';
 import { boundedPattern } from './bounded-pattern.ts';
 import type { CallOutcome, RunningCall } from './call.ts';
+import type { ShellProcess } from './shell-host.ts';
 
 const SHOWN_COMMAND = 300;
 const MAX_UNSENT = 1024 * 1024;
@@ -22,8 +23,8 @@ export interface BackgroundCommandOptions {
   command: string;
   clock: Clock;
   spool: OutputSpool;
-  /** Write end of its stdin; undefined when it has all of its input already. Closed here. */
-  stdin: number | undefined;
+  /** Its stdin; undefined when it has all of its input already. */
+  input: LiveInput | undefined;
 }
 
 /** A command that runs on while nobody listens. Its output is on disk; whoever reads it says from where. */
@@ -33,25 +34,16 @@ export class BackgroundCommand {
   readonly startedAtMs: number;
   readonly #options: BackgroundCommandOptions;
   readonly #waiting = new Set<() => void>();
-  readonly #input: Socket | undefined;
-  #inputOpen: boolean;
   #call: RunningCall | undefined;
-  #process: { tree: Tree; reaped: () => boolean } | undefined;
+  #process: ShellProcess | undefined;
   #outcome: CallOutcome | undefined;
   #endedAtMs: number | undefined;
 
   constructor(options: BackgroundCommandOptions) {
-    const { stdin } = options;
     this.#options = options;
     this.id = options.id;
     this.owner = options.owner;
     this.startedAtMs = options.clock.now();
-    this.#inputOpen = stdin !== undefined;
-    if (stdin !== undefined) {
-      this.#input = new Socket({ fd: stdin, readable: false, writable: true });
-      // The command has closed its end: what is sent from now on has no reader.
-      this.#input.on('error', () => this.#closeInput());
-    }
   }
 
   get running(): boolean {
@@ -78,8 +70,8 @@ export class BackgroundCommand {
     this.wake();
   }
 
-  started(tree: Tree, reaped: () => boolean): void {
-    this.#process = { tree, reaped };
+  started(process: ShellProcess): void {
+    this.#process = process;
   }
 
   /** There is more output, or its end. */
@@ -122,25 +114,21 @@ export class BackgroundCommand {
     return { ...this.#piece(offset, args.limit), ...(found === undefined ? {} : { matched }) };
   }
 
-  /** @returns bytes taken. @throws AppError when it reads no input (any more). */
-  send(data: string, eof: boolean): number {
-    const input = this.#input;
-    if (input === undefined || !this.#inputOpen || !this.running)
+  /** `signed`: the call that brought it, for who must check it again. @returns bytes taken. @throws AppError when it reads no input (any more). */
+  send(data: string, eof: boolean, signed?: SignedCommand): number {
+    const { input } = this.#options;
+    if (!input?.open || !this.running)
       throw new AppError('conflict', {
         detail: this.running ? 'The stdin of this command is closed.' : 'This command has ended.',
         hint: 'Start it again; a command that was started with `stdin` has all of its input already.',
       });
     const bytes = Buffer.from(data);
-    if (input.writableLength + bytes.length > MAX_UNSENT)
+    if (input.unsent + bytes.length > MAX_UNSENT)
       throw new AppError('unavailable', {
-        detail: `The command has not read ${input.writableLength} bytes that were sent before.`,
+        detail: `The command has not read ${input.unsent} bytes that were sent before.`,
         hint: 'Read its output, and send more when it has gone on.',
       });
-    if (bytes.length > 0) input.write(bytes);
-    if (eof) {
-      this.#inputOpen = false;
-      input.end();
-    }
+    input.write(bytes, eof, signed);
     return bytes.length;
   }
 
@@ -152,18 +140,10 @@ export class BackgroundCommand {
 
   /** Sends a signal to everything that it started; after SIGKILL nothing is left. */
   async signal(name: NodeJS.Signals): Promise<void> {
-    const { clock } = this.#options;
     if (this.#process === undefined || !this.running)
       throw new AppError('conflict', { detail: 'This command does not run.' });
-    const { tree, reaped } = this.#process;
-    const find = () => findTree(tree, reaped());
-    if (name === 'SIGKILL') {
-      await killTree(find, clock);
-      await this.#call?.outcome;
-      return;
-    }
-    const members = await find();
-    for (const pid of members) signalProcess(pid, name);
+    await this.#process.signal(name);
+    if (name === 'SIGKILL') await this.#call?.outcome;
   }
 
   /** Frees what it holds on disk. */
@@ -173,8 +153,7 @@ export class BackgroundCommand {
   }
 
   #closeInput(): void {
-    this.#inputOpen = false;
-    this.#input?.destroy();
+    this.#options.input?.close();
   }
 
   #end(): Pick<BackgroundCommandStatus, 'state' | 'exit_code' | 'signal' | 'error'> {

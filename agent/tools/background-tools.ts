@@ -85,9 +85,9 @@ function sendTool(options: Options): Tool<typeof sendInputArgumentsSchema, typeo
     input: sendInputArgumentsSchema,
     output: sendInputSchema,
     annotations: ACTS,
-    run: async ({ caller }, { id, data, eof }) => {
+    run: async ({ caller, signed }, { id, data, eof }) => {
       const command = options.background.find(caller, id);
-      const sent = command.send(data, eof === true);
+      const sent = command.send(data, eof === true, signed);
       return { kind: 'value', structured: { id, state: command.status().state, sent_bytes: sent } };
     },
   };

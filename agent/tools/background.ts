@@ -5,12 +5,12 @@ import { newId, randomHex } from '../../base/random.ts';
 import type { BackgroundCommandStatus } from '../../protocol/background.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { ShellArguments } from '../../protocol/tool-manifest.ts';
+import { LiveInput } from '../executor/live-input.ts';
 import { OutputSpool } from '../executor/output-spool.ts';
-import { closePipe, type Pipe } from '../executor/pipes.ts';
 import { findMarked, killTree, markOf } from '../executor/process-tree.ts';
 import { BackgroundCommand } from './background-command.ts';
 import { type CallOutcome, startCall } from './call.ts';
-import { runShell, type ShellHost } from './shell-run.ts';
+import type { ShellHost } from './shell-host.ts';
 import type { Caller, ToolContext } from './tool.ts';
 
 const MAX_RUNNING = 16;
@@ -68,10 +68,9 @@ export class BackgroundCommands {
     const { host, clock, log, folder } = this.#options;
     await this.recover();
     this.#makeRoom();
-    const input = args.stdin === undefined ? await host.pipes.takeInput() : undefined;
-    const stdin = input?.read ?? host.pipes.inputFile(Buffer.from(args.stdin ?? ''));
+    const input = args.stdin === undefined ? new LiveInput() : undefined;
     // The name of its processes is not its id: every process of the machine's users may read their environment.
-    const name = newId('cmd', clock);
+    const name = context.signed === undefined ? newId('cmd', clock) : context.id;
     const spool = new OutputSpool({
       folder,
       commandId: name,
@@ -79,32 +78,34 @@ export class BackgroundCommands {
     });
     // A file from the start, by which the next daemon finds what a killed one left running.
     const written = spool.write('stdout', Buffer.alloc(0));
-    if (written !== 'ok') throw notStored(written, input);
+    if (written !== 'ok') throw notStored(written);
     const command = new BackgroundCommand({
       id: `bg-${randomHex(HANDLE_DIGITS)}`,
       owner: ownerOf(context.caller),
       command: args.command,
       clock,
       spool,
-      stdin: input?.write,
+      input,
     });
     this.#commands.set(command.id, command);
+    const timeoutS = args.timeout ?? DEFAULT_TIMEOUT_S;
     const call = startCall({
       id: name,
       clock,
       log,
       caller: context.caller,
+      signed: context.signed,
       call: {
-        timeoutS: args.timeout ?? DEFAULT_TIMEOUT_S,
+        timeoutS,
         run: (own) =>
-          runShell({
-            host,
+          host.run({
             context: own,
             args,
-            stdin,
+            input,
             merged: true,
             awaited: true,
-            onStarted: (tree, reaped) => command.started(tree, reaped),
+            background: { handle: command.id, timeoutS },
+            onStarted: (process) => command.started(process),
           }),
       },
       output: (stream, bytes) => {
@@ -130,7 +131,7 @@ export class BackgroundCommands {
       command: text,
       clock,
       spool,
-      stdin: undefined,
+      input: undefined,
     });
     let full = false;
     return {
@@ -224,8 +225,7 @@ export class BackgroundCommands {
 
 const ownerOf = ({ door, id }: Caller): string => `${door} ${id}`;
 
-function notStored(written: 'limit' | { failed: NodeJS.ErrnoException }, input: Pipe | undefined): AppError {
-  if (input !== undefined) closePipe(input);
+function notStored(written: 'limit' | { failed: NodeJS.ErrnoException }): AppError {
   return new AppError('disk_full', {
     detail: 'The output of a command could not be stored on this VM.',
     hint: 'Free some space on the VM.',

@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { CommandResult } from '../../protocol/command.ts';
 import { AppError } from '../../protocol/errors.ts';
+import type { SignedCommand } from '../../protocol/executor.ts';
 import type { PreparedCall } from './registry.ts';
 import {
   type Caller,
@@ -14,12 +15,17 @@ import {
 } from './tool.ts';
 
 /** The part of a result that says how it ended; times and output are the caller's. */
-export type CallOutcome = Pick<CommandResult, 'state' | 'reason' | 'exit_code' | 'signal' | 'error'>;
+export type CallOutcome = Pick<
+  CommandResult,
+  'state' | 'reason' | 'exit_code' | 'signal' | 'error' | 'attestation'
+>;
 
 export interface RunningCall {
   outcome: Promise<CallOutcome>;
   /** Asks it to end. The first cause counts. */
   stop(cause: StopCause, detail?: unknown): void;
+  /** Nobody here waits for its end any more, and nothing is done about it. */
+  abandon(): void;
 }
 
 /** Runs a prepared call under its time limit; what stopped it decides what its end is called. Never rejects. */
@@ -32,6 +38,7 @@ export function startCall(options: {
   log: Logger;
   output: OutputSink;
   caller: Caller;
+  signed?: SignedCommand | undefined;
   progress?: (report: ProgressReport) => void;
   /** Takes a value that a tool answers; without it the value goes to stdout as one JSON document. */
   onValue?: (value: ToolValue) => void;
@@ -45,7 +52,7 @@ export function startCall(options: {
   const timeoutS = Math.min(options.timeoutS ?? call.timeoutS, call.timeoutS);
   const timer = clock.setTimer(timeoutS * 1000, () => stop('timeout'));
   const outcome = call
-    .run({ id, clock, log, signal: abort.signal, output, caller, progress })
+    .run({ id, clock, log, signal: abort.signal, output, caller, progress, signed: options.signed })
     .then(async (end) => {
       if (end.kind === 'value' && !abort.signal.aborted) await onValue(end);
       return end;
@@ -61,16 +68,23 @@ export function startCall(options: {
     .then((end) => {
       timer.cancel();
       const cause: unknown = abort.signal.reason;
-      return cause instanceof ToolStop && end.kind !== 'not_started' && end.kind !== 'thrown'
-        ? stoppedOutcome(cause, end, timeoutS)
-        : naturalOutcome(end);
+      const settled =
+        cause instanceof ToolStop && end.kind !== 'thrown' && !FINAL.has(end.kind)
+          ? stoppedOutcome(cause, end, timeoutS)
+          : naturalOutcome(end);
+      return end.kind === 'thrown' || end.attestation === undefined
+        ? settled
+        : { ...settled, attestation: end.attestation };
     })
     .then((settled) => {
       call.ended?.(caller.door, settled.state);
       return settled;
     });
-  return { outcome, stop };
+  return { outcome, stop, abandon: () => timer.cancel() };
 }
+
+/** Ends that are what they are, whatever was asked meanwhile. */
+const FINAL: ReadonlySet<string> = new Set(['not_started', 'oom', 'lost']);
 
 /** A tool's end that it threw. */
 interface Thrown {
@@ -94,8 +108,27 @@ function naturalOutcome(end: ToolEnd | Thrown): CallOutcome {
         reason: 'not_started',
         error: { code: end.code, message: end.message },
       };
+    case 'oom':
+      return {
+        state: 'failed',
+        reason: 'oom',
+        ...statusOf(end),
+        error: {
+          code: 'unavailable',
+          message: 'The kernel ended it: it used more memory than it may, or than there is.',
+        },
+      };
+    case 'lost':
+      return { state: 'unknown', reason: end.reason };
+    case 'stopped':
+      return stoppedOutcome(new ToolStop(end.cause), end, undefined);
   }
 }
+
+const statusOf = ({ exitCode, signal }: { exitCode?: number | undefined; signal?: string | undefined }) => ({
+  ...(exitCode === undefined ? {} : { exit_code: exitCode }),
+  ...(signal === undefined ? {} : { signal }),
+});
 
 /** What the caller may not do is refused; what went wrong has failed. */
 const thrownOutcome = ({ code, status, message, hint }: AppError): CallOutcome => ({
@@ -103,19 +136,24 @@ const thrownOutcome = ({ code, status, message, hint }: AppError): CallOutcome =
   error: { code, message, ...(hint === undefined ? {} : { hint }) },
 });
 
-function stoppedOutcome(stop: ToolStop, end: ToolEnd, timeoutS: number): CallOutcome {
+function stoppedOutcome(stop: ToolStop, end: ToolEnd, timeoutS: number | undefined): CallOutcome {
   const how =
     end.kind === 'exited'
       ? { exit_code: end.exitCode }
       : end.kind === 'signalled'
         ? { signal: end.signal }
-        : {};
+        : end.kind === 'stopped' || end.kind === 'oom'
+          ? statusOf(end)
+          : {};
   switch (stop.stop) {
     case 'timeout':
       return {
         state: 'timed_out',
         ...how,
-        error: { code: 'unavailable', message: `It was ended after its time limit of ${timeoutS} s.` },
+        error: {
+          code: 'unavailable',
+          message: `It was ended after its time limit${timeoutS === undefined ? '' : ` of ${timeoutS} s`}.`,
+        },
       };
     case 'cancelled':
       return { state: 'cancelled', ...how };

@@ -10,8 +10,9 @@ import { fileTools } from './file-tools.ts';
 import { analyzeLogTool } from './log-analyze.ts';
 import { tailLogTool } from './log-tail.ts';
 import { processListTool } from './process-list.ts';
+import { type RemoteExecutor, remoteTool } from './remote.ts';
 import { shellTool } from './shell-execute.ts';
-import type { ShellHost } from './shell-run.ts';
+import type { ShellHost } from './shell-host.ts';
 import { systemMetricsTool } from './system-metrics.ts';
 import type { Tool } from './tool.ts';
 
@@ -24,24 +25,35 @@ export interface CatalogueOptions {
   protectedPaths: ProtectedPaths;
   /** Undefined where nothing stays that could keep commands in the background. */
   background?: BackgroundCommands | undefined;
+  /** The privileged executor, which runs the tools; undefined: they run here. */
+  executor?: RemoteExecutor | undefined;
 }
 
-/** Every tool of an agent, whoever asks for it; the daemon and the command line have the same. */
-export function allTools(options: CatalogueOptions): Tool[] {
-  const { clock, hostname, config, host, background, protectedPaths } = options;
-  const { enabled: hasShell, timeout } = config.shell_executor;
+/** Tools that run no program. */
+export function quietTools(options: Omit<CatalogueOptions, 'host' | 'background' | 'executor'>): Tool[] {
+  const { clock, hostname, config, protectedPaths } = options;
   const { enabled: hasSystem } = config.system_monitor;
   const { enabled: hasLogs, max_lines: maxLines } = config.log_analyzer;
-  const logs = { enabled: hasLogs, maxLines, protectedPaths };
   const { enabled: hasFiles, max_file_size: maxFileSize } = config.file_manager;
+  const logs = { enabled: hasLogs, maxLines, protectedPaths };
   const reader = new MetricsReader({ sampler: new Sampler({ clock }), clock, hostname });
   return [
-    shellTool({ host, background, enabled: hasShell, defaultTimeoutS: timeout }),
-    ...(background === undefined ? [] : backgroundTools({ background, enabled: hasShell })),
     ...fileTools({ enabled: hasFiles, maxFileSize, protectedPaths }),
     analyzeLogTool(logs),
     tailLogTool(logs),
     systemMetricsTool({ reader, enabled: hasSystem }),
     processListTool({ reader: new ProcessReader({ clock }), enabled: hasSystem }),
+  ];
+}
+
+/** Every tool of an agent, whoever asks for it; the daemon and the command line have the same. */
+export function allTools(options: CatalogueOptions): Tool[] {
+  const { config, host, background, executor } = options;
+  const { enabled: hasShell, timeout } = config.shell_executor;
+  const quiet = quietTools(options);
+  return [
+    shellTool({ host, background, enabled: hasShell, defaultTimeoutS: timeout }),
+    ...(background === undefined ? [] : backgroundTools({ background, enabled: hasShell })),
+    ...(executor === undefined ? quiet : quiet.map((tool) => remoteTool(tool, executor))),
   ];
 }

@@ -5,6 +5,7 @@ import { SHELL_TOOL } from '../../protocol/tool-manifest.ts';
 import { LeftoverSweeper } from '../executor/leftovers.ts';
 import { PipePool } from '../executor/pipes.ts';
 import { type CallOutcome, startCall } from './call.ts';
+import { localShell } from './local-shell.ts';
 import { createRegistry } from './registry.ts';
 import { shellTool } from './shell-execute.ts';
 import { CLI_GRANT, type OutputSink } from './tool.ts';
@@ -33,7 +34,7 @@ export async function executeLocally(options: {
   const leftovers = new LeftoverSweeper({ clock, onKilled: () => undefined });
   try {
     const registry = createRegistry([
-      shellTool({ host: { pipes, leftovers, env, cwd }, enabled, defaultTimeoutS }),
+      shellTool({ host: localShell({ pipes, leftovers, env, cwd }), enabled, defaultTimeoutS }),
     ]);
     const call = registry.prepare(SHELL_TOOL, options.args);
     const caller = { door: 'cli', id: 'cli', grant: CLI_GRANT } as const;

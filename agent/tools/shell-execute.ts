@@ -6,7 +6,7 @@ import {
   shellArgumentsSchema,
 } from '../../protocol/tool-manifest.ts';
 import type { BackgroundCommands } from './background.ts';
-import { runShell, type ShellHost } from './shell-run.ts';
+import type { ShellHost } from './shell-host.ts';
 import type { Tool, ToolContext, ToolEnd } from './tool.ts';
 
 export interface ShellOptions {
@@ -52,13 +52,8 @@ export function shellTool(
     disabled: !options.enabled,
     defaultTimeoutS: options.defaultTimeoutS,
     run: (context, args) =>
-      args.background === true ? start(options, context, args) : execute(options, context, args),
+      args.background === true ? start(options, context, args) : options.host.run({ context, args }),
   };
-}
-
-async function execute({ host }: ShellOptions, context: ToolContext, args: ShellArguments): Promise<ToolEnd> {
-  const stdin = args.stdin === undefined ? undefined : host.pipes.inputFile(Buffer.from(args.stdin));
-  return runShell({ host, context, args, stdin });
 }
 
 async function start(options: ShellOptions, context: ToolContext, args: ShellArguments): Promise<ToolEnd> {

@@ -14,7 +14,9 @@ import type { z } from 'zod';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Stream } from '../../protocol/command.ts';
+import type { Envelope } from '../../protocol/dsse.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
+import type { SignedCommand } from '../../protocol/executor.ts';
 import type { FileAccess } from '../files/access.ts';
 
 /** Why a tool is asked to stop; the `reason` of {@link ToolContext.signal}. */
@@ -64,6 +66,8 @@ export interface ToolContext {
   caller: Caller;
   /** Where nobody listens it goes nowhere. */
   progress(report: ProgressReport): void;
+  /** What the orchestrator signed, for who must check it again; undefined for calls that nobody signed. */
+  signed?: SignedCommand | undefined;
   /** Files that the policy lets this caller use; whoever touches a file asks by it. */
   access: FileAccess;
 }
@@ -81,11 +85,25 @@ export interface ToolValue {
 }
 
 /** How a tool's work ended, when nothing outside stopped it. A command that exits non-zero is an end, not an error. */
-export type ToolEnd =
+/** `attestation`: the executor's signature on it, where the executor did it. */
+export type ToolEnd = ToolEndKind & { attestation?: Envelope };
+
+type ToolEndKind =
   | ToolValue
   | { kind: 'exited'; exitCode: number }
   | { kind: 'signalled'; signal: string }
-  | { kind: 'not_started'; code: ErrorCode; message: string };
+  | { kind: 'not_started'; code: ErrorCode; message: string }
+  /** The kernel ended it for its memory. */
+  | ({ kind: 'oom' } & ProgramStatus)
+  /** Something else than the context's signal stopped it. */
+  | ({ kind: 'stopped'; cause: StopCause } & ProgramStatus)
+  /** How it ended, nobody saw. */
+  | { kind: 'lost'; reason: 'agent_lost' | 'host_rebooted' };
+
+interface ProgramStatus {
+  exitCode?: number | undefined;
+  signal?: string | undefined;
+}
 
 export interface ToolAnnotations {
   readOnlyHint: boolean;

@@ -1,10 +1,16 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../base/atomic-file.ts';
-import { EXEC_SERVICE_UNIT, EXEC_SOCKET_UNIT, SERVICE_UNIT } from '../../protocol/disk-layout.ts';
+import {
+  EXEC_SERVICE_UNIT,
+  EXEC_SOCKET_UNIT,
+  SERVICE_UNIT,
+  trustEntries,
+} from '../../protocol/disk-layout.ts';
 import { exists } from '../../provision/files.ts';
 import { lastWords } from '../../provision/last-words.ts';
 import { askHealth } from '../../provision/probe.ts';
+import { unitsFor } from '../../provision/units.ts';
 import type { Bench } from './bench.ts';
 import { type Check, type Found, fail, info, ok, warn } from './check.ts';
 import { showUnit, systemctl } from './systemd.ts';
@@ -15,13 +21,28 @@ const LATELY_S = 3600;
 const EXPOSED = 5;
 
 /** Units that the present version brings. */
-export const shippedUnits = ({ layout }: Pick<Bench, 'layout'>): Promise<string[]> =>
+const shippedUnits = ({ layout }: Pick<Bench, 'layout'>): Promise<string[]> =>
   readdir(join(layout.current, 'units'));
+
+/** Whether commands run in the executor: it is installed, or it has a key and no other service is there in its place. */
+async function isPrivileged(bench: Bench): Promise<boolean> {
+  const { layout, unitDir } = bench;
+  if (!(await shippedUnits(bench)).includes(EXEC_SOCKET_UNIT)) return false;
+  if (await exists(join(unitDir, EXEC_SOCKET_UNIT))) return true;
+  const present = await readFile(join(unitDir, SERVICE_UNIT), 'utf8').catch(() => undefined);
+  const [plain] = unitsFor(false);
+  const shipped =
+    plain && (await readFile(join(layout.current, 'units', plain.file), 'utf8').catch(() => undefined));
+  return (present === undefined || present !== shipped) && exists(trustEntries(layout).executorKey.path);
+}
 
 async function unitIsInstalled(bench: Bench, unit: string): Promise<Found> {
   const { host, layout, unitDir } = bench;
   const path = join(unitDir, unit);
-  const shipped = await readFile(join(layout.current, 'units', unit), 'utf8');
+  const file = unitsFor(await isPrivileged(bench)).find(({ name }) => name === unit)?.file ?? unit;
+  const inUnits = (name: string) => readFile(join(layout.current, 'units', name), 'utf8');
+  // A release from before the executor brings the one unit alone.
+  const shipped = await inUnits(file).catch(() => inUnits(unit));
   const present = await readFile(path, 'utf8').catch(() => undefined);
   const reload = () => systemctl(host, 'daemon-reload');
   if (present !== shipped)
@@ -142,15 +163,18 @@ const IN_DAEMON = 'there is none: commands run inside the daemon, with its right
 
 /** Units beside the daemon's own: those of the executor, all or none of which are installed. */
 async function executorUnits(bench: Bench): Promise<Found> {
-  const units = (await shippedUnits(bench)).filter((unit) => unit !== SERVICE_UNIT);
-  if (!units.includes(EXEC_SOCKET_UNIT)) return info(IN_DAEMON);
-  const there = await Promise.all(units.map((unit) => exists(join(bench.unitDir, unit))));
-  if (!there.includes(true)) return info(IN_DAEMON);
-  for (const unit of units) {
-    const found = await unitIsInstalled(bench, unit);
-    if (found.result !== 'ok') return found;
-  }
-  return ok(`${units.join(', ')} as shipped`);
+  if (!(await isPrivileged(bench))) return info(IN_DAEMON);
+  const units = unitsFor(true).filter(({ name }) => name !== SERVICE_UNIT);
+  const found = await Promise.all(units.map(({ name }) => unitIsInstalled(bench, name)));
+  const wrong = found.filter(({ result }) => result !== 'ok');
+  if (wrong.length === 0) return ok(`${units.map(({ name }) => name).join(', ')} as shipped`);
+  const repairs = wrong.flatMap(({ repair }) => repair ?? []);
+  return fail(wrong.map(({ detail }) => detail).join('\n'), wrong[0]?.hint, {
+    what: repairs.map(({ what }) => what).join('; '),
+    async apply() {
+      for (const repair of repairs) await repair.apply();
+    },
+  });
 }
 
 async function executorSocket(bench: Bench): Promise<Found> {

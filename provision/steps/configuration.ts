@@ -4,7 +4,7 @@ import { readSecurityFile } from '../../agent/identity/credentials.ts';
 import { writeFileAtomic } from '../../base/atomic-file.ts';
 import { loadConfig } from '../../base/config-file.ts';
 import { agentConfigSchema } from '../../protocol/agent-config.ts';
-import { configFile, directories, policyFile, SERVICE_USER } from '../../protocol/disk-layout.ts';
+import { configFile, directories, policyFile, RUN_USER, SERVICE_USER } from '../../protocol/disk-layout.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { InstallContext } from '../context.ts';
 import { DEFAULT_POLICY_TEXT } from '../default-policy.ts';
@@ -21,7 +21,10 @@ const HEADER = ` Configuration of vm-agent. \`vm-agent config show\` prints ever
 type Values = readonly (readonly [path: readonly string[], value: unknown])[];
 
 export function configuration(
-  ctx: Pick<InstallContext, 'layout' | 'mode' | 'owners' | 'host' | 'server' | 'labels' | 'port' | 'note'>,
+  ctx: Pick<
+    InstallContext,
+    'layout' | 'mode' | 'owners' | 'host' | 'server' | 'labels' | 'port' | 'note' | 'privilegedExecutor'
+  >,
 ): Step {
   const { layout, host } = ctx;
   const file = configFile(layout);
@@ -32,14 +35,25 @@ export function configuration(
       throw cause;
     });
   const entries = () => plannedEntries(layout, ctx.mode);
-  const userIsThere = async () => ctx.mode === 'user' || (await host.userIds(SERVICE_USER)) !== undefined;
+  const users =
+    ctx.mode === 'user'
+      ? []
+      : [
+          { name: SERVICE_USER, home: layout.state },
+          ...(ctx.privilegedExecutor ? [{ name: RUN_USER, home: '/' }] : []),
+        ];
+  const missingUsers = async () => {
+    const ids = await Promise.all(users.map(({ name }) => host.userIds(name)));
+    return users.filter((_, index) => ids[index] === undefined);
+  };
 
   return {
     id: 'configuration',
     title: 'Configuration, user and permissions',
     async isDone() {
       const text = await read();
-      if (text === undefined || !(await exists(policy.path)) || !(await userIsThere())) return false;
+      if (text === undefined || !(await exists(policy.path)) || (await missingUsers()).length > 0)
+        return false;
       const document = parseDocument(text);
       // Port 0 asks for any free one: the one that was chosen before will do.
       const wanted = await valuesToSet(ctx.port === 0 ? undefined : ctx.port);
@@ -49,7 +63,7 @@ export function configuration(
       return true;
     },
     async apply() {
-      if (!(await userIsThere())) await createUser();
+      for (const user of await missingUsers()) await createUser(user);
       const owners = await ctx.owners();
       for (const { path, mode } of directories(layout)) await makeDirectory(path, mode);
       const text = await read();
@@ -96,8 +110,7 @@ export function configuration(
     ];
   }
 
-  async function createUser(): Promise<void> {
-    const home = layout.state;
+  async function createUser({ name, home }: { name: string; home: string }): Promise<void> {
     const shell = (await host.which('nologin')) ?? '/bin/false';
     const useradd = await host.which('useradd');
     const made =
@@ -111,7 +124,7 @@ export function configuration(
             home,
             '-s',
             shell,
-            SERVICE_USER,
+            name,
           ])
         : await host.run(useradd, [
             '--system',
@@ -123,12 +136,12 @@ export function configuration(
             shell,
             '--comment',
             'vm-agent',
-            SERVICE_USER,
+            name,
           ]);
-    if (made.code === 0 && (await host.userIds(SERVICE_USER)) !== undefined) return;
+    if (made.code === 0 && (await host.userIds(name)) !== undefined) return;
     throw new AppError('step_failed', {
-      detail: `The user ${SERVICE_USER} could not be made: ${lastLine(made.stderr) || `exit code ${made.code}`}`,
-      hint: `Make a system user ${SERVICE_USER} with a group of the same name, and run this again.`,
+      detail: `The user ${name} could not be made: ${lastLine(made.stderr) || `exit code ${made.code}`}`,
+      hint: `Make a system user ${name} with a group of the same name, and run this again.`,
     });
   }
 }

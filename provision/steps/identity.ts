@@ -1,13 +1,15 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { readSecurityFile, writeSecurityFile } from '../../agent/identity/credentials.ts';
 import { createCsr, createKey, csrMatchesKey } from '../../agent/identity/csr.ts';
 import { drawVmId, parseVmId } from '../../agent/identity/vm-id.ts';
-import { type SecurityFile, securityEntry } from '../../protocol/disk-layout.ts';
+import { writeFileAtomic } from '../../base/atomic-file.ts';
+import { type SecurityFile, securityEntry, trustEntries } from '../../protocol/disk-layout.ts';
 import type { InstallContext } from '../context.ts';
+import { exists, ownerOf } from '../files.ts';
 import type { Step } from '../step.ts';
 
-type Needs = Pick<InstallContext, 'layout' | 'owners' | 'host'>;
+type Needs = Pick<InstallContext, 'layout' | 'owners' | 'host' | 'privilegedExecutor'>;
 
 const remove = async (ctx: Needs, files: readonly SecurityFile[]): Promise<void> => {
   for (const file of files) await rm(securityEntry(ctx.layout, file).path, { force: true });
@@ -62,8 +64,21 @@ export function keyAndCsr(ctx: Needs): Step {
       const key = kept ?? createKey();
       if (kept === undefined) await writeSecurityFile(ctx.layout, 'key', key, service);
       await writeSecurityFile(ctx.layout, 'csr', await createCsr(key, id), service);
+      if (ctx.privilegedExecutor) await makeExecutorKey(ctx);
       return 'P-256';
     },
-    undo: () => remove(ctx, ['key', 'csr']),
+    async undo() {
+      await remove(ctx, ['key', 'csr']);
+      await rm(trustEntries(ctx.layout).executorKey.path, { force: true });
+    },
   };
+}
+
+/** Root's alone: with it the executor signs what it saw. The orchestrator learns the public half when it registers. */
+async function makeExecutorKey(ctx: Needs): Promise<void> {
+  const entry = trustEntries(ctx.layout).executorKey;
+  if (await exists(entry.path)) return;
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
+  await writeFileAtomic(entry.path, pem, { mode: entry.mode, owner: ownerOf(entry, await ctx.owners()) });
 }

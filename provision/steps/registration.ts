@@ -1,5 +1,5 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { createHash, createPublicKey, randomUUID } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readSecurityFile, writeSecurityFile } from '../../agent/identity/credentials.ts';
 import { createCsr } from '../../agent/identity/csr.ts';
@@ -102,6 +102,7 @@ export function registration(
   }
 
   async function requestBody(token: string): Promise<RegisterRequest> {
+    const executorKey = await executorPublicKey(trust.executorKey.path);
     const csr = await readSecurityFile(layout, 'csr');
     const apiKey = (await readSecurityFile(layout, 'apiKey')) ?? '';
     const vmId: VmId | undefined = parseVmId((await readSecurityFile(layout, 'vmId')) ?? '');
@@ -122,6 +123,15 @@ export function registration(
       request_id: randomUUID(),
       machine_hash: machineHash(layout.root),
       agent_version: PROGRAM_VERSION,
+      ...(executorKey === undefined ? {} : { executor_public_key: executorKey }),
     };
   }
+}
+
+/** SPKI DER in base64; undefined where there is no executor. */
+async function executorPublicKey(path: string): Promise<string | undefined> {
+  if (!(await exists(path))) return undefined;
+  return createPublicKey(await readFile(path, 'utf8'))
+    .export({ type: 'spki', format: 'der' })
+    .toString('base64');
 }

@@ -6,6 +6,7 @@ export const CLIENT = 'agent/client.ts';
 /** Programs for Node, each bundled into one self-contained ESM file. */
 export const PROGRAMS: readonly { readonly name: string; readonly entry: string }[] = [
   { name: 'vm-agent', entry: 'cli/main.ts' },
+  { name: 'vm-agent-exec', entry: 'agent/exec-main.ts' },
   { name: 'vm-orchestrator', entry: 'orchestrator/main.ts' },
   { name: 'setup', entry: 'provision/setup.mts' },
   { name: 'client', entry: CLIENT },
@@ -27,6 +28,7 @@ export const COPIES: readonly { readonly out: string; readonly from: string }[] 
 /** What of `dist/` the `agent` archive carries to a VM, beside its VERSION file. */
 export const AGENT_FILES: readonly string[] = [
   'vm-agent.mjs',
+  'vm-agent-exec.mjs',
   'setup.mjs',
   'units',
   'THIRD-PARTY-LICENSES.txt',

@@ -77,7 +77,9 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
   agent: {
     main: { rank: 0 },
     'exec-main': { rank: 0 },
+    'tool-worker': { rank: 1 },
     agent: { rank: 1 },
+    'session-wiring': { rank: 1.5 },
     http: { rank: 2 },
     channel: { rank: 2, only: ['identity', 'health'] },
     commands: { rank: 3 },

@@ -5,7 +5,7 @@ import type { Diagnosis } from '../../cli/diagnose.ts';
 import { runProgramOk } from './harness/command.ts';
 import { bootMachine, type Machine } from './harness/machine.ts';
 import { namespaceOf } from './harness/network.ts';
-import { enroll, healthy, NAME, nameOrchestrator, useName } from './support/enrolled.ts';
+import { enroll, healthy, NAME, nameOrchestrator, useName } from './support/by-name.ts';
 import { HostOrchestrator, serve } from './support/orchestrator.ts';
 
 const AGENT = '/opt/vm-agent/current/bin/vm-agent';

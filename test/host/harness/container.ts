@@ -43,6 +43,8 @@ export async function startContainer(options: BootOptions): Promise<Boot> {
     '--resolv-conf=off',
     '--timezone=off',
     '--link-journal=no',
+    // The network is the machine's own, and so are its packet filters.
+    '--capability=CAP_NET_ADMIN',
   ];
   const child = startProgram(inCgroups(options.cgroups, argv), undefined, ['ignore', console, console]);
   closeSync(console);

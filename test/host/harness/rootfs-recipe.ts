@@ -12,6 +12,9 @@ const minimalServer = [
   'hostname',
   'sudo',
   'ca-certificates',
+  // What commands of an administrator are tried on.
+  'cron',
+  'iptables',
 ];
 
 // `usrmerge` would bring all of Perl for a one-time conversion of a system that is already merged.

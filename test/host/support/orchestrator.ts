@@ -6,7 +6,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Agent, CreateTokenResponse } from '../../../protocol/rest-fleet.ts';
+import type { Command as JobCommand, JobWithCommands } from '../../../protocol/rest-jobs.ts';
 import { ROOT } from '../../../scripts/lib/root.ts';
 import { killGroup, type Outcome, runProgram, startProgram } from '../harness/command.ts';
 
@@ -97,6 +99,48 @@ export class HostOrchestrator {
     if (code !== 0) throw new Error(`agents: ${err}`);
     const parsed = JSON.parse(out);
     return Array.isArray(parsed) ? parsed : parsed.items;
+  }
+
+  /** A call of the REST API below the organization; any other status than 2xx rejects. */
+  async api<T = { id: string }>(method: string, path: string, body?: unknown): Promise<T> {
+    const { out } = await runProgram(
+      [
+        'curl',
+        '-sS',
+        '--fail-with-body',
+        '--cacert',
+        this.#env['VM_ORCHESTRATOR_CA_FILE'] ?? '',
+        '-X',
+        method,
+        '-H',
+        `Authorization: Bearer ${this.#env['VM_ORCHESTRATOR_API_TOKEN']}`,
+        '-H',
+        'content-type: application/json',
+        ...(body === undefined ? [] : ['--data-binary', '@-']),
+        `${this.url}/api/v1/organizations/default/${path}`,
+      ],
+      body === undefined ? {} : { input: JSON.stringify(body) },
+    );
+    const answer = JSON.parse(out);
+    if (answer.code !== undefined && answer.status !== undefined)
+      throw new Error(`${method} ${path}: ${out}`);
+    return answer;
+  }
+
+  /** The one command of a job, when it has ended. */
+  async ended(jobId: string, timeoutMs = 60_000): Promise<JobCommand> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const job = await this.api<JobWithCommands>('GET', `jobs/${jobId}`);
+      const [command] = job.commands;
+      if (command !== undefined && command.ended_at !== null) return command;
+      if (performance.now() > deadline) throw new Error(`${jobId} has not ended: ${JSON.stringify(job)}`);
+      await sleep(100);
+    }
+  }
+
+  get apiToken(): string {
+    return this.#env['VM_ORCHESTRATOR_API_TOKEN'] ?? '';
   }
 
   get caPem(): string {

@@ -33,6 +33,8 @@ describe('the policy', () => {
       allowed: true,
       read: ['/var/log'],
       write: [],
+      runAs: undefined,
+      limits: {},
     });
     expect(evaluate(policy, 'client:ops', 'write_file')).toMatchObject({ allowed: false });
   });

@@ -5,6 +5,7 @@ import { PipePool } from '../../../../agent/executor/pipes.ts';
 import { BackgroundCommands, type BackgroundOptions } from '../../../../agent/tools/background.ts';
 import { wholeCharacters } from '../../../../agent/tools/background-command.ts';
 import { boundedPattern } from '../../../../agent/tools/bounded-pattern.ts';
+import { localShell } from '../../../../agent/tools/local-shell.ts';
 import type { Caller, ToolContext } from '../../../../agent/tools/tool.ts';
 import { systemClock } from '../../../../base/clock.ts';
 import { silentLogger } from '../../../../base/logger.ts';
@@ -21,12 +22,12 @@ let pipes: PipePool;
 let commands: BackgroundCommands;
 
 const create = (more: Partial<BackgroundOptions> = {}) => {
-  const host = {
+  const host = localShell({
     pipes,
     leftovers: new LeftoverSweeper({ clock: systemClock, onKilled: () => undefined }),
     env: { PATH: '/usr/bin:/bin' },
     cwd: '/',
-  };
+  });
   return new BackgroundCommands({
     host,
     clock: systemClock,

@@ -47,6 +47,7 @@ async function prepared(home: TempHome, taken: number) {
     host: { hostname: 'web-1' } as Parameters<typeof registration>[0]['host'],
     token: { text: 'prov_secret', id: 'a' },
     labels: { rack: 'b12' },
+    privilegedExecutor: true,
     server: new URL('https://o'),
     orchestrator: {
       register: async (request: RegisterRequest) => {

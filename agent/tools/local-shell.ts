@@ -1,9 +1,10 @@
 import { closeSync } from 'node:fs';
-import type { ShellArguments } from '../../protocol/tool-manifest.ts';
+import { Socket } from 'node:net';
 import type { LeftoverSweeper } from '../executor/leftovers.ts';
 import type { PipePool } from '../executor/pipes.ts';
-import { findTree, killTree, type Tree, terminateTree } from '../executor/process-tree.ts';
+import { findTree, killTree, signalProcess, terminateTree } from '../executor/process-tree.ts';
 import { type ProcessEnd, type RunningShell, spawnShell } from '../executor/spawn.ts';
+import type { ShellHost, ShellProcess, ShellRun } from './shell-host.ts';
 import { type CallContext, type ToolEnd, ToolStop } from './tool.ts';
 
 /** After SIGTERM a command's processes have this long until SIGKILL. */
@@ -13,8 +14,8 @@ const ABANDONED_GRACE_MS = 300;
 /** When the shell has ended but something still holds its output open, it has this long to finish writing. */
 const PIPE_GRACE_MS = 250;
 
-/** What commands of one agent share. */
-export interface ShellHost {
+/** What commands inside the daemon share. */
+export interface LocalShellOptions {
   pipes: PipePool;
   leftovers: LeftoverSweeper;
   /** The whole environment of a command, without what its caller adds. */
@@ -23,23 +24,13 @@ export interface ShellHost {
   cwd: string;
 }
 
-export interface ShellRun {
-  host: ShellHost;
-  context: CallContext;
-  args: Pick<ShellArguments, 'command' | 'cwd' | 'env'>;
-  /** A descriptor that is closed here once the command has it; without one stdin is /dev/null. */
-  stdin?: number | undefined;
-  /** stdout and stderr together on `stdout`, in the order in which they were written. */
-  merged?: boolean;
-  /** Somebody will read how it ends, even when it is cancelled. */
-  awaited?: boolean;
-  onStarted?(tree: Tree, reaped: () => boolean): void;
-}
+/** Commands with the rights of this process. */
+export const localShell = (host: LocalShellOptions): ShellHost => ({ run: (run) => runShell(host, run) });
 
-/** Runs a command to its end, or until the context's signal ends it with everything that it started. */
-export async function runShell(run: ShellRun): Promise<ToolEnd> {
-  const { host, context, args, stdin } = run;
+async function runShell(host: LocalShellOptions, run: ShellRun): Promise<ToolEnd> {
+  const { context, args } = run;
   const cwd = args.cwd ?? host.cwd;
+  const stdin = await openStdin(host, run);
   let shell: RunningShell;
   try {
     shell = await spawnShell({
@@ -57,7 +48,7 @@ export async function runShell(run: ShellRun): Promise<ToolEnd> {
   } finally {
     if (stdin !== undefined) closeSync(stdin);
   }
-  run.onStarted?.(shell.tree, shell.reaped);
+  run.onStarted?.(processOf(shell, context));
   let ending: Promise<void> | undefined;
   const end = () => {
     ending ??= endTree(shell, context, run.awaited !== true && isAbandoned(context));
@@ -75,6 +66,38 @@ export async function runShell(run: ShellRun): Promise<ToolEnd> {
   context.signal.removeEventListener('abort', end);
   return toEnd(exit);
 }
+
+/** A descriptor for the command, to be closed here once it has it; undefined: /dev/null. */
+async function openStdin(
+  { pipes }: LocalShellOptions,
+  { args, input }: ShellRun,
+): Promise<number | undefined> {
+  if (input === undefined)
+    return args.stdin === undefined ? undefined : pipes.inputFile(Buffer.from(args.stdin));
+  const { read, write } = await pipes.takeInput();
+  const socket = new Socket({ fd: write, readable: false, writable: true });
+  // The command has closed its end: what is sent from now on has no reader.
+  socket.on('error', () => input.close());
+  input.attach({
+    write(bytes, eof) {
+      if (bytes.length > 0) socket.write(bytes);
+      if (eof) socket.end();
+    },
+    get unsent() {
+      return socket.writableLength;
+    },
+    close: () => socket.destroy(),
+  });
+  return read;
+}
+
+const processOf = ({ tree, reaped }: RunningShell, { clock }: CallContext): ShellProcess => ({
+  async signal(name) {
+    const find = () => findTree(tree, reaped());
+    if (name === 'SIGKILL') await killTree(find, clock);
+    else for (const pid of await find()) signalProcess(pid, name);
+  },
+});
 
 /** Reads what is left in the pipes. Whoever holds them open longer than the grace is ended: the command is over. */
 async function drain(shell: RunningShell, context: CallContext): Promise<void> {

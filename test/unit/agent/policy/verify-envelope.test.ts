@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EnvelopeVerifier } from '../../../../agent/commands/verify-envelope.ts';
+import { EnvelopeVerifier } from '../../../../agent/policy/verify-envelope.ts';
 import { createCommandSigner } from '../../../fakes/command-signer.ts';
 
 const identity = {

@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import type { DatabaseSync } from 'node:sqlite';
+import { type Clock, isoTime } from '../../../base/clock.ts';
+import { inTransaction, migrate, openDatabase } from '../../../base/sqlite.ts';
+import { AUDIT_GENESIS, type AuditEvent, auditBytes } from '../../../protocol/audit-event.ts';
+import type { CommandPayload } from '../../../protocol/command.ts';
+
+/**
+ * What was taken, so that nothing is taken twice, and the audit chain, which grows in the same transactions. Several
+ * executors may have it open, one for each connection: whoever commits first has the command.
+ */
+const SCHEMA = [
+  `CREATE TABLE taken (
+     epoch INTEGER NOT NULL,
+     seq INTEGER NOT NULL,
+     command_id TEXT NOT NULL UNIQUE,
+     meta TEXT NOT NULL,
+     at_ms INTEGER NOT NULL,
+     PRIMARY KEY (epoch, seq)
+   ) STRICT;
+   CREATE TABLE mark (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, floor INTEGER NOT NULL) STRICT;
+   INSERT INTO mark VALUES (1, 0, 0);
+   CREATE TABLE audit (seq INTEGER PRIMARY KEY, event TEXT NOT NULL, hash TEXT NOT NULL) STRICT;`,
+];
+
+/** What another executor needs to find a command again. */
+export interface TakenMeta {
+  kind: 'unit' | 'tool';
+  output_limit: number;
+  timeout_s: number;
+  merged: boolean;
+  bound: boolean;
+  handle?: string | undefined;
+  /** Unit of the executor that does the work itself, for a tool. */
+  owner: string;
+}
+
+export interface AuditHead {
+  seq: number;
+  hash: string;
+}
+
+export type Claim = 'taken' | 'replay';
+
+export class Ledger {
+  readonly #database: DatabaseSync;
+  readonly #clock: Pick<Clock, 'now'>;
+
+  constructor(options: { file: string; clock: Pick<Clock, 'now'> }) {
+    this.#clock = options.clock;
+    this.#database = openDatabase(options.file);
+    migrate(this.#database, SCHEMA, { newerIsFine: true });
+  }
+
+  /**
+   * Takes a signed command, once and for ever: its number must be new, above the floor and of no earlier epoch. The
+   * audit event is in the same transaction; without it nothing is taken.
+   */
+  claim(payload: CommandPayload, meta: TakenMeta, detail: Record<string, unknown>): Claim {
+    return inTransaction(this.#database, () => {
+      const mark = this.#database.prepare('SELECT epoch, floor FROM mark').get();
+      const epoch = Number(mark?.['epoch']);
+      const isNew =
+        payload.epoch > epoch || (payload.epoch === epoch && payload.seq > Number(mark?.['floor']));
+      const known =
+        this.#database
+          .prepare('SELECT 1 FROM taken WHERE (epoch = ? AND seq = ?) OR command_id = ?')
+          .get(payload.epoch, payload.seq, payload.command_id) !== undefined;
+      if (!isNew || known) {
+        this.#append('command.refused', { ...detail, code: 'command_replayed' });
+        return 'replay';
+      }
+      this.#database
+        .prepare('INSERT INTO taken VALUES (?,?,?,?,?)')
+        .run(payload.epoch, payload.seq, payload.command_id, JSON.stringify(meta), this.#clock.now());
+      if (payload.epoch > epoch)
+        this.#database.prepare('UPDATE mark SET epoch = ?, floor = 0').run(payload.epoch);
+      this.#append('command.taken', detail);
+      return 'taken';
+    });
+  }
+
+  meta(commandId: string): TakenMeta | undefined {
+    const row = this.#database.prepare('SELECT meta FROM taken WHERE command_id = ?').get(commandId);
+    return row === undefined ? undefined : (JSON.parse(String(row['meta'])) as TakenMeta);
+  }
+
+  /** Writes an event by itself. @throws when it cannot be written: then nothing may be done either. */
+  record(action: string, detail: Record<string, unknown>): AuditHead {
+    return inTransaction(this.#database, () => this.#append(action, detail));
+  }
+
+  get head(): AuditHead {
+    const row = this.#database.prepare('SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1').get();
+    return { seq: Number(row?.['seq'] ?? 0), hash: String(row?.['hash'] ?? AUDIT_GENESIS) };
+  }
+
+  /** Entries after `seq`, the oldest first. */
+  *entries(seq = 0): Generator<{ event: AuditEvent; hash: string }> {
+    const statement = this.#database.prepare('SELECT event, hash FROM audit WHERE seq > ? ORDER BY seq');
+    for (const row of statement.iterate(seq))
+      yield { event: JSON.parse(String(row['event'])) as AuditEvent, hash: String(row['hash']) };
+  }
+
+  /** Forgets which old commands were taken; what is at or below the newest forgotten one stays refused. */
+  prune(ageMs: number): string[] {
+    return inTransaction(this.#database, () => {
+      const before = this.#clock.now() - ageMs;
+      const old = this.#database
+        .prepare('SELECT command_id, epoch, seq FROM taken WHERE at_ms < ?')
+        .all(before);
+      for (const { epoch, seq } of old)
+        this.#database
+          .prepare('UPDATE mark SET floor = max(floor, ?) WHERE epoch = ?')
+          .run(Number(seq), Number(epoch));
+      this.#database.prepare('DELETE FROM taken WHERE at_ms < ?').run(before);
+      return old.map((row) => String(row['command_id']));
+    });
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #append(action: string, detail: Record<string, unknown>): AuditHead {
+    const { seq, hash } = this.head;
+    const event = { seq: seq + 1, at: isoTime(this.#clock.now()), action, detail, prev: hash };
+    const next = createHash('sha256').update(auditBytes(event)).digest('hex');
+    this.#database.prepare('INSERT INTO audit VALUES (?,?,?)').run(event.seq, JSON.stringify(event), next);
+    return { seq: event.seq, hash: next };
+  }
+}

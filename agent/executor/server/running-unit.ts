@@ -1,0 +1,260 @@
+import { createHash } from 'node:crypto';
+import { constants, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import type { Timer } from '../../../base/clock.ts';
+import type { Stream } from '../../../protocol/command.ts';
+import type { ExecutorEnd, FromExecutor } from '../../../protocol/executor.ts';
+import type { ExecutorCore, PlannedUnit } from './core.ts';
+import type { TakenMeta } from './ledger.ts';
+import { OutputTail } from './output-tail.ts';
+import type { Running } from './running.ts';
+import { unitArguments, unitOf, unitScript } from './unit.ts';
+import { endLine, parseEnd, readText, stopCause } from './unit-end.ts';
+
+const STREAMS = ['stdout', 'stderr'] as const;
+/** A unit whose end is not written in time (its disk was full) is asked after. */
+const LOOK_EVERY_MS = 10_000;
+/** Output that is hashed for the attestation; hashing more would hold everything else up. */
+const HASHED_BYTES = 16 * 1024 * 1024;
+
+export interface RunningUnitOptions {
+  id: string;
+  core: ExecutorCore;
+  bound: boolean;
+  signed: boolean;
+  handle: string | undefined;
+  output(stream: Stream, offset: number, bytes: Buffer): boolean;
+  onEnded(message: FromExecutor): void;
+  /** To be started… */
+  plan?: PlannedUnit;
+  /** …or started before, by this executor or another. */
+  meta?: TakenMeta;
+  offsets?: Record<Stream, number>;
+}
+
+/** A command in a transient unit: started or found again, its output followed, its end told once. */
+export class RunningUnit implements Running {
+  readonly id: string;
+  readonly bound: boolean;
+  readonly signed: boolean;
+  readonly handle: string | undefined;
+  readonly #options: RunningUnitOptions;
+  readonly #meta: TakenMeta;
+  readonly #tails: Record<Stream, OutputTail>;
+  #look: Timer | undefined;
+  #input: Socket | undefined;
+  #end: ExecutorEnd | undefined;
+  #told = false;
+  #closed = false;
+  #limitHit = false;
+  #stopAsked = false;
+
+  constructor(options: RunningUnitOptions) {
+    const { id, core, offsets, plan } = options;
+    this.id = id;
+    this.bound = options.bound;
+    this.signed = options.signed;
+    this.handle = options.handle;
+    this.#options = options;
+    const meta = options.meta ?? plan?.meta;
+    if (meta === undefined) throw new Error('neither planned nor known');
+    this.#meta = meta;
+    const tail = (stream: Stream) =>
+      new OutputTail(join(core.places.output, `${id}.${stream}`), offsets?.[stream] ?? 0);
+    this.#tails = { stdout: tail('stdout'), stderr: tail('stderr') };
+  }
+
+  async begin(): Promise<void> {
+    const { core, plan } = this.#options;
+    if (plan === undefined) return;
+    if (plan.unit.runAs !== 'root' && !(await core.userExists(plan.unit.runAs)))
+      return this.#fail(`There is no user ${plan.unit.runAs} on this VM.`);
+    const file = (suffix: string) => join(core.places.run, `${this.id}${suffix}`);
+    const secret = { mode: 0o600, flag: 'wx' } as const;
+    writeFileSync(file('.script'), unitScript(plan), secret);
+    if (plan.cwd !== undefined) writeFileSync(file('.cwd'), plan.cwd, secret);
+    if (plan.stdin === 'live') await this.#openInput(file('.stdin'));
+    else if (plan.stdin !== undefined) writeFileSync(file('.stdin'), plan.stdin, secret);
+    const { code, stderr } = await core.run('systemd-run', unitArguments(plan.unit));
+    if (code !== 0) return this.#fail(`systemd could not start it: ${stderr.trim()}`);
+    // Asked before there was a unit to stop.
+    if (this.#stopAsked) this.#stopUnit();
+    this.#watch();
+    this.pump();
+  }
+
+  /** Goes on with what was started before. */
+  attach(): void {
+    this.#watch();
+    this.pump();
+    void this.#ask();
+  }
+
+  stop(cause: Parameters<Running['stop']>[0]): void {
+    const { core } = this.#options;
+    if (this.#end !== undefined) return;
+    const path = join(core.places.run, `${this.id}.stop`);
+    // The first cause counts.
+    if (readText(path) === undefined) writeFileSync(path, cause, { mode: 0o600 });
+    this.#stopAsked = true;
+    this.#stopUnit();
+  }
+
+  #stopUnit(): void {
+    void this.#options.core.run('systemctl', ['stop', '--no-block', unitOf(this.id)]);
+  }
+
+  signal(name: string): void {
+    void this.#options.core.run('systemctl', ['kill', `--signal=${name}`, unitOf(this.id)]);
+  }
+
+  input(bytes: Buffer, eof: boolean): void {
+    if (bytes.length > 0) this.#input?.write(bytes);
+    if (eof) this.#input?.end();
+  }
+
+  acknowledged(stream: Stream, offset: number): void {
+    this.#tails[stream].acknowledged(offset);
+    this.pump();
+  }
+
+  /** Sends what may be sent; when the unit has ended and all is sent, tells its end. */
+  pump(): void {
+    if (this.#told || this.#closed) return;
+    this.#guardLimit();
+    const { core } = this.#options;
+    if (this.#end === undefined) {
+      const line = endLine(core.places, this.id);
+      if (line !== undefined) {
+        const began = this.#began() !== undefined;
+        const stopped = this.#limitHit ? 'output_limit' : stopCause(core.places, this.id);
+        this.#end = parseEnd(line, { stopped, began, cwd: this.#options.plan?.cwd !== undefined });
+      }
+    }
+    for (const stream of STREAMS)
+      this.#tails[stream].pump((offset, bytes) => this.#options.output(stream, offset, bytes));
+    if (this.#end === undefined) return;
+    if (STREAMS.every((stream) => this.#tails[stream].sent >= this.#tails[stream].size()))
+      this.#tell(this.#end);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#look?.cancel();
+    this.#closeInput();
+    for (const stream of STREAMS) this.#tails[stream].close();
+  }
+
+  async #openInput(path: string): Promise<void> {
+    await this.#options.core.run('mkfifo', ['-m', '600', path]);
+    // For reading too, so that it opens at once; the command is the only one who reads.
+    const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+    this.#input = new Socket({ fd, readable: false, writable: true });
+    this.#input.on('error', () => this.#closeInput());
+  }
+
+  #closeInput(): void {
+    this.#input?.destroy();
+  }
+
+  #guardLimit(): void {
+    if (this.#limitHit) return;
+    const size = this.#tails.stdout.size() + this.#tails.stderr.size();
+    if (size <= this.#meta.output_limit) return;
+    this.#limitHit = true;
+    const stdout = Math.min(this.#tails.stdout.size(), this.#meta.output_limit);
+    this.#tails.stdout.limit = stdout;
+    this.#tails.stderr.limit = this.#meta.output_limit - stdout;
+    this.stop('output_limit');
+  }
+
+  #began(): string | undefined {
+    return readText(join(this.#options.core.places.started, this.id))?.trim();
+  }
+
+  #watch(): void {
+    const { clock } = this.#options.core;
+    this.#look = clock.setTimer(
+      LOOK_EVERY_MS,
+      () => {
+        if (this.#closed || this.#told) return;
+        void this.#ask();
+        this.#watch();
+      },
+      { background: true },
+    );
+  }
+
+  /** Whether a unit of which nothing was heard is still there. */
+  async #ask(): Promise<void> {
+    const { core } = this.#options;
+    if (this.#end !== undefined) return;
+    const { stdout } = await core.run('systemctl', [
+      'show',
+      '--property=ActiveState',
+      '--value',
+      unitOf(this.id),
+    ]);
+    const state = stdout.trim();
+    if (this.#closed || this.#end !== undefined || (state !== 'inactive' && state !== 'failed')) return;
+    if (endLine(core.places, this.id) === undefined) {
+      const boot = this.#began();
+      this.#end =
+        boot === undefined
+          ? { kind: 'not_started', message: 'Its unit never began.' }
+          : { kind: 'lost', reason: boot === core.bootId ? 'agent_lost' : 'host_rebooted' };
+    }
+    this.pump();
+  }
+
+  #fail(message: string): void {
+    this.#end = { kind: 'not_started', message };
+    this.pump();
+  }
+
+  #tell(end: ExecutorEnd): void {
+    this.#told = true;
+    const { core } = this.#options;
+    for (const suffix of ['.script', '.cwd', '.stdin'])
+      rmSync(join(core.places.run, `${this.id}${suffix}`), { force: true });
+    const time = (folder: string) => statSync(join(folder, this.id), { throwIfNoEntry: false })?.mtimeMs;
+    const started = time(core.places.started);
+    const ended = time(core.places.ended);
+    const sizes = { stdout: this.#tails.stdout.size(), stderr: this.#tails.stderr.size() };
+    const how = {
+      ...('exit_code' in end && end.exit_code !== undefined ? { exit_code: end.exit_code } : {}),
+      ...('signal' in end && end.signal !== undefined ? { signal: end.signal } : {}),
+    };
+    core.record('command.ended', { id: this.id, end: end.kind, ...how });
+    const times = {
+      ...(started === undefined ? {} : { started_at_ms: started }),
+      ...(ended === undefined ? {} : { ended_at_ms: ended }),
+    };
+    const attestation = core.attest({
+      command_id: this.id,
+      end: end.kind,
+      ...how,
+      ...times,
+      stdout: { size: sizes.stdout, ...this.#hash('stdout', sizes.stdout) },
+      stderr: { size: sizes.stderr, ...this.#hash('stderr', sizes.stderr) },
+    });
+    this.#options.onEnded({
+      type: 'ended',
+      id: this.id,
+      end,
+      ...times,
+      sizes,
+      ...(attestation === undefined ? {} : { attestation }),
+    });
+    // Nobody asks again for what ended with its connection.
+    if (this.bound) core.forget(this.id);
+  }
+
+  #hash(stream: Stream, size: number): { sha256?: string } {
+    if (size > HASHED_BYTES) return {};
+    const path = join(this.#options.core.places.output, `${this.id}.${stream}`);
+    const bytes = size === 0 ? Buffer.alloc(0) : readFileSync(path).subarray(0, size);
+    return { sha256: createHash('sha256').update(bytes).digest('hex') };
+  }
+}

@@ -1,0 +1,20 @@
+import type { z } from 'zod';
+import type { Stream } from '../../../protocol/command.ts';
+import type { stopCauseSchema } from '../../../protocol/executor.ts';
+
+/** Something that this session tells the daemon of. */
+export interface Running {
+  readonly id: string;
+  /** It ends with the session. */
+  readonly bound: boolean;
+  /** Signed input names it so. */
+  readonly handle: string | undefined;
+  /** A genuine signature started it. */
+  readonly signed: boolean;
+  stop(cause: z.infer<typeof stopCauseSchema>): void;
+  signal(name: string): void;
+  input(bytes: Buffer, eof: boolean): void;
+  acknowledged(stream: Stream, offset: number): void;
+  pump(): void;
+  close(): void;
+}

@@ -1,0 +1,263 @@
+import type { Socket } from 'node:net';
+import type { Logger } from '../../../base/logger.ts';
+import { BACKGROUND_TOOLS } from '../../../protocol/background.ts';
+import type { Stream } from '../../../protocol/command.ts';
+import { AppError } from '../../../protocol/errors.ts';
+import {
+  EXECUTOR_PROTOCOL,
+  type FromExecutor,
+  type StartMessage,
+  type ToExecutor,
+  toExecutorSchema,
+} from '../../../protocol/executor.ts';
+import { encodeOutputHeader } from '../../../protocol/output-frame.ts';
+import { FrameReader, writeJsonFrame, writeOutputFrame } from '../frames.ts';
+import { auditDetail, authorize, believe, type Denial } from './authorize.ts';
+import type { ExecutorCore } from './core.ts';
+import type { Running } from './running.ts';
+import { RunningTool } from './running-tool.ts';
+import { RunningUnit } from './running-unit.ts';
+
+type Message<T extends ToExecutor['type']> = Extract<ToExecutor, { type: T }>;
+
+export interface SessionOptions {
+  socket: Socket;
+  core: ExecutorCore;
+  log: Logger;
+  version: string;
+  /** Called when the connection has ended and nothing that must be finished here is left. */
+  onIdle(): void;
+}
+
+/** One connection of the daemon. */
+export class ExecutorSession {
+  readonly #options: SessionOptions;
+  readonly #running = new Map<string, Running>();
+  readonly #reader = new FrameReader();
+  #closed = false;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    const { socket, log } = options;
+    socket.on('data', (chunk: Buffer) => {
+      try {
+        for (const frame of this.#reader.push(chunk)) if (frame.kind === 'json') this.#receive(frame.value);
+      } catch (cause) {
+        log.error({ err: cause }, 'the daemon cannot be understood');
+        socket.destroy();
+      }
+    });
+    socket.on('drain', () => {
+      for (const running of this.#running.values()) running.pump();
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.#end());
+    options.core.onOutput = (name) => this.#running.get(name)?.pump();
+  }
+
+  /** Ends what is bound to this connection; the rest goes on without it. */
+  #end(): void {
+    this.#closed = true;
+    for (const running of this.#running.values()) {
+      if (running.bound) running.stop('agent_stopping');
+      if (!(running instanceof RunningTool)) this.#drop(running.id);
+    }
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#closed && this.#running.size === 0) this.#options.onIdle();
+  }
+
+  #receive(value: unknown): void {
+    const parsed = toExecutorSchema.safeParse(value);
+    if (!parsed.success) {
+      this.#options.log.warn('a message of the daemon is not valid');
+      return;
+    }
+    const message = parsed.data;
+    switch (message.type) {
+      case 'hello':
+        this.#send({ type: 'ready', protocol: EXECUTOR_PROTOCOL, version: this.#options.version });
+        break;
+      case 'start':
+        void this.#start(message);
+        break;
+      case 'attach':
+        this.#attach(message);
+        break;
+      case 'stop':
+        this.#running.get(message.id)?.stop(message.cause);
+        break;
+      case 'signal':
+        this.#running.get(message.id)?.signal(message.signal);
+        break;
+      case 'input':
+        this.#input(message);
+        break;
+      case 'ack':
+        this.#running.get(message.id)?.acknowledged(message.stream, message.offset);
+        break;
+      case 'forget':
+        if (!this.#running.has(message.id)) this.#options.core.forget(message.id);
+        break;
+    }
+  }
+
+  async #start(message: StartMessage): Promise<void> {
+    const { core, log } = this.#options;
+    try {
+      const verdict = authorize(message, core);
+      if (!verdict.ok) return this.#refuse(message.id, verdict.denial);
+      const { call } = verdict;
+      const bound = call.signed === undefined || message.bound === true;
+      const plan = core.plan(message, call, bound);
+      if (call.signed === undefined) {
+        if (this.#running.has(message.id) || core.meta(message.id) !== undefined)
+          return this.#refuse(message.id, replayed(message.id));
+        core.record('command.taken', {
+          id: message.id,
+          tool: call.tool,
+          grant: 'local-api',
+          run_as: call.runAs,
+        });
+      } else if (core.claim(call.signed, plan.meta, call.runAs) === 'replay')
+        // The ledger has recorded it.
+        return this.#answerRefusal(message.id, replayed(message.id));
+      const output = this.#outputOf(message.id);
+      const common = { id: message.id, bound, signed: call.signed !== undefined, handle: message.handle };
+      const running =
+        plan.kind === 'unit'
+          ? new RunningUnit({ ...common, core, plan: plan.unit, output, onEnded: (m) => this.#ended(m) })
+          : new RunningTool({ ...common, core, call, output, onEnded: (m) => this.#ended(m) });
+      this.#running.set(message.id, running);
+      await running.begin();
+    } catch (cause) {
+      log.error({ err: cause, id: message.id }, 'a command could not be taken');
+      const error = cause instanceof AppError ? cause : undefined;
+      this.#answerRefusal(message.id, {
+        code: error?.code ?? 'unavailable',
+        message:
+          error?.message ??
+          `The executor could not take it: ${cause instanceof Error ? cause.message : cause}`,
+        detail: {},
+      });
+      this.#drop(message.id);
+    }
+  }
+
+  #attach({ id, offsets }: Message<'attach'>): void {
+    const { core } = this.#options;
+    const meta = core.meta(id);
+    const output = this.#outputOf(id);
+    const common = { id, signed: true, core, output, onEnded: (m: FromExecutor) => this.#ended(m) };
+    if (meta === undefined) {
+      this.#ended({
+        type: 'ended',
+        id,
+        end: { kind: 'not_started', message: 'The executor never got it.' },
+        sizes: { stdout: 0, stderr: 0 },
+      });
+      return;
+    }
+    const running =
+      meta.kind === 'unit'
+        ? new RunningUnit({ ...common, bound: meta.bound, handle: meta.handle, meta, offsets })
+        : new RunningTool({ ...common, bound: false, handle: undefined, meta, offsets });
+    this.#running.set(id, running);
+    running.attach();
+  }
+
+  #input(message: Message<'input'>): void {
+    const running = this.#running.get(message.id);
+    if (running === undefined) return;
+    const { core, log } = this.#options;
+    if (!running.signed) {
+      running.input(Buffer.from(message.data ?? '', 'base64'), message.eof === true);
+      return;
+    }
+    const denial = this.#signedInput(message, running);
+    if (denial === undefined) return;
+    log.warn({ id: message.id, code: denial.code }, 'input was refused');
+    core.record('input.refused', { id: message.id, code: denial.code, ...denial.detail });
+  }
+
+  /** Input that a genuine, new signature of `send_input` carries for just this command. */
+  #signedInput({ signed }: Message<'input'>, running: Running): Denial | undefined {
+    const { core } = this.#options;
+    const refuse = (code: Denial['code'], message: string): Denial => ({ code, message, detail: {} });
+    if (signed === undefined)
+      return refuse('signature_invalid', 'Input for a signed command must be signed.');
+    const verified = core.verify(signed);
+    if (verified.kind === 'rejected') return { ...verified.refusal, detail: {} };
+    const { payload } = verified;
+    const believed = believe(payload.command_id, signed, core.verify);
+    if (!believed.ok) return believed.denial;
+    const { id, data, eof } = payload.arguments as { id?: unknown; data?: unknown; eof?: unknown };
+    if (payload.tool !== BACKGROUND_TOOLS.send || id !== running.handle || typeof data !== 'string')
+      return {
+        ...refuse('wrong_agent', 'The signed input is for another command.'),
+        detail: auditDetail(payload),
+      };
+    const meta = {
+      kind: 'tool',
+      output_limit: 0,
+      timeout_s: 1,
+      merged: false,
+      bound: true,
+      owner: '',
+    } as const;
+    if (core.claim(payload, meta, '') === 'replay') return undefined;
+    running.input(Buffer.from(data), eof === true);
+    return undefined;
+  }
+
+  #outputOf(id: string) {
+    return (stream: Stream, offset: number, bytes: Buffer): boolean =>
+      this.#closed ||
+      writeOutputFrame(
+        this.#options.socket,
+        encodeOutputHeader({
+          command_id: id,
+          stream,
+          offset,
+          at_ms: Math.round(this.#options.core.clock.now()),
+        }),
+        bytes,
+      );
+  }
+
+  #ended(message: FromExecutor): void {
+    if (message.type === 'ended') {
+      this.#send(message);
+      this.#drop(message.id);
+    }
+    this.#settle();
+  }
+
+  #refuse(id: string, denial: Denial): void {
+    const { core } = this.#options;
+    core.record('command.refused', { ...denial.detail, asked: id, code: denial.code });
+    this.#answerRefusal(id, denial);
+  }
+
+  #answerRefusal(id: string, { code, message, hint }: Denial): void {
+    this.#options.log.warn({ id, code }, 'a command was refused');
+    this.#send({ type: 'refused', id, code, message, ...(hint === undefined ? {} : { hint }) });
+  }
+
+  #drop(id: string): void {
+    this.#running.get(id)?.close();
+    this.#running.delete(id);
+  }
+
+  #send(message: FromExecutor): void {
+    if (!this.#closed) writeJsonFrame(this.#options.socket, message);
+  }
+}
+
+const replayed = (id: string): Denial => ({
+  code: 'command_replayed',
+  message: `The executor took ${id}, or its number, before.`,
+  detail: {},
+});

@@ -1,0 +1,107 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { COMMAND_SLICE, COMMAND_UNIT_PREFIX } from '../../../protocol/disk-layout.ts';
+import type { CommandLimits } from '../../../protocol/policy.ts';
+import type { ExecutorPlaces } from './places.ts';
+
+export const unitOf = (id: string): string => `${COMMAND_UNIT_PREFIX}${id}.service`;
+
+/** After SIGTERM the processes of a command have this long until SIGKILL. */
+const STOP_GRACE = '5s';
+
+export interface UnitPlan {
+  id: string;
+  runAs: string;
+  places: ExecutorPlaces;
+  limits: CommandLimits;
+  timeoutS: number;
+  merged: boolean;
+  /** Checked before the command, as the user: a folder that cannot be entered is "not started". */
+  cwd: boolean;
+  stdin: boolean;
+  /** Unit with which it ends. */
+  boundTo?: string | undefined;
+}
+
+/**
+ * Arguments of systemd-run(1). Any local user can read a unit's command lines, so none holds anything of the command:
+ * the script comes as a credential, and the rest is paths. The unit writes its own beginning and end, so that both are
+ * known whoever is there to see them.
+ */
+export function unitArguments(plan: UnitPlan): string[] {
+  const { id, runAs, places, limits } = plan;
+  const file = (folder: string, suffix = '') => join(folder, `${id}${suffix}`);
+  // `$$` is systemd's way to write one `$`.
+  const end = `echo "$$SERVICE_RESULT|$$EXIT_CODE|$$EXIT_STATUS" >${file(places.ended)}`;
+  const properties = [
+    'Type=exec',
+    `User=${runAs}`,
+    `Slice=${COMMAND_SLICE}`,
+    'KillMode=control-group',
+    `TimeoutStopSec=${STOP_GRACE}`,
+    `RuntimeMaxSec=${Math.max(1, Math.round(plan.timeoutS * 1000))}ms`,
+    `LoadCredential=script:${file(places.run, '.script')}`,
+    `StandardOutput=append:${file(places.output, '.stdout')}`,
+    plan.merged ? 'StandardError=inherit' : `StandardError=append:${file(places.output, '.stderr')}`,
+    ...(plan.stdin ? [`StandardInput=file:${file(places.run, '.stdin')}`] : []),
+    `ExecStartPre=+/usr/bin/dd if=/proc/sys/kernel/random/boot_id of=${file(places.started)} conv=excl,fsync status=none`,
+    ...(plan.cwd
+      ? [
+          `LoadCredential=cwd:${file(places.run, '.cwd')}`,
+          `ExecStartPre=/bin/sh -c 'cd -- "$$(cat "$$CREDENTIALS_DIRECTORY/cwd")" 2>/dev/null'`,
+        ]
+      : []),
+    `ExecStopPost=+/bin/sh -c ${quoted(end)}`,
+    ...(limits.memory === undefined ? [] : [`MemoryMax=${limits.memory}`, 'MemorySwapMax=0']),
+    ...(limits.tasks === undefined ? [] : [`TasksMax=${limits.tasks}`]),
+    ...(limits.cpu_weight === undefined ? [] : [`CPUWeight=${limits.cpu_weight}`]),
+    ...(plan.boundTo === undefined ? [] : [`BindsTo=${plan.boundTo}`, `After=${plan.boundTo}`]),
+  ];
+  return [
+    '--quiet',
+    '--no-block',
+    '--collect',
+    '--no-ask-password',
+    `--unit=${unitOf(id)}`,
+    '--description=a command of vm-agent',
+    ...properties.map((property) => `--property=${property}`),
+    '/bin/sh',
+    '-c',
+    '. "$$CREDENTIALS_DIRECTORY/script"',
+  ];
+}
+
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+
+/** What the unit's shell reads: a line that makes the environment, then the command as it is. */
+export function unitScript(options: {
+  command: string;
+  cwd?: string | undefined;
+  env: Readonly<Record<string, string>>;
+}): string {
+  const { command, cwd, env } = options;
+  const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}`);
+  const own = 'unset CREDENTIALS_DIRECTORY INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID';
+  const enter = cwd === undefined ? 'cd 2>/dev/null || cd /' : `cd -- ${quoted(cwd)}`;
+  return `${[own, 'SHELL=/bin/sh', 'export SHELL', ...exports, enter].join('; ')}\n${command}\n`;
+}
+
+export interface Ran {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+export type RunProgram = (file: string, args: readonly string[]) => Promise<Ran>;
+
+export const runProgram: RunProgram = (file, args) =>
+  new Promise((resolve) => {
+    execFile(
+      file,
+      [...args],
+      { env: { PATH: '/usr/bin:/bin:/usr/sbin:/sbin', LC_ALL: 'C' }, maxBuffer: 4 * 1024 * 1024 },
+      (error, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 127;
+        resolve({ code, stdout, stderr: stderr === '' && error !== null ? error.message : stderr });
+      },
+    );
+  });
