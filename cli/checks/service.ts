@@ -57,7 +57,7 @@ async function unitIsInstalled(bench: Bench, unit: string): Promise<Found> {
         },
       },
     );
-  const { NeedDaemonReload: stale, DropInPaths: dropIns } = await showUnit(host, unit, [
+  const { NeedDaemonReload: stale, DropInPaths: dropIns } = await showUnit(host, unit.replace('@.', '@0.'), [
     'NeedDaemonReload',
     'DropInPaths',
   ]);
