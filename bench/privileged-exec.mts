@@ -51,7 +51,10 @@ export const comparison: Comparison = {
     const answers = createInterface({ input: stdout })[Symbol.asyncIterator]();
     const inside = async (...argv: string[]) => {
       stdin.write(`${JSON.stringify(argv)}\n`);
-      const { ms, error } = JSON.parse(String((await answers.next()).value)) as { ms?: number; error?: string };
+      const { ms, error } = JSON.parse(String((await answers.next()).value)) as {
+        ms?: number;
+        error?: string;
+      };
       if (ms === undefined) throw new Error(`${argv.join(' ')}: ${error}`);
       return ms;
     };

@@ -1,9 +1,11 @@
 import type { AgentClient } from '../agent/client.ts';
 import { AppError } from '../protocol/errors.ts';
+import type { Result } from './checks/check.ts';
 
-export interface CheckLine {
+/** What became of one endpoint or tool. */
+export interface AgentFinding {
   name: string;
-  result: 'ok' | 'fail' | 'skip';
+  result: Extract<Result, 'ok' | 'fail' | 'skipped'>;
   detail: string;
   hint?: string;
 }
@@ -165,7 +167,7 @@ async function inBackground(client: AgentClient, command: string): Promise<strin
 }
 
 /** Drives every endpoint and every tool of a running agent. `stranger`: the same agent, asked without credentials. */
-export async function* checkAgent(client: AgentClient, stranger: AgentClient): AsyncGenerator<CheckLine> {
+export async function* checkAgent(client: AgentClient, stranger: AgentClient): AsyncGenerator<AgentFinding> {
   yield* endpointChecks(client, stranger);
   let offered: Set<string>;
   try {
@@ -178,17 +180,17 @@ export async function* checkAgent(client: AgentClient, stranger: AgentClient): A
   try {
     for (const [tool, check] of TOOL_CHECKS) {
       if (offered.delete(tool)) yield await run(tool, () => check({ client, folder: folder ?? '/tmp' }));
-      else yield { name: tool, result: 'skip', detail: 'switched off on this VM' };
+      else yield { name: tool, result: 'skipped', detail: 'switched off on this VM' };
     }
   } finally {
     if (folder !== undefined)
       await client.execute({ command: `rm -rf -- '${folder}'`, timeout: 20 }).catch(() => undefined);
   }
   for (const tool of offered)
-    yield { name: tool, result: 'skip', detail: 'a tool that this program does not know' };
+    yield { name: tool, result: 'skipped', detail: 'a tool that this program does not know' };
 }
 
-async function* endpointChecks(client: AgentClient, stranger: AgentClient): AsyncGenerator<CheckLine> {
+async function* endpointChecks(client: AgentClient, stranger: AgentClient): AsyncGenerator<AgentFinding> {
   const shut = async (ask: () => Promise<unknown>) => {
     const refused = await ask().then(
       () => undefined,
@@ -238,7 +240,7 @@ async function makeFolder(client: AgentClient, offered: ReadonlySet<string>): Pr
   return folder?.startsWith('/tmp/vm-agent-check.') ? folder : undefined;
 }
 
-async function run(name: string, check: () => Promise<string>): Promise<CheckLine> {
+async function run(name: string, check: () => Promise<string>): Promise<AgentFinding> {
   try {
     return { name, result: 'ok', detail: await check() };
   } catch (cause) {
@@ -246,7 +248,7 @@ async function run(name: string, check: () => Promise<string>): Promise<CheckLin
   }
 }
 
-function failed(name: string, cause: unknown): CheckLine {
+function failed(name: string, cause: unknown): AgentFinding {
   const { message } = cause instanceof Error ? cause : new Error(String(cause));
   const code = cause instanceof AppError ? ` (${cause.code})` : '';
   const hint = cause instanceof AppError ? cause.hint : undefined;

@@ -6,6 +6,7 @@ import { PROGRAM_VERSION } from '../agent/identity/program-version.ts';
 import { addAudit } from './audit.ts';
 import { addConfig } from './config.ts';
 import { type CliContext, EXIT } from './context.ts';
+import { addDiagnose } from './diagnose.ts';
 import { addExec } from './exec.ts';
 import { addInstall } from './install.ts';
 import { addLogs } from './logs.ts';
@@ -14,6 +15,7 @@ import { addMcp } from './mcp.ts';
 import { addMetrics } from './metrics.ts';
 import { addServer } from './server.ts';
 import { addStatus } from './status.ts';
+import { addSupportBundle } from './support-bundle.ts';
 import { addTest } from './test.ts';
 import { addTestConnection } from './test-connection.ts';
 
@@ -39,6 +41,8 @@ const program = new Command('vm-agent')
   .enablePositionalOptions();
 addInstall(program, ctx);
 addTestConnection(program, ctx);
+addDiagnose(program, ctx);
+addSupportBundle(program, ctx);
 addServer(program, ctx);
 addStatus(program, ctx);
 addExec(program, ctx);

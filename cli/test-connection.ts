@@ -1,4 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import type { Finding } from './checks/check.ts';
+import type { Way } from './checks/way.ts';
 import { type CliContext, EXIT, layoutFor, withHome } from './context.ts';
 
 interface Flags {
@@ -35,7 +37,10 @@ export function addTestConnection(program: Command, ctx: CliContext): void {
 }
 
 async function testConnection(flags: Flags, ctx: CliContext): Promise<number> {
-  const { checkConnection } = await import('./connection-checks.ts');
+  const { runChecks } = await import('./checks/check.ts');
+  const { writeLine } = await import('./checks/report.ts');
+  const { createProbes } = await import('./checks/way.ts');
+  const { WAY_CHECKS } = await import('./checks/way-checks.ts');
   const { loadAgentConfig } = await import('../agent/config.ts');
   const { readCredentials } = await import('../agent/identity/credentials.ts');
   const { paintFor } = await import('../provision/progress.ts');
@@ -59,25 +64,35 @@ async function testConnection(flags: Flags, ctx: CliContext): Promise<number> {
     { file: flags.tokenFile, stdin: flags.tokenStdin === true, env: env['PROVISIONING_TOKEN'] },
     () => readAll(stdin),
   );
+  const server = new URL(address);
   // The credentials are of one orchestrator: another one is tried without them.
   const own = configured?.orchestrator.url === address ? enrolled : undefined;
-  const lines = [];
-  const paint = paintFor(stdout, env);
-  const marks = { ok: paint.green('ok  '), fail: paint.red('FAIL'), skip: paint.dim('skip') };
-  for await (const line of checkConnection({
-    server: new URL(address),
+  const way: Way = {
+    ...createProbes(systemClock),
+    server: async () => server,
+    addressIs: '--server-url',
     clock: systemClock,
-    own,
-    caFile: flags.caFile,
+    env,
+    own: async () => own,
+    trusted: async () => own && { pins: own.trust.caPins.roots, roots: own.roots },
     pin: token?.caPin,
-  })) {
-    lines.push(line);
-    if (flags.json) continue;
-    stdout.write(`${marks[line.result]}  ${line.name.padEnd(13)} ${line.detail}\n`);
-    if (line.hint !== undefined) stdout.write(`                    ${paint.bold('→')} ${line.hint}\n`);
+    caFile: flags.caFile,
+  };
+  const lines: Finding[] = [];
+  const paint = paintFor(stdout, env);
+  for await (const finding of runChecks(WAY_CHECKS, way)) {
+    lines.push(finding);
+    if (!flags.json) writeLine(stdout, paint, 13, { ...finding, name: finding.title });
   }
   const failed = lines.some(({ result }) => result === 'fail');
-  if (flags.json)
-    stdout.write(`${JSON.stringify({ server: address, ok: !failed, checks: lines }, null, 2)}\n`);
+  const checks = lines.map(({ id, title, result, detail, hint }) => ({
+    id,
+    name: title,
+    // The word that this command's JSON has had from the first.
+    result: result === 'skipped' ? 'skip' : result,
+    detail,
+    hint,
+  }));
+  if (flags.json) stdout.write(`${JSON.stringify({ server: address, ok: !failed, checks }, null, 2)}\n`);
   return failed ? EXIT.failed : EXIT.ok;
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { AgentClient } from '../agent/client.ts';
-import type { CheckLine } from './agent-checks.ts';
+import type { AgentFinding } from './agent-checks.ts';
 import { type CliContext, EXIT, withHome } from './context.ts';
 
 interface Flags {
@@ -29,23 +29,28 @@ export async function tryAgent(
   ctx: Pick<CliContext, 'process'>,
 ): Promise<number> {
   const { checkAgent } = await import('./agent-checks.ts');
+  const { writeLine } = await import('./checks/report.ts');
   const { paintFor } = await import('../provision/progress.ts');
   const { stdout, env } = ctx.process;
   const paint = paintFor(stdout, env);
-  const marks = { ok: paint.green('ok  '), fail: paint.red('FAIL'), skip: paint.dim('skip') };
-  const lines: CheckLine[] = [];
+  const lines: AgentFinding[] = [];
   for await (const line of checkAgent(client, client.asStranger())) {
     lines.push(line);
     if (flags.json) continue;
-    stdout.write(`${marks[line.result]}  ${line.name.padEnd(22)} ${line.detail}\n`);
-    if (line.hint !== undefined) stdout.write(`${' '.repeat(29)}${paint.bold('→')} ${line.hint}\n`);
+    writeLine(stdout, paint, 22, line);
   }
   const count = (result: string) => lines.filter((line) => line.result === result).length;
   const bad = count('fail');
   stdout.write(
     flags.json
-      ? `${JSON.stringify({ ok: bad === 0, checks: lines }, null, 2)}\n`
-      : `${count('ok')} work, ${bad} fail, ${count('skip')} skipped\n`,
+      ? `${JSON.stringify({ ok: bad === 0, checks: lines.map(asPublished) }, null, 2)}\n`
+      : `${count('ok')} work, ${bad} fail, ${count('skipped')} skipped\n`,
   );
   return bad === 0 ? EXIT.ok : EXIT.failed;
 }
+
+/** The word that this command's JSON has had from the first. */
+const asPublished = ({ result, ...line }: AgentFinding) => ({
+  ...line,
+  result: result === 'skipped' ? 'skip' : result,
+});

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { chmod, lchown, lstat, mkdir, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { constants, createReadStream } from 'node:fs';
+import { chmod, lstat, mkdir, open, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { syncDirectory } from '../base/atomic-file.ts';
@@ -53,11 +53,24 @@ export async function isAsPlanned(entry: DiskEntry, owners: Owners): Promise<boo
   );
 }
 
+/**
+ * Gives an entry its owner and mode. What is set is the entry itself: in a folder that the service owns it could put a
+ * link in a file's place, and must not get root to change what that leads to.
+ */
 export async function setOwner(entry: DiskEntry, owners: Owners): Promise<void> {
   const owner = ownerOf(entry, owners);
-  if (owner !== undefined) await lchown(entry.path, owner.uid, owner.gid);
-  // Changing the owner clears bits of the mode on some systems, so the mode comes last.
-  await chmod(entry.path, entry.mode);
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const handle = await open(entry.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  try {
+    const stat = await handle.stat();
+    if (!stat.isDirectory() && (!stat.isFile() || stat.nlink > 1))
+      throw new Error(`${entry.path} is not a plain file with one name: look at it, and remove it`);
+    if (owner !== undefined) await handle.chown(owner.uid, owner.gid);
+    // Changing the owner clears bits of the mode on some systems, so the mode comes last.
+    await handle.chmod(entry.mode);
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Points `path` at `target` in one step. */

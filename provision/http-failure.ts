@@ -10,6 +10,9 @@ const WHY: Readonly<Record<string, string>> = {
   ENETUNREACH: 'no network leads there',
   ETIMEDOUT: 'it did not answer in time',
   EPIPE: 'the connection was cut',
+  // What Linux answers for a route of the type blackhole.
+  EINVAL: 'the route there drops everything',
+  EACCES: 'a route or firewall here forbids it',
 };
 
 const HINTS: Readonly<Record<string, string>> = {

@@ -4,22 +4,12 @@ import { readSecurityFile } from '../../agent/identity/credentials.ts';
 import { writeFileAtomic } from '../../base/atomic-file.ts';
 import { loadConfig } from '../../base/config-file.ts';
 import { agentConfigSchema } from '../../protocol/agent-config.ts';
-import {
-  configFile,
-  type DiskEntry,
-  directories,
-  policyFile,
-  RUN_USER,
-  SECURITY_FILES,
-  SERVICE_USER,
-  type SecurityFile,
-  securityEntry,
-  trustEntries,
-} from '../../protocol/disk-layout.ts';
+import { configFile, directories, policyFile, RUN_USER, SERVICE_USER } from '../../protocol/disk-layout.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { InstallContext } from '../context.ts';
 import { DEFAULT_POLICY_TEXT } from '../default-policy.ts';
 import { exists, isAsPlanned, makeDirectory, ownerOf, setOwner } from '../files.ts';
+import { plannedEntries } from '../planned-entries.ts';
 import { choosePort } from '../port.ts';
 import { readEnrolment } from '../records.ts';
 import type { Step } from '../step.ts';
@@ -44,14 +34,7 @@ export function configuration(
       if (cause.code === 'ENOENT') return undefined;
       throw cause;
     });
-  const entries = async (): Promise<DiskEntry[]> => {
-    const files = (Object.keys(SECURITY_FILES) as SecurityFile[]).map((name) => securityEntry(layout, name));
-    const all = [...files, ...Object.values(trustEntries(layout)), file, policy];
-    const present = await Promise.all(all.map(({ path }) => exists(path)));
-    // In system mode systemd makes the runtime directory at each start.
-    const folders = directories(layout).filter(({ path }) => ctx.mode === 'user' || path !== layout.run);
-    return [...folders, ...all.filter((_, index) => present[index])];
-  };
+  const entries = () => plannedEntries(layout, ctx.mode);
   const users =
     ctx.mode === 'user'
       ? []

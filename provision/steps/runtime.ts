@@ -1,13 +1,12 @@
-import { readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory, writeFileAtomic } from '../../base/atomic-file.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { InstallContext } from '../context.ts';
-import { exists, linkTarget, makeDirectory, pointLink, sha256File } from '../files.ts';
+import { exists, linkTarget, makeDirectory, pointLink } from '../files.ts';
+import { brokenFiles, readSeal, sealFolder } from '../seal.ts';
 import type { Step } from '../step.ts';
 
-/** Written beside the files: what they were made from, and the hash of each. */
-const SEAL = 'INSTALLED';
 /** Room for identity, logs and state beside the programs. */
 const SPARE_BYTES = 32 * 1024 * 1024;
 
@@ -22,15 +21,8 @@ export function runtime(
 ): Step {
   const { layout, source, host } = ctx;
   const isWhole = async (folder: string, digest: string): Promise<boolean> => {
-    const [first, ...sums] = (await readFile(join(folder, SEAL), 'utf8').catch(() => ''))
-      .trimEnd()
-      .split('\n');
-    if (first !== digest) return false;
-    for (const line of sums) {
-      const [sum, name = ''] = line.split('  ');
-      if (!(await exists(join(folder, name))) || (await sha256File(join(folder, name))) !== sum) return false;
-    }
-    return true;
+    const seal = await readSeal(folder);
+    return seal?.digest === digest && (await brokenFiles(folder, seal)).length === 0;
   };
   // Somebody else's program of that name is left alone.
   const mayTakeCommand = async () => {
@@ -63,7 +55,7 @@ export function runtime(
         await source.stage(staging);
         await makeDirectory(join(staging, 'bin'), 0o755);
         await writeFileAtomic(join(staging, 'bin/vm-agent'), launcher(ctx), { mode: 0o755 });
-        await seal(staging, digest);
+        await sealFolder(staging, digest);
         if (await exists(folder)) await rename(folder, join(layout.versions, `.old-${version}`));
         await rename(staging, folder);
         await syncDirectory(layout.versions);
@@ -104,15 +96,4 @@ async function sweep(versions: string): Promise<void> {
     if (name.startsWith('.staging-') || name.startsWith('.old-'))
       await rm(join(versions, name), { recursive: true, force: true });
   }
-}
-
-async function seal(folder: string, digest: string): Promise<void> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const names = entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
-    .sort();
-  const sums: string[] = [];
-  for (const name of names) sums.push(`${await sha256File(join(folder, name))}  ${name}`);
-  await writeFileAtomic(join(folder, SEAL), `${[digest, ...sums].join('\n')}\n`, { mode: 0o644 });
 }

@@ -18,6 +18,8 @@ describe('the help', () => {
     'install',
     'provision',
     'test-connection',
+    'diagnose',
+    'support-bundle',
     'server',
     'status',
     'exec',

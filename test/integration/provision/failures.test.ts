@@ -127,7 +127,7 @@ describe('[enroll-5] the installer fails with words and a number of its own', ()
     const tried = await runProgram([process.execPath, CLI, 'test-connection', '--home', home.path]);
     expect(tried.code).toBe(1);
     const revoked = tried.out.split('\n').filter((line) => /was revoked/.test(line));
-    expect(revoked.map((line) => line.split(/ +/)[1])).toEqual(['identity', 'WebSocket']);
+    expect(revoked.map((line) => line.split(/ +/)[1])).toEqual(['identity']);
     expect(tried.out).toMatch(/→ Make a new token .*vm-agent install --force-reinstall --token-stdin/);
     expect(tried.out).not.toMatch(/network|firewall/);
 

@@ -227,14 +227,20 @@ describe('the installer in user mode', () => {
     expect(JSON.parse(tested.out).checks.map(({ name }: { name: string }) => name)).toEqual([
       'name',
       'TCP',
-      'TLS',
+      'CA',
       'clock',
+      'TLS',
       'registration',
       'identity',
       'WebSocket',
     ]);
+    const diagnosed = JSON.parse((await cli('diagnose', '--json')).out);
+    expect(diagnosed).toMatchObject({ ok: true, cause: null, counts: { warn: 0, fail: 0 } });
     child.kill('SIGTERM');
     expect((await stopped).code).toBe(0);
+    const stoppedOne = await cli('diagnose', '--json');
+    expect(stoppedOne.code).toBe(1);
+    expect(JSON.parse(stoppedOne.out)).toMatchObject({ cause: { id: 'agent' }, counts: { fail: 1 } });
     const executed = await runProgram([
       process.execPath,
       CLI,

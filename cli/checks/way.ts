@@ -1,0 +1,118 @@
+import { lookup } from 'node:dns/promises';
+import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { dial } from '../../agent/channel/dial.ts';
+import { type Credentials, clientCredentials } from '../../agent/identity/credentials.ts';
+import type { Clock } from '../../base/clock.ts';
+import { systemRandom } from '../../base/random.ts';
+import { type ClientCredentials, orchestratorTls } from '../../base/tls-client.ts';
+import type { OwnStatus } from '../../protocol/rest-registration.ts';
+import type { Anchor } from '../../provision/ca-pin.ts';
+import { fetchCa } from '../../provision/fetch-ca.ts';
+import { type Answer, ask } from '../../provision/https-client.ts';
+import { createOrchestrator, problemOf } from '../../provision/orchestrator.ts';
+
+const TIMEOUT_MS = 10_000;
+const MAX_PROBLEM_BYTES = 64 * 1024;
+
+/** What is asked of the network. Nothing of it carries a token or a key. */
+export interface Probes {
+  lookup(host: string): Promise<string[]>;
+  openTcp(host: string, port: number): Promise<void>;
+  /** The certificates that the orchestrator offers, and its time: over a connection that nobody vouched for. */
+  offer(server: URL): ReturnType<typeof fetchCa>;
+  /** The one of them that a token's pin names. */
+  anchor(server: URL, pin: string, caFile: string | undefined): Promise<Anchor>;
+  /** Protocol and end of the certificate of a verified connection. */
+  handshake(host: string, port: number, credentials: ClientCredentials): Promise<string>;
+  ask(url: URL, credentials: ClientCredentials, json?: unknown): Promise<Answer>;
+  ownStatus(server: URL, own: Credentials): Promise<OwnStatus>;
+  /** Opens the channel and closes it before anything is said, so that a running agent's session stays as it is. */
+  upgrade(own: Credentials): Promise<void>;
+}
+
+/** The way from this machine to its orchestrator. */
+export interface Way extends Probes {
+  /** Undefined when nothing here says where it is. */
+  server(): Promise<URL | undefined>;
+  /** How the server's address is given, for hints. */
+  addressIs: string;
+  clock: Clock;
+  env: Readonly<Record<string, string | undefined>>;
+  own(): Promise<Credentials | undefined>;
+  /** Fingerprints of the roots that are pinned, and their PEM; undefined when nothing says whom to trust. */
+  trusted(): Promise<{ pins: readonly string[]; roots: readonly string[] } | undefined>;
+  /** From a provisioning token: whom it names is trusted instead. */
+  pin: string | undefined;
+  caFile: string | undefined;
+}
+
+export function createProbes(clock: Clock): Probes {
+  let offered: ReturnType<Probes['offer']> | undefined;
+  const timed = (socket: { destroy(error: Error): void; once(event: 'close', fn: () => void): void }) => {
+    const timer = clock.setTimer(TIMEOUT_MS, () =>
+      socket.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })),
+    );
+    socket.once('close', () => timer.cancel());
+  };
+  const orchestrator = (server: URL, pin?: string, caFile?: string) =>
+    createOrchestrator({ server, clock, random: systemRandom, pin, caFile });
+  return {
+    lookup: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
+    openTcp: (host, port) =>
+      new Promise((resolve, reject) => {
+        const socket = connect({ host, port });
+        timed(socket);
+        socket.once('connect', () => {
+          socket.destroy();
+          resolve();
+        });
+        socket.once('error', reject);
+      }),
+    offer(server) {
+      offered ??= fetchCa({ server, clock });
+      return offered;
+    },
+    anchor: (server, pin, caFile) => orchestrator(server, pin, caFile).anchor(),
+    handshake: (host, port, credentials) =>
+      new Promise((resolve, reject) => {
+        const tls = orchestratorTls(credentials);
+        const socket = connectTls({ host, port, ...tls, ALPNProtocols: ['http/1.1'] });
+        timed(socket);
+        socket.once('secureConnect', () => {
+          const { valid_to: end } = socket.getPeerCertificate();
+          resolve(`${socket.getProtocol()}, the chain leads to the trusted root, certificate until ${end}`);
+          socket.destroy();
+        });
+        socket.once('error', reject);
+      }),
+    ask: (url, credentials, json) =>
+      ask({ url, tls: orchestratorTls(credentials), clock, ...(json === undefined ? {} : { json }) }),
+    ownStatus: (server, own) => orchestrator(server).ownStatus(own.vmId, clientCredentials(own)),
+    upgrade: (own) => upgrade(own, clock),
+  };
+}
+
+function upgrade(own: Credentials, clock: Clock): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = dial(own.websocketUrl, clientCredentials(own));
+    const timer = clock.setTimer(TIMEOUT_MS, () => socket.terminate());
+    socket.once('open', () => {
+      resolve();
+      socket.close(1000);
+    });
+    socket.once('unexpected-response', (_request, response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (piece: string) => {
+        text += piece;
+        if (text.length > MAX_PROBLEM_BYTES) response.destroy();
+      });
+      response.once('close', () => {
+        reject(problemOf({ status: response.statusCode ?? 0, body: Buffer.from(text) }));
+        socket.terminate();
+      });
+    });
+    socket.on('error', reject);
+    socket.once('close', () => timer.cancel());
+  });
+}
