@@ -15,6 +15,7 @@ import { addServer } from './server.ts';
 import { addStatus } from './status.ts';
 import { addTest } from './test.ts';
 import { addTestConnection } from './test-connection.ts';
+import { addUninstall } from './uninstall.ts';
 
 const ctx: CliContext = {
   process,
@@ -37,6 +38,7 @@ const program = new Command('vm-agent')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage))
   .enablePositionalOptions();
 addInstall(program, ctx);
+addUninstall(program, ctx);
 addTestConnection(program, ctx);
 addServer(program, ctx);
 addStatus(program, ctx);

@@ -22,8 +22,8 @@ export interface Host {
   env: Readonly<Record<string, string | undefined>>;
   run(file: string, args: readonly string[]): Promise<Ran>;
   which(program: string): Promise<string | undefined>;
-  /** Asks a process to end, by SIGTERM; one that is gone is no error. */
-  terminate(pid: number): void;
+  /** Asks a process to end, by SIGTERM, or ends it; one that is gone is no error. */
+  terminate(pid: number, signal?: 'SIGTERM' | 'SIGKILL'): void;
   /** Ids of a local user; undefined when there is none of that name. */
   userIds(name: string): Promise<{ uid: number; gid: number } | undefined>;
   /** Bytes that may still be written where `path` is or will be. */
@@ -66,9 +66,9 @@ export function createHost(process: NodeJS.Process, hostname: string): Host {
     env,
     run: (file, args) => run(file, args, env),
     which,
-    terminate(pid) {
+    terminate(pid, signal = 'SIGTERM') {
       try {
-        process.kill(pid, 'SIGTERM');
+        process.kill(pid, signal);
       } catch (cause) {
         if ((cause as NodeJS.ErrnoException).code !== 'ESRCH') throw cause;
       }

@@ -15,6 +15,7 @@ export interface Ask {
   clock: Clock;
   /** Sent as JSON by POST; without it this is a GET. */
   json?: unknown;
+  method?: 'DELETE';
   timeoutMs?: number;
   maxBytes?: number;
 }
@@ -35,7 +36,7 @@ export function ask(options: Ask): Promise<Answer> {
   const requestOptions: RequestOptions = {
     ...tls,
     agent,
-    method: body === undefined ? 'GET' : 'POST',
+    method: options.method ?? (body === undefined ? 'GET' : 'POST'),
     headers: {
       accept: 'application/json, */*',
       ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length }),

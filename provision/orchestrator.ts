@@ -36,6 +36,8 @@ export interface Orchestrator {
   register(body: RegisterRequest): Promise<RegisterResponse>;
   /** What it says about this agent, asked with the agent's own certificate. */
   ownStatus(vmId: string, credentials: ClientCredentials): Promise<OwnStatus>;
+  /** Ends this agent there, as it asks itself. Done already is no error. */
+  deregister(vmId: string, credentials: ClientCredentials): Promise<void>;
   /** A file below `/artifacts/`; undefined when it has none. */
   artifact(name: string): Promise<Buffer | undefined>;
 }
@@ -50,7 +52,10 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
     found ??= findAnchor(options);
     return found;
   };
-  const send = async (path: string, extra: { json?: unknown; credentials?: ClientCredentials } = {}) => {
+  const send = async (
+    path: string,
+    extra: { json?: unknown; method?: 'DELETE'; credentials?: ClientCredentials } = {},
+  ) => {
     const url = new URL(path, server);
     const tls = orchestratorTls(extra.credentials ?? { ca: [(await anchor()).pem] });
     try {
@@ -59,6 +64,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
         tls,
         clock,
         ...(extra.json === undefined ? {} : { json: extra.json }),
+        ...(extra.method === undefined ? {} : { method: extra.method }),
       });
     } catch (cause) {
       throw explainConnection(cause, server, clock.now());
@@ -75,6 +81,13 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
     async ownStatus(vmId, credentials) {
       const answer = await send(`/api/v1/agents/${vmId}/status`, { credentials });
       return parseAnswer(answer, ownStatusSchema.parse);
+    },
+    async deregister(vmId, credentials) {
+      const answer = await send(`/api/v1/agents/${vmId}`, { method: 'DELETE', credentials });
+      if (answer.status === 204) return;
+      const problem = problemOf(answer);
+      // A newer certificate of the same agent is another matter: then it lives on.
+      if (problem.code !== 'certificate_revoked' || problem.hint?.includes('newer')) throw problem;
     },
     async artifact(name) {
       const answer = await send(`/artifacts/${name}`);
