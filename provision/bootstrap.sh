@@ -57,7 +57,8 @@ main() {
   find_platform
   find_tools
   read_token
-  work=$(mktemp -d "${TMPDIR:-/tmp}/vm-agent-setup.XXXXXXXX") ||
+  sweep
+  work=$(mktemp -d "${TMPDIR:-/tmp}/vm-agent-setup.$$.XXXXXXXX") ||
     fail 20 "no temporary folder can be made in ${TMPDIR:-/tmp}" "free some space there, or set TMPDIR"
   trap 'rm -rf "$work"' EXIT
   trap 'exit 129' HUP
@@ -129,6 +130,15 @@ END
 fail() {
   printf 'error: %s\nwhat to do: %s\n' "$2" "$3" >&2
   exit "$1"
+}
+
+# Takes away the downloads of earlier runs that were killed: their folders bear the pid of a process that is gone.
+sweep() {
+  for folder in "${TMPDIR:-/tmp}"/vm-agent-setup.*.*; do
+    [ -d "$folder" ] && [ ! -L "$folder" ] && [ -O "$folder" ] || continue
+    pid=${folder##*/vm-agent-setup.}
+    kill -0 "${pid%%.*}" 2>/dev/null || rm -rf "$folder"
+  done
 }
 
 find_platform() {

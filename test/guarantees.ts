@@ -70,6 +70,10 @@ export const GUARANTEES: readonly Guarantee[] = [
     text: 'Private keys and API keys are readable by their owner alone from their first instant.',
   },
   {
+    id: 'secret-2',
+    text: 'Token and API key are in no command line, environment of another process, unit, journal, log or message.',
+  },
+  {
     id: 'mcp-1',
     text: 'The agent’s MCP endpoint meets the official conformance suite’s requirements of 2026-07-28 and of 2025-11-25.',
   },

@@ -14,11 +14,12 @@ import {
   type SecurityFile,
   securityEntry,
   trustEntries,
+  UNIT_DIR,
 } from '../../protocol/disk-layout.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { InstallContext } from '../context.ts';
 import { DEFAULT_POLICY_TEXT } from '../default-policy.ts';
-import { exists, isAsPlanned, makeDirectory, ownerOf, setOwner } from '../files.ts';
+import { exists, isAsPlanned, makeDirectory, ownerOf, setOwner, unfinishedFiles } from '../files.ts';
 import { choosePort } from '../port.ts';
 import { readEnrolment } from '../records.ts';
 import type { Step } from '../step.ts';
@@ -48,6 +49,10 @@ export function configuration(
     const folders = directories(layout).filter(({ path }) => ctx.mode === 'user' || path !== layout.run);
     return [...folders, ...all.filter((_, index) => present[index])];
   };
+  const unfinished = async () => [
+    ...(await unfinishedFiles([layout.security, layout.trust, layout.config])),
+    ...(ctx.mode === 'system' ? await unfinishedFiles([UNIT_DIR], SERVICE_USER) : []),
+  ];
   const userIsThere = async () => ctx.mode === 'user' || (await host.userIds(SERVICE_USER)) !== undefined;
 
   return {
@@ -56,6 +61,7 @@ export function configuration(
     async isDone() {
       const text = await read();
       if (text === undefined || !(await exists(policy.path)) || !(await userIsThere())) return false;
+      if ((await unfinished()).length > 0) return false;
       const document = parseDocument(text);
       // Port 0 asks for any free one: the one that was chosen before will do.
       const wanted = await valuesToSet(ctx.port === 0 ? undefined : ctx.port);
@@ -68,6 +74,7 @@ export function configuration(
       if (!(await userIsThere())) await createUser();
       const owners = await ctx.owners();
       for (const { path, mode } of directories(layout)) await makeDirectory(path, mode);
+      for (const path of await unfinished()) await rm(path, { force: true });
       const text = await read();
       const document = documentOf(text, file.path);
       const configured = document.getIn(['server', 'port']);

@@ -1,5 +1,7 @@
 // What `vm-agent uninstall` takes away from a machine with systemd, and that nothing of it stays.
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { diskLayout } from '../../protocol/disk-layout.ts';
+import { finisherScript } from '../../provision/finisher.ts';
 import { bootMachine, type Machine } from './harness/machine.ts';
 import { type HostOrchestrator, serve } from './support/orchestrator.ts';
 
@@ -18,27 +20,24 @@ afterAll(async () => {
 const MARKER = '/root/marker';
 
 /**
- * What a machine writes by itself while a program is installed, used and removed: each is the system's own record,
- * which would be there after any other program as well.
+ * What a machine writes by itself while any program is installed and removed. A folder stands here for its own time
+ * of change, which each entry that comes or goes moves; what is in it would be listed by its own name.
  */
-const SYSTEMS_OWN = [
-  // The accounts, without our lines, and the copies that useradd and userdel make of them.
-  '/etc/(passwd|group|shadow|gshadow|subuid|subgid)-?',
-  '/etc/\\.pwd\\.lock',
-  // Folders whose entries came and went; files in them would be listed by their own names.
-  '/etc|/etc/systemd/system|/etc/systemd/system/multi-user\\.target\\.wants|/etc/systemd/system/sockets\\.target\\.wants|/opt|/usr/local/bin|/var/lib|/var/log|/var/tmp|/tmp|/root|/run|/var/spool/cron/crontabs',
-  // The journal, the records of logins, and the states of systemd's own services.
-  '/var/log/(journal(/.*)?|wtmp|btmp|lastlog|faillog)',
-  '/var/lib/(systemd|private|logrotate|dbus)(/.*)?',
-  // Kept in memory: what this test itself, systemd and the kernel have there.
-  '/(proc|sys|dev|run)(/.*)?',
-  '/root/marker',
+const SYSTEMS_OWN: readonly RegExp[] = [
+  // The accounts, which useradd and userdel rewrite, with the copy that they make of each.
+  /^\/etc\/(passwd|group|shadow|gshadow|subuid|subgid)-?$/,
+  // Folders in which something of ours was for a time.
+  /^\/(etc|opt|run|tmp|var\/(lib|log|tmp)|usr\/local\/bin)$/,
+  /^\/etc\/systemd\/system(\/(multi-user|sockets|timers)\.target\.wants)?$/,
+  // The journal, to which all units write.
+  /^\/var\/log\/journal\//,
+  // Clocks and seeds of systemd's own timers and services.
+  /^\/var\/lib\/systemd\//,
 ];
 
 async function leftovers(): Promise<string[]> {
   const { out } = await machine.runOk(`find / -xdev -newer ${MARKER} -print`);
-  const own = new RegExp(`^(${SYSTEMS_OWN.join('|')})$`);
-  return out.split('\n').filter((path) => path !== '' && path !== '/' && !own.test(path));
+  return out.split('\n').filter((path) => path !== '' && !SYSTEMS_OWN.some((own) => own.test(path)));
 }
 
 async function install(): Promise<string> {
@@ -53,8 +52,7 @@ const uninstall = (...more: string[]) =>
 /** Names of ours anywhere on the disk, in the accounts, among the processes and the units. */
 async function traces(): Promise<string> {
   const { out } = await machine.runOk(
-    `find / -xdev \\( -iname '*vm-agent*' -o -iname '*vm_agent*' -o -iname 'vmagent*' \\) -not -path '/proc/*'
-     ls -d /run/vm-agent /run/systemd/transient/vm-agent* 2>/dev/null
+    `find / /run /tmp /dev/shm -xdev \\( -iname '*vm-agent*' -o -iname '*vm_agent*' -o -iname 'vmagent*' \\) -not -path '/proc/*'
      grep -l vm-agent /etc/passwd /etc/group /etc/shadow /etc/gshadow
      pgrep -f 'vm-agent[.]mjs'
      systemctl list-units --all --plain --no-legend 'vm-agent*' 'vmagent*'
@@ -132,20 +130,30 @@ it('[remove-2] is finished by a second run after a kill -9 at each of its steps'
   expect(await traces()).toBe('');
 });
 
-it('is finished by the command itself when the programs are gone already', async () => {
-  await install();
-  const { child, stop } = machine.start(['vm-agent', 'uninstall', '--yes', '--purge']);
-  const ended = new Promise((resolve) => child.once('close', resolve));
-  const root = `/proc/1/root`;
-  expect(root).toBeDefined();
-  child.stdout?.resume();
-  await ended;
-  stop();
+it('is finished by the command that it left when the programs were gone already, and by no other word', async () => {
+  const command = '/usr/local/bin/vm-agent';
+  await machine.writeFile(command, finisherScript(diskLayout(), command), '0755');
+  await machine.runOk('mkdir -p /opt/vm-agent/versions/1.0.0; ln -s versions/1.0.0 /opt/vm-agent/current');
+  const other = await machine.run(['vm-agent', 'status']);
+  expect(other).toMatchObject({ code: 1, err: expect.stringContaining('vm-agent uninstall') });
+  expect((await machine.run(['vm-agent', 'uninstall', '--dry-run'])).code).toBe(0);
+  expect(await machine.exists('/opt/vm-agent/versions/1.0.0')).toBe(true);
+  expect((await machine.run(['vm-agent', 'uninstall', '--yes'])).code).toBe(0);
   expect(await traces()).toBe('');
-  expect((await machine.run(['vm-agent'])).code).toBe(127);
 });
 
-it('goes on without the orchestrator, says what is left to do there, and may be told not to ask', async () => {
+it('is undone by an installation that comes after one that was cut off', async () => {
+  const command = '/usr/local/bin/vm-agent';
+  await machine.writeFile(command, finisherScript(diskLayout(), command), '0755');
+  await install();
+  expect((await machine.run(['vm-agent', 'status'])).code).toBe(0);
+  const inside = await orchestrator.cli(['run', '--selector', 'all', '--', 'vm-agent uninstall --yes']);
+  expect(inside.code).toBe(24);
+  expect(inside.err + inside.out).toContain('systemd-run --collect');
+  expect((await uninstall('--purge')).code).toBe(0);
+});
+
+it('goes on without the orchestrator, and says what is left to do there', async () => {
   const vmId = await install();
   await orchestrator.stop();
   const { code, out } = await uninstall('--purge');
