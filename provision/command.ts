@@ -65,7 +65,7 @@ export function withInstallOptions(command: Command): Command {
       'run commands inside the agent, with its rights (in this version always so)',
     )
     .option('--dry-run', 'say what would be done, and change nothing')
-    .option('--debug', 'show where an error happened')
+    .option('--debug', 'show each command that is run, how long each step took, and where an error happened')
     .addOption(new Option('--artifacts <dir>', 'archives that were downloaded already').hideHelp());
 }
 

@@ -30,7 +30,8 @@ export interface Host {
   freeBytes(path: string): Promise<number>;
   isPortFree(port: number): Promise<boolean>;
   freePort(): Promise<number>;
-  isGlibc(): boolean;
+  /** `2.36`; undefined on musl and elsewhere. */
+  glibcVersion(): string | undefined;
   osRelease(): Promise<Readonly<Record<string, string>>>;
 }
 
@@ -81,9 +82,9 @@ export function createHost(process: NodeJS.Process, hostname: string): Host {
       if (port === undefined) throw new Error('no TCP port is free');
       return port;
     },
-    isGlibc() {
+    glibcVersion() {
       const header = (process.report.getReport() as { header?: { glibcVersionRuntime?: string } }).header;
-      return header?.glibcVersionRuntime !== undefined;
+      return header?.glibcVersionRuntime;
     },
     osRelease: async () => parseOsRelease(await readFile('/etc/os-release', 'utf8').catch(() => '')),
   };

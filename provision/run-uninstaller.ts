@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { systemClock } from '../base/clock.ts';
 import { AppError } from '../protocol/errors.ts';
+import { debuggedHost, debuggedReporter } from './debug.ts';
 import { EXIT } from './exit-codes.ts';
 import { createHost } from './host.ts';
 import { createReporter, type Output } from './progress.ts';
@@ -23,6 +24,9 @@ export async function runUninstaller({ flags, process, hostname }: RunUninstalle
       stderr.write('Nothing was changed.\n');
       return EXIT.unexpected;
     }
+    const host = createHost(process, hostname);
+    const reporter = createReporter({ output, env, clock: systemClock });
+    const debug = { output: stderr, clock: systemClock };
     const done = await uninstall(
       {
         home: folder,
@@ -31,9 +35,9 @@ export async function runUninstaller({ flags, process, hostname }: RunUninstalle
         dryRun: flags.dryRun === true,
       },
       {
-        host: createHost(process, hostname),
+        host: flags.debug ? debuggedHost(host, debug) : host,
         clock: systemClock,
-        reporter: createReporter({ output, env, clock: systemClock }),
+        reporter: flags.debug ? debuggedReporter(reporter, debug) : reporter,
         note: (text) => (flags.json ? stderr : stdout).write(`${text}\n`),
       },
     );

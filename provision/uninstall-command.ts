@@ -23,4 +23,4 @@ export const withUninstallOptions = (command: Command): Command =>
       '--home <dir>',
       'folder of an installation of its own (env: VM_AGENT_HOME; default: the system’s)',
     )
-    .option('--debug', 'show where an error happened');
+    .option('--debug', 'show each command that is run, how long each step took, and where an error happened');
