@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { dial } from '../agent/channel/dial.ts';
 import { type Credentials, clientCredentials } from '../agent/identity/credentials.ts';
+import { type ProxySettings, proxyFor } from '../agent/identity/proxy.ts';
 import type { Clock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import { orchestratorTls } from '../base/tls-client.ts';
@@ -26,6 +27,7 @@ export interface ConnectionOptions {
   own: Credentials | undefined;
   caFile: string | undefined;
   pin: string | undefined;
+  proxy?: ProxySettings | undefined;
 }
 
 const TIMEOUT_MS = 10_000;
@@ -51,17 +53,22 @@ export async function* checkConnection(options: ConnectionOptions): AsyncGenerat
     }
   };
 
-  const names = await attempt('name', async () => {
-    const found = await lookup(host, { all: true });
-    return `${host} is ${found.map(({ address }) => address).join(', ')}`;
+  const way = proxyFor(server, options.proxy);
+  // Behind a proxy it is the proxy that must be reached; it knows the orchestrator's name.
+  const next = new URL(way ?? server);
+  const names = await attempt(way === undefined ? 'name' : 'proxy name', async () => {
+    const name = next.hostname.replace(/^\[|\]$/g, '');
+    const found = await lookup(name, { all: true });
+    return `${name} is ${found.map(({ address }) => address).join(', ')}`;
   });
   yield names;
   if (names.result === 'fail') return;
 
-  const tcp = await attempt('TCP', async () => {
+  const tcp = await attempt(way === undefined ? 'TCP' : 'proxy', async () => {
     const started = clock.monotonic();
-    await openTcp(host, port, clock);
-    return `port ${port} answers in ${(clock.monotonic() - started).toFixed(0)} ms`;
+    const open = way === undefined ? port : Number(next.port || 80);
+    await openTcp(next.hostname.replace(/^\[|\]$/g, ''), open, clock);
+    return `port ${open} answers in ${(clock.monotonic() - started).toFixed(0)} ms`;
   });
   yield tcp;
   if (tcp.result === 'fail') return;
@@ -74,8 +81,15 @@ export async function* checkConnection(options: ConnectionOptions): AsyncGenerat
           detail: 'A CA file alone names no pin.',
           hint: 'Add the provisioning token by --token-stdin or --token-file.',
         });
-      const { caFile, pin } = options;
-      const anchor = await createOrchestrator({ server, clock, random: systemRandom, caFile, pin }).anchor();
+      const { caFile, pin, proxy } = options;
+      const anchor = await createOrchestrator({
+        server,
+        clock,
+        random: systemRandom,
+        caFile,
+        pin,
+        proxy,
+      }).anchor();
       roots = [anchor.pem];
       return `the one that the token names (SHA-256 ${anchor.fingerprint.slice(0, 32)}…)`;
     });
@@ -93,7 +107,12 @@ export async function* checkConnection(options: ConnectionOptions): AsyncGenerat
   }
   const credentials = own === undefined ? { ca: roots } : clientCredentials(own);
 
-  const tls = await attempt('TLS', () => describeTls(host, port, credentials, clock));
+  const { proxy } = options;
+  const tls = await attempt('TLS', async () => {
+    if (way === undefined) return describeTls(host, port, credentials, clock);
+    await ask({ url: new URL('/healthz', server), tls: orchestratorTls(credentials), clock, proxy });
+    return 'through the proxy, the chain leads to the trusted root';
+  });
   yield tls;
   if (tls.result === 'fail') return;
 
@@ -102,6 +121,7 @@ export async function* checkConnection(options: ConnectionOptions): AsyncGenerat
       url: new URL('/healthz', server),
       tls: orchestratorTls(credentials),
       clock,
+      proxy,
     });
     checkClock(date, clock.now());
     return date === undefined ? 'the orchestrator does not say its time' : 'agrees with the orchestrator’s';
@@ -109,7 +129,7 @@ export async function* checkConnection(options: ConnectionOptions): AsyncGenerat
 
   yield await attempt('registration', async () => {
     const url = new URL('/api/v1/agents/register', server);
-    const { status } = await ask({ url, tls: orchestratorTls({ ca: roots ?? [] }), clock, json: {} });
+    const { status } = await ask({ url, tls: orchestratorTls({ ca: roots ?? [] }), clock, json: {}, proxy });
     // An empty registration must be refused as such: whatever else answers is no orchestrator.
     if (status === 400 || status === 422) return 'the orchestrator takes registrations';
     throw new AppError('server_unreachable', {
@@ -127,12 +147,12 @@ export async function* checkConnection(options: ConnectionOptions): AsyncGenerat
     return;
   }
   yield await attempt('identity', async () => {
-    const orchestrator = createOrchestrator({ server, clock, random: systemRandom, pin: undefined });
+    const orchestrator = createOrchestrator({ server, clock, random: systemRandom, pin: undefined, proxy });
     const { agent_id, online } = await orchestrator.ownStatus(own.vmId, clientCredentials(own));
     return `known as ${agent_id}, ${online ? 'online' : 'offline'}`;
   });
   yield await attempt('WebSocket', async () => {
-    await upgrade(own, clock);
+    await upgrade(own, clock, proxy);
     return 'the upgrade works';
   });
 }
@@ -174,9 +194,9 @@ function describeTls(
 }
 
 /** Opens the channel and closes it before anything is said, so that a running agent's session stays as it is. */
-function upgrade(own: Credentials, clock: Clock): Promise<void> {
+function upgrade(own: Credentials, clock: Clock, proxy: ProxySettings | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = dial(own.websocketUrl, clientCredentials(own));
+    const socket = dial(own.websocketUrl, clientCredentials(own), proxy);
     const timer = clock.setTimer(TIMEOUT_MS, () => socket.terminate());
     socket.once('open', () => {
       resolve();

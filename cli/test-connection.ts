@@ -37,6 +37,7 @@ export function addTestConnection(program: Command, ctx: CliContext): void {
 async function testConnection(flags: Flags, ctx: CliContext): Promise<number> {
   const { checkConnection } = await import('./connection-checks.ts');
   const { loadAgentConfig } = await import('../agent/config.ts');
+  const { proxyFromEnv } = await import('../agent/identity/proxy.ts');
   const { readCredentials } = await import('../agent/identity/credentials.ts');
   const { paintFor } = await import('../provision/progress.ts');
   const { readAll } = await import('../provision/run-installer.ts');
@@ -70,6 +71,7 @@ async function testConnection(flags: Flags, ctx: CliContext): Promise<number> {
     own,
     caFile: flags.caFile,
     pin: token?.caPin,
+    proxy: proxyFromEnv(env) ?? configured?.orchestrator.proxy,
   })) {
     lines.push(line);
     if (flags.json) continue;

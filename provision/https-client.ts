@@ -1,5 +1,6 @@
 import { Agent, type RequestOptions, request } from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
+import { type ProxySettings, proxyAgentOptions } from '../agent/identity/proxy.ts';
 import type { Clock } from '../base/clock.ts';
 
 export interface Answer {
@@ -16,6 +17,7 @@ export interface Ask {
   /** Sent as JSON by POST; without it this is a GET. */
   json?: unknown;
   method?: 'DELETE';
+  proxy?: ProxySettings | undefined;
   timeoutMs?: number;
   maxBytes?: number;
 }
@@ -32,7 +34,11 @@ export function ask(options: Ask): Promise<Answer> {
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   const maxBytes = options.maxBytes ?? MAX_BYTES;
   const body = json === undefined ? undefined : Buffer.from(JSON.stringify(json));
-  const agent = new Agent({ keepAlive: false, maxCachedSessions: 0 });
+  const agent = new Agent({
+    keepAlive: false,
+    maxCachedSessions: 0,
+    ...proxyAgentOptions(url, options.proxy),
+  });
   const requestOptions: RequestOptions = {
     ...tls,
     agent,

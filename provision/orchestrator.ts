@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { ProxySettings } from '../agent/identity/proxy.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import { type ClientCredentials, orchestratorTls } from '../base/tls-client.ts';
@@ -21,6 +22,7 @@ export interface OrchestratorOptions {
   server: URL;
   clock: Clock;
   random: Random;
+  proxy?: ProxySettings | undefined;
   /** Where to take the CA from instead of the network. */
   caFile?: string | undefined;
   /** Pin of the token; undefined when no token was given. */
@@ -63,6 +65,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
         url,
         tls,
         clock,
+        proxy: options.proxy,
         ...(extra.json === undefined ? {} : { json: extra.json }),
         ...(extra.method === undefined ? {} : { method: extra.method }),
       });
@@ -112,14 +115,14 @@ async function findAnchor(options: OrchestratorOptions): Promise<Anchor> {
     const anchor = anchorFromPin(await readCaFile(caFile), pin, caFile);
     try {
       const tls = orchestratorTls({ ca: [anchor.pem] });
-      const { date } = await ask({ url: new URL('/healthz', server), tls, clock });
+      const { date } = await ask({ url: new URL('/healthz', server), tls, clock, proxy: options.proxy });
       checkClock(date, clock.now());
     } catch (cause) {
       throw explainConnection(cause, server, clock.now());
     }
     return anchor;
   }
-  const offer = await fetchCa({ server, clock }).catch((cause: unknown) => {
+  const offer = await fetchCa({ server, clock, proxy: options.proxy }).catch((cause: unknown) => {
     throw explainConnection(cause, server, clock.now());
   });
   if (offer.status !== 200) {

@@ -1,4 +1,6 @@
+import { loadAgentConfig } from '../agent/config.ts';
 import { readSecurityFile } from '../agent/identity/credentials.ts';
+import { proxyFromEnv } from '../agent/identity/proxy.ts';
 import { systemRandom } from '../base/random.ts';
 import { diskLayout } from '../protocol/disk-layout.ts';
 import { AppError } from '../protocol/errors.ts';
@@ -55,6 +57,12 @@ export async function uninstall(options: UninstallOptions, deps: InstallDeps): P
   const { host, clock, note } = deps;
   const mode = options.home === undefined ? 'system' : 'user';
   const layout = diskLayout(options.home);
+  const proxy =
+    proxyFromEnv(host.env) ??
+    (await loadAgentConfig({ layout, env: {} }).then(
+      (config) => config.orchestrator.proxy,
+      () => undefined,
+    ));
   const ctx: RemovalContext = {
     mode,
     layout,
@@ -63,7 +71,8 @@ export async function uninstall(options: UninstallOptions, deps: InstallDeps): P
     note,
     purge: options.purge,
     command: COMMAND_PATH,
-    orchestratorAt: (server) => createOrchestrator({ server, clock, random: systemRandom, pin: undefined }),
+    orchestratorAt: (server) =>
+      createOrchestrator({ server, clock, random: systemRandom, pin: undefined, proxy }),
     report: { deregistered: options.offline ? 'offline' : 'not_enrolled', vmIds: [] },
   };
   await refuseInsideAgent(ctx);

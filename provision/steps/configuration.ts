@@ -31,7 +31,10 @@ const HEADER = ` Configuration of vm-agent. \`vm-agent config show\` prints ever
 type Values = readonly (readonly [path: readonly string[], value: unknown])[];
 
 export function configuration(
-  ctx: Pick<InstallContext, 'layout' | 'mode' | 'owners' | 'host' | 'server' | 'labels' | 'port' | 'note'>,
+  ctx: Pick<
+    InstallContext,
+    'layout' | 'mode' | 'owners' | 'host' | 'server' | 'labels' | 'port' | 'note' | 'proxy'
+  >,
 ): Step {
   const { layout, host } = ctx;
   const file = configFile(layout);
@@ -111,6 +114,10 @@ export function configuration(
       ...labels.map(([key, value]) => [['agent', 'labels', key], value] as const),
       ...(port === undefined ? [] : [[['server', 'port'], port] as const]),
       [['orchestrator', 'url'], ctx.server.origin],
+      // A service has no such environment: what led here is written down for it.
+      ...Object.entries(ctx.proxy ?? {}).map(
+        ([key, value]) => [['orchestrator', 'proxy', key], value] as const,
+      ),
       [['orchestrator', 'websocket_url'], await readSecurityFile(layout, 'websocketUrl')],
       [['orchestrator', 'agent_id'], await readSecurityFile(layout, 'agentId')],
       ...(answer === undefined
