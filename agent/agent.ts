@@ -261,6 +261,7 @@ export class Agent {
       log,
       url: config.orchestrator.websocket_url ?? credentials.websocketUrl,
       credentials: () => clientCredentials(this.#credentials ?? credentials),
+      proxy: config.orchestrator.proxy,
       identity: {
         agentId: credentials.agentId,
         organizationId: credentials.trust.commandKeys.organization_id,
@@ -299,6 +300,7 @@ export class Agent {
         random,
         log,
         current: () => this.#credentials ?? credentials,
+        proxy: this.#options.config.orchestrator.proxy,
         onRenewed: async (renewed) => {
           this.#useCredentials(renewed);
           if (!(await channel.reconnect()))

@@ -23,7 +23,12 @@ export class ConfigError extends AppError {
 }
 
 export function describeProblem(problem: ConfigProblem): string {
-  const shown = problem.value === undefined ? '' : ` (is ${JSON.stringify(problem.value)?.slice(0, 80)})`;
+  const shown =
+    problem.value === undefined
+      ? ''
+      : ` (is ${JSON.stringify(problem.value)
+          ?.replace(/\/\/[^/@\s"]*@/g, '//')
+          .slice(0, 80)})`;
   const hint = problem.nearest === undefined ? '' : `; did you mean "${problem.nearest}"?`;
   return `${problem.key || 'the file'}: ${problem.message}${shown}${hint}`;
 }

@@ -20,10 +20,11 @@ export function addConfig(program: Command, ctx: CliContext): void {
     .option('--json', 'as JSON')
     .action(async (flags: Flags) => {
       const { loadAgentConfig } = await import('../agent/config.ts');
+      const { withoutUserinfo } = await import('../agent/identity/proxy.ts');
       const config = await loadAgentConfig({ layout: layoutFor(flags.home, ctx), file: flags.config, env });
-      if (flags.json) return void stdout.write(`${JSON.stringify(config, null, 2)}\n`);
+      if (flags.json) return void stdout.write(withoutUserinfo(`${JSON.stringify(config, null, 2)}\n`));
       const { stringify } = await import('yaml');
-      stdout.write(stringify(config));
+      stdout.write(withoutUserinfo(stringify(config)));
     });
 
   withHome(command.command('validate'))

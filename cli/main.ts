@@ -18,6 +18,7 @@ import { addStatus } from './status.ts';
 import { addSupportBundle } from './support-bundle.ts';
 import { addTest } from './test.ts';
 import { addTestConnection } from './test-connection.ts';
+import { addUninstall } from './uninstall.ts';
 
 const ctx: CliContext = {
   process,
@@ -40,6 +41,7 @@ const program = new Command('vm-agent')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage))
   .enablePositionalOptions();
 addInstall(program, ctx);
+addUninstall(program, ctx);
 addTestConnection(program, ctx);
 addDiagnose(program, ctx);
 addSupportBundle(program, ctx);

@@ -42,6 +42,7 @@ async function testConnection(flags: Flags, ctx: CliContext): Promise<number> {
   const { createProbes } = await import('./checks/way.ts');
   const { WAY_CHECKS } = await import('./checks/way-checks.ts');
   const { loadAgentConfig } = await import('../agent/config.ts');
+  const { proxyFromEnv } = await import('../agent/identity/proxy.ts');
   const { readCredentials } = await import('../agent/identity/credentials.ts');
   const { paintFor } = await import('../provision/progress.ts');
   const { readAll } = await import('../provision/run-installer.ts');
@@ -67,8 +68,10 @@ async function testConnection(flags: Flags, ctx: CliContext): Promise<number> {
   const server = new URL(address);
   // The credentials are of one orchestrator: another one is tried without them.
   const own = configured?.orchestrator.url === address ? enrolled : undefined;
+  const proxy = async () => proxyFromEnv(env) ?? configured?.orchestrator.proxy;
   const way: Way = {
-    ...createProbes(systemClock),
+    ...createProbes(systemClock, proxy),
+    proxy,
     server: async () => server,
     addressIs: '--server-url',
     clock: systemClock,

@@ -51,6 +51,15 @@ export const agentConfigSchema = z.strictObject({
       url: z.url({ protocol: /^https$/ }).optional(),
       websocket_url: z.url({ protocol: /^wss$/ }).optional(),
       agent_id: z.string().optional(),
+      proxy: z
+        .strictObject({
+          url: z
+            .url({ protocol: /^https?$/, message: 'must look like http://HOST:PORT' })
+            .optional()
+            .describe('HTTP proxy that leads to the orchestrator by CONNECT; may hold user:password@'),
+          no_proxy: z.string().optional().describe('as NO_PROXY: what is reached without it'),
+        })
+        .prefault({}),
       heartbeat_interval: seconds(1, 3600).default(30),
       command_poll_interval: seconds(1, 3600).default(5),
     })

@@ -58,6 +58,8 @@ export const EXEC_SOCKET_UNIT = 'vm-agent-exec.socket';
 export const EXEC_SERVICE_UNIT = 'vm-agent-exec@.service';
 /** Each command is a transient unit of this name and its id, in a slice of their own. */
 export const COMMAND_UNIT_PREFIX = 'vm-agent-cmd-';
+/** A process that runs tools which start no program, for one user. */
+export const TOOLS_UNIT_PREFIX = 'vm-agent-tools-';
 export const COMMAND_SLICE = 'vmagent.slice';
 export const UNIT_DIR = '/etc/systemd/system';
 

@@ -57,7 +57,8 @@ main() {
   find_platform
   find_tools
   read_token
-  work=$(mktemp -d "${TMPDIR:-/tmp}/vm-agent-setup.XXXXXXXX") ||
+  sweep
+  work=$(mktemp -d "${TMPDIR:-/tmp}/vm-agent-setup.$$.XXXXXXXX") ||
     fail 20 "no temporary folder can be made in ${TMPDIR:-/tmp}" "free some space there, or set TMPDIR"
   trap 'rm -rf "$work"' EXIT
   trap 'exit 129' HUP
@@ -120,7 +121,7 @@ again: it continues where an interrupted run stopped, or changes nothing.
   --force-reinstall          replace the identity by a new one; keeps logs
   --no-privileged-executor   run commands inside the agent (in this version always so)
   --dry-run                  say what would be done, and change nothing
-  --debug                    show where an error happened
+  --debug                    show each command, durations, and where an error happened
   --help                     this text
 END
 }
@@ -131,6 +132,15 @@ fail() {
   exit "$1"
 }
 
+# Takes away the downloads of earlier runs that were killed: their folders bear the pid of a process that is gone.
+sweep() {
+  for folder in "${TMPDIR:-/tmp}"/vm-agent-setup.*.*; do
+    [ -d "$folder" ] && [ ! -L "$folder" ] && [ -O "$folder" ] || continue
+    pid=${folder##*/vm-agent-setup.}
+    kill -0 "${pid%%.*}" 2>/dev/null || rm -rf "$folder"
+  done
+}
+
 find_platform() {
   [ "$(uname -s)" = Linux ] || fail 21 "the agent does not run on $(uname -s)" "it runs on Linux with glibc, on x86-64 and arm64"
   case $(uname -m) in
@@ -139,7 +149,16 @@ find_platform() {
     *) fail 21 "the agent does not run on $(uname -m)" "it runs on x86_64 and aarch64" ;;
   esac
   [ -e "$loader" ] ||
-    fail 21 "this system has no glibc ($loader is missing; Alpine and others have musl)" "use a distribution with glibc, such as Debian, Ubuntu, Fedora, RHEL, SUSE"
+    fail 21 "this system has no glibc ($loader is missing; Alpine and others have musl)" "use a distribution with glibc, such as Debian, Ubuntu, Fedora, RHEL, SUSE, or run the agent in a container of one"
+  # Node needs glibc 2.28. Where getconf is missing, the runtime's own start tells.
+  glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || glibc=''
+  case $glibc in
+    'glibc 2.'*)
+      minor=${glibc#glibc 2.} minor=${minor%%.*}
+      [ "$minor" -ge 28 ] ||
+        fail 21 "this system has $glibc; Node, which the agent runs on, needs 2.28 or newer" "use a newer release of the system, or run the agent in a container of one"
+      ;;
+  esac
 }
 
 find_tools() {

@@ -62,7 +62,7 @@ export function withInstallOptions(command: Command): Command {
     .option('--force-reinstall', 'replace the identity by a new one; keeps logs and configuration', false)
     .option('--no-privileged-executor', 'run commands inside the agent, with the rights of its user alone')
     .option('--dry-run', 'say what would be done, and change nothing')
-    .option('--debug', 'show where an error happened')
+    .option('--debug', 'show each command that is run, how long each step took, and where an error happened')
     .addOption(new Option('--artifacts <dir>', 'archives that were downloaded already').hideHelp());
 }
 

@@ -1,3 +1,4 @@
+import type { ProxySettings } from '../agent/identity/proxy.ts';
 import type { Clock } from '../base/clock.ts';
 import type { DiskLayout } from '../protocol/disk-layout.ts';
 import type { Labels } from '../protocol/provisioning-token.ts';
@@ -15,6 +16,8 @@ export interface InstallContext {
   clock: Clock;
   orchestrator: Orchestrator;
   server: URL;
+  /** From the environment; undefined: the configuration keeps what it has. */
+  proxy: ProxySettings | undefined;
   source: Source;
   /** Undefined when none was given: enough for a machine that is enrolled. */
   token: { text: string; id: string } | undefined;

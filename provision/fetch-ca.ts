@@ -1,3 +1,4 @@
+import type { ProxySettings } from '../agent/identity/proxy.ts';
 import type { Clock } from '../base/clock.ts';
 import { TLS_MIN_VERSION } from '../protocol/certificate-profile.ts';
 import { AGENT_SNI } from '../protocol/version.ts';
@@ -8,7 +9,11 @@ import { ask } from './https-client.ts';
  * verify it with. It sends a bare GET and nothing of this machine; the caller compares what came with the pin of the
  * token and opens a new connection, verified, for everything else. Used only when no CA file was given.
  */
-export async function fetchCa(options: { server: URL; clock: Clock }): Promise<{
+export async function fetchCa(options: {
+  server: URL;
+  clock: Clock;
+  proxy?: ProxySettings | undefined;
+}): Promise<{
   status: number;
   pem: string;
   /** The `Date` header; it is believed only to say that the clocks differ. */
@@ -17,6 +22,7 @@ export async function fetchCa(options: { server: URL; clock: Clock }): Promise<{
   const answer = await ask({
     url: new URL('/api/v1/ca-certificate', options.server),
     clock: options.clock,
+    proxy: options.proxy,
     tls: { rejectUnauthorized: false, servername: AGENT_SNI, minVersion: TLS_MIN_VERSION },
     maxBytes: 256 * 1024,
   });

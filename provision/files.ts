@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { chmod, lstat, mkdir, open, readlink, rename, rm, symlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { chmod, lstat, mkdir, open, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { syncDirectory } from '../base/atomic-file.ts';
 import type { DiskEntry } from '../protocol/disk-layout.ts';
@@ -89,4 +89,16 @@ export async function sha256File(path: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path), hash);
   return hash.digest('hex');
+}
+
+/** Files that a run which was killed was about to put in place (base/atomic-file.ts); one of them may hold a key. */
+export async function unfinishedFiles(folders: readonly string[], prefix = ''): Promise<string[]> {
+  const found = await Promise.all(
+    folders.map(async (folder) =>
+      (await readdir(folder).catch(() => []))
+        .filter((name) => name.startsWith(prefix) && /\.[0-9a-f]{12}\.tmp$/.test(name))
+        .map((name) => join(folder, name)),
+    ),
+  );
+  return found.flat();
 }

@@ -22,15 +22,16 @@ export interface Host {
   env: Readonly<Record<string, string | undefined>>;
   run(file: string, args: readonly string[]): Promise<Ran>;
   which(program: string): Promise<string | undefined>;
-  /** Asks a process to end, by SIGTERM; one that is gone is no error. */
-  terminate(pid: number): void;
+  /** Asks a process to end, by SIGTERM, or ends it; one that is gone is no error. */
+  terminate(pid: number, signal?: 'SIGTERM' | 'SIGKILL'): void;
   /** Ids of a local user; undefined when there is none of that name. */
   userIds(name: string): Promise<{ uid: number; gid: number } | undefined>;
   /** Bytes that may still be written where `path` is or will be. */
   freeBytes(path: string): Promise<number>;
   isPortFree(port: number): Promise<boolean>;
   freePort(): Promise<number>;
-  isGlibc(): boolean;
+  /** `2.36`; undefined on musl and elsewhere. */
+  glibcVersion(): string | undefined;
   osRelease(): Promise<Readonly<Record<string, string>>>;
 }
 
@@ -66,9 +67,9 @@ export function createHost(process: NodeJS.Process, hostname: string): Host {
     env,
     run: (file, args) => run(file, args, env),
     which,
-    terminate(pid) {
+    terminate(pid, signal = 'SIGTERM') {
       try {
-        process.kill(pid, 'SIGTERM');
+        process.kill(pid, signal);
       } catch (cause) {
         if ((cause as NodeJS.ErrnoException).code !== 'ESRCH') throw cause;
       }
@@ -81,9 +82,9 @@ export function createHost(process: NodeJS.Process, hostname: string): Host {
       if (port === undefined) throw new Error('no TCP port is free');
       return port;
     },
-    isGlibc() {
+    glibcVersion() {
       const header = (process.report.getReport() as { header?: { glibcVersionRuntime?: string } }).header;
-      return header?.glibcVersionRuntime !== undefined;
+      return header?.glibcVersionRuntime;
     },
     osRelease: async () => parseOsRelease(await readFile('/etc/os-release', 'utf8').catch(() => '')),
   };

@@ -50,6 +50,7 @@ export function explainConnection(cause: unknown, url: URL, nowMs: number): AppE
       cause,
     });
   }
+  if (code === 'ERR_PROXY_TUNNEL') return proxyRefused(error, url);
   if (code.startsWith('ERR_SSL') || code === 'EPROTO') {
     return new AppError('server_unreachable', {
       detail: `${url.host} does not speak TLS 1.3 as an orchestrator does (${code}).`,
@@ -60,6 +61,20 @@ export function explainConnection(cause: unknown, url: URL, nowMs: number): AppE
   return new AppError('server_unreachable', {
     detail: `${url.origin} cannot be reached: ${WHY[code] ?? error.message}.`,
     hint: HINTS[code] ?? 'Check --server-url, the network and the firewall on the way to the orchestrator.',
+    cause,
+  });
+}
+
+/** Its text names no proxy, whose address may hold a password. */
+function proxyRefused(cause: Error & { statusCode?: number }, url: URL): AppError {
+  const asks = cause.statusCode === 407;
+  return new AppError('server_unreachable', {
+    detail: `The proxy opens no tunnel to ${url.host} (${
+      asks ? '407: it asks for a user and a password' : `status ${cause.statusCode ?? 'unknown'}`
+    }).`,
+    hint: asks
+      ? 'Give them in HTTPS_PROXY=http://user:password@host:port, or orchestrator.proxy.url in agent_config.yaml.'
+      : 'Ask who runs the proxy to allow CONNECT to that host and port, or name it in NO_PROXY.',
     cause,
   });
 }

@@ -1,5 +1,6 @@
 import { Agent, type RequestOptions, request } from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
+import { type ProxySettings, proxyAgentOptions } from '../agent/identity/proxy.ts';
 import type { Clock } from '../base/clock.ts';
 
 export interface Answer {
@@ -15,6 +16,8 @@ export interface Ask {
   clock: Clock;
   /** Sent as JSON by POST; without it this is a GET. */
   json?: unknown;
+  method?: 'DELETE';
+  proxy?: ProxySettings | undefined;
   timeoutMs?: number;
   maxBytes?: number;
 }
@@ -31,11 +34,15 @@ export function ask(options: Ask): Promise<Answer> {
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   const maxBytes = options.maxBytes ?? MAX_BYTES;
   const body = json === undefined ? undefined : Buffer.from(JSON.stringify(json));
-  const agent = new Agent({ keepAlive: false, maxCachedSessions: 0 });
+  const agent = new Agent({
+    keepAlive: false,
+    maxCachedSessions: 0,
+    ...proxyAgentOptions(url, options.proxy),
+  });
   const requestOptions: RequestOptions = {
     ...tls,
     agent,
-    method: body === undefined ? 'GET' : 'POST',
+    method: options.method ?? (body === undefined ? 'GET' : 'POST'),
     headers: {
       accept: 'application/json, */*',
       ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length }),

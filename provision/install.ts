@@ -1,10 +1,18 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { loadAgentConfig } from '../agent/config.ts';
 import { readCaPins, readSecurityFile } from '../agent/identity/credentials.ts';
 import { PROGRAM_VERSION } from '../agent/identity/program-version.ts';
+import { type ProxySettings, proxyFromEnv } from '../agent/identity/proxy.ts';
 import type { Clock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
-import { diskLayout, replacementFolder, replacementLayout, SERVICE_USER } from '../protocol/disk-layout.ts';
+import {
+  type DiskLayout,
+  diskLayout,
+  replacementFolder,
+  replacementLayout,
+  SERVICE_USER,
+} from '../protocol/disk-layout.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { Labels } from '../protocol/provisioning-token.ts';
 import type { EnrolmentFile } from '../protocol/trust-files.ts';
@@ -130,8 +138,10 @@ async function contextFor(options: InstallOptions, deps: InstallDeps): Promise<I
     const ca = await readSecurityFile(layout, 'ca');
     return pins && ca ? anchorFromFingerprint(ca, pins.roots) : undefined;
   };
+  const proxy = proxyFromEnv(host.env);
   const orchestrator = createOrchestrator({
     server,
+    proxy: proxy ?? (await configuredProxy(layout)),
     clock,
     random: systemRandom,
     caFile: options.caFile,
@@ -160,6 +170,7 @@ async function contextFor(options: InstallOptions, deps: InstallDeps): Promise<I
     clock,
     orchestrator,
     server,
+    proxy,
     source,
     token: token === undefined ? undefined : { text: token.text, id: token.id },
     labels: options.labels,
@@ -170,6 +181,13 @@ async function contextFor(options: InstallOptions, deps: InstallDeps): Promise<I
     note: deps.note,
   };
 }
+
+/** That of an earlier run; a configuration that cannot be read is for its own step to tell. */
+const configuredProxy = (layout: DiskLayout): Promise<ProxySettings | undefined> =>
+  loadAgentConfig({ layout, env: {} }).then(
+    (config) => config.orchestrator.proxy,
+    () => undefined,
+  );
 
 /** Where a checkout or a package keeps its built programs, seen from a module in it. */
 export const distFolder = (moduleDir: string): string =>

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { ProxySettings } from '../agent/identity/proxy.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import { type ClientCredentials, orchestratorTls } from '../base/tls-client.ts';
@@ -21,6 +22,7 @@ export interface OrchestratorOptions {
   server: URL;
   clock: Clock;
   random: Random;
+  proxy?: ProxySettings | undefined;
   /** Where to take the CA from instead of the network. */
   caFile?: string | undefined;
   /** Pin of the token; undefined when no token was given. */
@@ -36,6 +38,8 @@ export interface Orchestrator {
   register(body: RegisterRequest): Promise<RegisterResponse>;
   /** What it says about this agent, asked with the agent's own certificate. */
   ownStatus(vmId: string, credentials: ClientCredentials): Promise<OwnStatus>;
+  /** Ends this agent there, as it asks itself. Done already is no error. */
+  deregister(vmId: string, credentials: ClientCredentials): Promise<void>;
   /** A file below `/artifacts/`; undefined when it has none. */
   artifact(name: string): Promise<Buffer | undefined>;
 }
@@ -50,7 +54,10 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
     found ??= findAnchor(options);
     return found;
   };
-  const send = async (path: string, extra: { json?: unknown; credentials?: ClientCredentials } = {}) => {
+  const send = async (
+    path: string,
+    extra: { json?: unknown; method?: 'DELETE'; credentials?: ClientCredentials } = {},
+  ) => {
     const url = new URL(path, server);
     const tls = orchestratorTls(extra.credentials ?? { ca: [(await anchor()).pem] });
     try {
@@ -58,7 +65,9 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
         url,
         tls,
         clock,
+        proxy: options.proxy,
         ...(extra.json === undefined ? {} : { json: extra.json }),
+        ...(extra.method === undefined ? {} : { method: extra.method }),
       });
     } catch (cause) {
       throw explainConnection(cause, server, clock.now());
@@ -75,6 +84,13 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
     async ownStatus(vmId, credentials) {
       const answer = await send(`/api/v1/agents/${vmId}/status`, { credentials });
       return parseAnswer(answer, ownStatusSchema.parse);
+    },
+    async deregister(vmId, credentials) {
+      const answer = await send(`/api/v1/agents/${vmId}`, { method: 'DELETE', credentials });
+      if (answer.status === 204) return;
+      const problem = problemOf(answer);
+      // A newer certificate of the same agent is another matter: then it lives on.
+      if (problem.code !== 'certificate_revoked' || problem.hint?.includes('newer')) throw problem;
     },
     async artifact(name) {
       const answer = await send(`/artifacts/${name}`);
@@ -99,14 +115,14 @@ async function findAnchor(options: OrchestratorOptions): Promise<Anchor> {
     const anchor = anchorFromPin(await readCaFile(caFile), pin, caFile);
     try {
       const tls = orchestratorTls({ ca: [anchor.pem] });
-      const { date } = await ask({ url: new URL('/healthz', server), tls, clock });
+      const { date } = await ask({ url: new URL('/healthz', server), tls, clock, proxy: options.proxy });
       checkClock(date, clock.now());
     } catch (cause) {
       throw explainConnection(cause, server, clock.now());
     }
     return anchor;
   }
-  const offer = await fetchCa({ server, clock }).catch((cause: unknown) => {
+  const offer = await fetchCa({ server, clock, proxy: options.proxy }).catch((cause: unknown) => {
     throw explainConnection(cause, server, clock.now());
   });
   if (offer.status !== 200) {

@@ -1,5 +1,6 @@
 import { replacementLayout, UNIT_DIR } from '../protocol/disk-layout.ts';
 import type { InstallContext } from './context.ts';
+import { COMMAND_PATH } from './finisher.ts';
 import type { Step } from './step.ts';
 import { caCertificate } from './steps/ca-certificate.ts';
 import { configuration } from './steps/configuration.ts';
@@ -19,7 +20,7 @@ import { trialRun } from './steps/trial-run.ts';
 export function installationPlan(ctx: InstallContext, replacement: boolean): Step[] {
   return [
     systemDependencies(ctx),
-    runtime({ ...ctx, command: '/usr/local/bin/vm-agent' }),
+    runtime({ ...ctx, command: COMMAND_PATH }),
     ...(replacement ? replacementPlan(ctx) : enrolmentPlan(ctx)),
     configuration(ctx),
     ctx.mode === 'system' ? service({ ...ctx, unitDir: UNIT_DIR }) : trialRun(ctx),

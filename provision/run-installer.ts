@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { InstallFlags } from './command.ts';
+import { debuggedHost, debuggedReporter } from './debug.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { createHost } from './host.ts';
 import { distFolder, type Installed, type InstallOptions, install, type Scope } from './install.ts';
@@ -30,10 +31,13 @@ export async function runInstaller(run: RunInstaller): Promise<number> {
         `${paint.yellow('warning:')} a token in --provisioning-token can be read by other users of this machine while this runs; --token-stdin and --token-file keep it to yourself.\n`,
       );
     }
+    const host = createHost(process, run.hostname);
+    const reporter = createReporter({ output, env: process.env, clock: systemClock });
+    const debug = { output: process.stderr, clock: systemClock };
     const installed = await install(await optionsFrom(run), {
-      host: createHost(process, run.hostname),
+      host: flags.debug ? debuggedHost(host, debug) : host,
       clock: systemClock,
-      reporter: createReporter({ output, env: process.env, clock: systemClock }),
+      reporter: flags.debug ? debuggedReporter(reporter, debug) : reporter,
       note: (text) => output.write(`${text}\n`),
     });
     output.write(summary(installed, run.scope, flags.dryRun === true));

@@ -69,6 +69,11 @@ export const GUARANTEES: readonly Guarantee[] = [
     text: 'Running the installer twice changes nothing; a run that was interrupted at any step is finished by the next.',
   },
   { id: 'enroll-5', text: 'Each failure of the installer has its own message that says what to do.' },
+  {
+    id: 'remove-1',
+    text: 'An uninstalled agent is ended at its orchestrator and leaves no file, user, unit or process of ours behind.',
+  },
+  { id: 'remove-2', text: 'An uninstallation that was interrupted at any step is finished by the next.' },
   { id: 'identity-1', text: 'The CA takes the public key from a CSR and nothing else.' },
   {
     id: 'identity-2',
@@ -83,6 +88,10 @@ export const GUARANTEES: readonly Guarantee[] = [
   {
     id: 'secret-1',
     text: 'Private keys and API keys are readable by their owner alone from their first instant.',
+  },
+  {
+    id: 'secret-2',
+    text: 'Token and API key are in no command line, environment of another process, unit, journal, log or message.',
   },
   {
     id: 'mcp-1',

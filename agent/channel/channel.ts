@@ -5,6 +5,7 @@ import type { Random } from '../../base/random.ts';
 import type { ClientCredentials } from '../../base/tls-client.ts';
 import type { LoadSample } from '../../protocol/facts.ts';
 import { CLOSE } from '../../protocol/version.ts';
+import type { ProxySettings } from '../identity/proxy.ts';
 import { Connection } from './connection.ts';
 import { dial } from './dial.ts';
 import { explainFailure } from './failure.ts';
@@ -26,7 +27,8 @@ export interface ChannelOptions {
   /** Told whenever it changes, with a sentence for people. */
   onStatus(connected: boolean, detail: string): void;
   /** A way to connect; the real one unless a test brings its own. */
-  dial?: (url: string, credentials: ClientCredentials) => WebSocket;
+  dial?: (url: string, credentials: ClientCredentials, proxy?: ProxySettings) => WebSocket;
+  proxy?: ProxySettings | undefined;
 }
 
 const GOODBYE_MS = 2000;
@@ -128,7 +130,7 @@ export class Channel {
 
   #open(): Connection {
     const { clock, url } = this.#options;
-    const socket = (this.#options.dial ?? dial)(url, this.#options.credentials());
+    const socket = (this.#options.dial ?? dial)(url, this.#options.credentials(), this.#options.proxy);
     const connection = new Connection({
       socket,
       clock,

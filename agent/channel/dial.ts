@@ -1,6 +1,8 @@
+import { Agent } from 'node:https';
 import { WebSocket } from 'ws';
 import { type ClientCredentials, orchestratorTls } from '../../base/tls-client.ts';
 import { MAX_FRAME_BYTES, SUBPROTOCOL } from '../../protocol/version.ts';
+import { type ProxySettings, proxyAgentOptions } from '../identity/proxy.ts';
 
 const HANDSHAKE_MS = 15_000;
 
@@ -9,9 +11,13 @@ const HANDSHAKE_MS = 15_000;
  * four times the time and memory. Frames are masked with zeros: masks keep scripts in browsers from forging plain
  * HTTP towards proxies, and inside TLS they would only copy every byte of output once more.
  */
-export function dial(url: string, credentials: ClientCredentials): WebSocket {
+export function dial(url: string, credentials: ClientCredentials, proxy?: ProxySettings): WebSocket {
+  const way = proxyAgentOptions(new URL(url.replace(/^wss:/, 'https:')), proxy);
   return new WebSocket(url, SUBPROTOCOL, {
     ...orchestratorTls(credentials),
+    ...(way.proxyEnv === undefined
+      ? {}
+      : { agent: new Agent({ keepAlive: false, maxCachedSessions: 0, ...way }) }),
     perMessageDeflate: false,
     maxPayload: MAX_FRAME_BYTES,
     handshakeTimeout: HANDSHAKE_MS,

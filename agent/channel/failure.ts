@@ -21,6 +21,8 @@ const BY_CODE: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: WRONG_CA,
   ERR_TLS_CERT_ALTNAME_INVALID:
     'its certificate is not made for agents; is this address an orchestrator’s, with its port for agents?',
+  ERR_PROXY_TUNNEL:
+    'the proxy (orchestrator.proxy in agent_config.yaml) opens no tunnel to it; are user, password and permission right?',
   ERR_NOT_AN_ORCHESTRATOR:
     'it shows the certificate of something that is no orchestrator; it was not trusted',
   ERR_SSL_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'it did not get this agent’s certificate',

@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import { type ClientCredentials, orchestratorTls } from '../../base/tls-client.ts';
 import { problemToError } from '../../protocol/problem.ts';
 import { type RenewResponse, renewResponseSchema } from '../../protocol/rest-registration.ts';
+import { type ProxySettings, proxyAgentOptions } from './proxy.ts';
 
 const TIMEOUT_MS = 30_000;
 const MAX_BYTES = 256 * 1024;
@@ -24,6 +25,7 @@ export async function requestRenewal(options: {
   credentials: ClientCredentials;
   csrPem: string;
   clock: Clock;
+  proxy?: ProxySettings | undefined;
 }): Promise<RenewResponse> {
   const body = JSON.stringify({ csr_base64: Buffer.from(options.csrPem).toString('base64') });
   const { status, text } = await post(options, body);
@@ -41,7 +43,12 @@ function parse(text: string): unknown {
 }
 
 function post(
-  options: { websocketUrl: string; credentials: ClientCredentials; clock: Clock },
+  options: {
+    websocketUrl: string;
+    credentials: ClientCredentials;
+    clock: Clock;
+    proxy?: ProxySettings | undefined;
+  },
   body: string,
 ): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
@@ -50,6 +57,7 @@ function post(
       keepAlive: false,
       maxCachedSessions: 0,
       ...orchestratorTls(options.credentials),
+      ...proxyAgentOptions(renewUrl(options.websocketUrl), options.proxy),
     });
     const sent = request(renewUrl(options.websocketUrl), {
       agent,

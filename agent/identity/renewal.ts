@@ -8,6 +8,7 @@ import type { DiskLayout } from '../../protocol/disk-layout.ts';
 import { checkOwnCertificate, fingerprintOf, parseCertificates } from './certificates.ts';
 import { type Credentials, clientCredentials, readCredentials, replaceCertificate } from './credentials.ts';
 import { createCsr } from './csr.ts';
+import type { ProxySettings } from './proxy.ts';
 import { requestRenewal } from './renew-request.ts';
 
 export interface Validity {
@@ -41,6 +42,7 @@ export interface RenewalOptions {
   random: Random;
   log: Logger;
   current(): Credentials;
+  proxy?: ProxySettings | undefined;
   /** The new ones are on disk: connect with them. */
   onRenewed(credentials: Credentials): Promise<void>;
   /** Whether the present certificate counts, with a sentence for people. */
@@ -90,6 +92,7 @@ async function renewOnce(
     credentials: clientCredentials(own),
     csrPem: await createCsr(own.key, own.vmId),
     clock,
+    proxy: options.proxy,
   });
   const renewAfterMs = Date.parse(answer.renew_after);
   const [leaf] = parseCertificates(answer.certificate);

@@ -1,4 +1,5 @@
 import { readReleaseKeys, readSecurityFile } from '../../agent/identity/credentials.ts';
+import { withoutUserinfo } from '../../agent/identity/proxy.ts';
 import { agentInfoSchema } from '../../protocol/agent-http.ts';
 import { SERVICE_UNIT } from '../../protocol/disk-layout.ts';
 import { askAgent } from '../../provision/ask-agent.ts';
@@ -96,9 +97,13 @@ async function version({ layout, way }: Bench): Promise<Found> {
 export const PROXY_CHECK: Check<Bench> = {
   id: 'proxy',
   title: 'proxy',
-  async run({ env }) {
+  async run({ env, way }) {
+    const used = await way.proxy();
+    if (used?.url !== undefined) return ok(`the agent connects through ${withoutUserinfo(used.url)}`);
     const proxy = proxyOf(env);
-    return proxy === undefined ? ok('none is set') : info(`${proxy} is set; the agent connects directly`);
+    return proxy === undefined
+      ? ok('none is set')
+      : info(`${proxy} is set here; the agent connects directly (orchestrator.proxy sets one)`);
   },
 };
 

@@ -19,9 +19,12 @@ const said = (bench: Bench, file: string, args: readonly string[]): Promise<stri
 async function runtime(bench: Bench): Promise<Found> {
   const { host, layout, nodeVersion } = bench;
   const platform = `${host.platform}-${host.arch}`;
-  if (!platformSchema.safeParse(platform).success || (host.platform === 'linux' && !host.isGlibc()))
+  if (
+    !platformSchema.safeParse(platform).success ||
+    (host.platform === 'linux' && host.glibcVersion() === undefined)
+  )
     return fail(
-      `the agent does not run on ${platform}${host.isGlibc() ? '' : ' without glibc'}`,
+      `the agent does not run on ${platform}${host.glibcVersion() === undefined ? ' without glibc' : ''}`,
       'It runs on Linux with glibc, on x86-64 and arm64.',
     );
   const libc = (await said(bench, 'getconf', ['GNU_LIBC_VERSION'])) || 'glibc';

@@ -20,8 +20,12 @@ export function openBench(flags: { home?: string }, ctx: CliContext): Bench {
   const system = layout.home === undefined;
   const host = createHost(process, ctx.hostname);
   const own = () => readCredentials(layout).catch(() => undefined);
+  // What the agent uses; the environment of who asks is not its own.
+  const proxy = async () =>
+    (await loadAgentConfig({ layout, env: {} }).catch(() => undefined))?.orchestrator.proxy;
   const way: Way = {
-    ...createProbes(systemClock),
+    ...createProbes(systemClock, proxy),
+    proxy,
     async server() {
       const config = await loadAgentConfig({ layout, env }).catch(() => undefined);
       const address =

@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { fingerprintOf, parseCertificates } from '../../agent/identity/certificates.ts';
 import { clientCredentials } from '../../agent/identity/credentials.ts';
+import { proxyFor } from '../../agent/identity/proxy.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { checkClock } from '../../provision/clock-check.ts';
 import { explainConnection } from '../../provision/http-failure.ts';
@@ -31,7 +32,9 @@ function step(of: Omit<Check<Way>, 'run'>, run: (target: Target, way: Way) => Pr
         const error = found.code === 'certificate_revoked' ? revokedError(found, 'This agent', false) : found;
         const proxy = proxyOf(way.env);
         const aside =
-          of.id === 'tcp' && proxy !== undefined ? ` The agent connects directly, not through ${proxy}.` : '';
+          of.id === 'tcp' && proxy !== undefined && (await way.proxy())?.url === undefined
+            ? ` The agent connects directly, not through ${proxy} (orchestrator.proxy sets one).`
+            : '';
         // The words are the installer's, where the address is an option.
         return fail(error.message, `${error.hint ?? ''}${aside}`.replaceAll('--server-url', way.addressIs));
       }
@@ -54,16 +57,29 @@ async function rootsOf(way: Way, server: URL): Promise<readonly string[]> {
   return (await way.trusted())?.roots ?? [];
 }
 
+/** What must be reached first: behind a proxy it is the proxy, which knows the orchestrator's name. */
+async function nextHop(server: URL, way: Way): Promise<{ host: string; port: number; through: string }> {
+  const proxy = proxyFor(server, await way.proxy());
+  const { hostname, port } = new URL(proxy ?? server);
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port || (proxy === undefined ? 443 : 80)),
+    through: proxy === undefined ? '' : 'proxy: ',
+  };
+}
+
 /** Each needs those before it. */
 export const WAY_CHECKS: readonly Check<Way>[] = [
-  step({ id: 'dns', title: 'name' }, async ({ host }, way) => {
+  step({ id: 'dns', title: 'name' }, async ({ server }, way) => {
+    const { host, through } = await nextHop(server, way);
     const addresses = await way.lookup(host);
-    return ok(`${host} is ${addresses.join(', ')}`);
+    return ok(`${through}${host} is ${addresses.join(', ')}`);
   }),
-  step({ id: 'tcp', title: 'TCP', needs: ['dns'] }, async ({ host, port }, way) => {
+  step({ id: 'tcp', title: 'TCP', needs: ['dns'] }, async ({ server }, way) => {
+    const { host, port, through } = await nextHop(server, way);
     const started = way.clock.monotonic();
     await way.openTcp(host, port);
-    return ok(`port ${port} answers in ${(way.clock.monotonic() - started).toFixed(0)} ms`);
+    return ok(`${through}port ${port} answers in ${(way.clock.monotonic() - started).toFixed(0)} ms`);
   }),
   step({ id: 'ca', title: 'CA', needs: ['tcp'] }, async ({ server }, way) => {
     if (way.pin === undefined && way.caFile !== undefined)
@@ -108,7 +124,10 @@ export const WAY_CHECKS: readonly Check<Way>[] = [
       const { server, host, port } = target;
       const own = way.pin === undefined ? await way.own() : undefined;
       const credentials = own === undefined ? { ca: await rootsOf(way, server) } : clientCredentials(own);
-      return ok(await way.handshake(host, port, credentials));
+      if (proxyFor(server, await way.proxy()) === undefined)
+        return ok(await way.handshake(host, port, credentials));
+      await way.ask(new URL('/healthz', server), credentials);
+      return ok('through the proxy, the chain leads to the trusted root');
     },
   ),
   step({ id: 'orchestrator', title: 'registration', needs: ['tls'] }, async ({ server }, way) => {

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { dial } from '../../agent/channel/dial.ts';
 import { type Credentials, clientCredentials } from '../../agent/identity/credentials.ts';
+import type { ProxySettings } from '../../agent/identity/proxy.ts';
 import type { Clock } from '../../base/clock.ts';
 import { systemRandom } from '../../base/random.ts';
 import { type ClientCredentials, orchestratorTls } from '../../base/tls-client.ts';
@@ -38,6 +39,8 @@ export interface Way extends Probes {
   /** How the server's address is given, for hints. */
   addressIs: string;
   clock: Clock;
+  /** The proxy that leads there, from the configuration or the environment. */
+  proxy(): Promise<ProxySettings | undefined>;
   env: Readonly<Record<string, string | undefined>>;
   own(): Promise<Credentials | undefined>;
   /** Fingerprints of the roots that are pinned, and their PEM; undefined when nothing says whom to trust. */
@@ -47,7 +50,7 @@ export interface Way extends Probes {
   caFile: string | undefined;
 }
 
-export function createProbes(clock: Clock): Probes {
+export function createProbes(clock: Clock, proxy: Way['proxy']): Probes {
   let offered: ReturnType<Probes['offer']> | undefined;
   const timed = (socket: { destroy(error: Error): void; once(event: 'close', fn: () => void): void }) => {
     const timer = clock.setTimer(TIMEOUT_MS, () =>
@@ -55,8 +58,8 @@ export function createProbes(clock: Clock): Probes {
     );
     socket.once('close', () => timer.cancel());
   };
-  const orchestrator = (server: URL, pin?: string, caFile?: string) =>
-    createOrchestrator({ server, clock, random: systemRandom, pin, caFile });
+  const orchestrator = async (server: URL, pin?: string, caFile?: string) =>
+    createOrchestrator({ server, clock, random: systemRandom, pin, caFile, proxy: await proxy() });
   return {
     lookup: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
     openTcp: (host, port) =>
@@ -70,10 +73,10 @@ export function createProbes(clock: Clock): Probes {
         socket.once('error', reject);
       }),
     offer(server) {
-      offered ??= fetchCa({ server, clock });
+      offered ??= proxy().then((settings) => fetchCa({ server, clock, proxy: settings }));
       return offered;
     },
-    anchor: (server, pin, caFile) => orchestrator(server, pin, caFile).anchor(),
+    anchor: async (server, pin, caFile) => (await orchestrator(server, pin, caFile)).anchor(),
     handshake: (host, port, credentials) =>
       new Promise((resolve, reject) => {
         const tls = orchestratorTls(credentials);
@@ -86,16 +89,23 @@ export function createProbes(clock: Clock): Probes {
         });
         socket.once('error', reject);
       }),
-    ask: (url, credentials, json) =>
-      ask({ url, tls: orchestratorTls(credentials), clock, ...(json === undefined ? {} : { json }) }),
-    ownStatus: (server, own) => orchestrator(server).ownStatus(own.vmId, clientCredentials(own)),
-    upgrade: (own) => upgrade(own, clock),
+    ask: async (url, credentials, json) =>
+      ask({
+        url,
+        tls: orchestratorTls(credentials),
+        clock,
+        proxy: await proxy(),
+        ...(json === undefined ? {} : { json }),
+      }),
+    ownStatus: async (server, own) =>
+      (await orchestrator(server)).ownStatus(own.vmId, clientCredentials(own)),
+    upgrade: async (own) => upgrade(own, clock, await proxy()),
   };
 }
 
-function upgrade(own: Credentials, clock: Clock): Promise<void> {
+function upgrade(own: Credentials, clock: Clock, proxy: ProxySettings | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = dial(own.websocketUrl, clientCredentials(own));
+    const socket = dial(own.websocketUrl, clientCredentials(own), proxy);
     const timer = clock.setTimer(TIMEOUT_MS, () => socket.terminate());
     socket.once('open', () => {
       resolve();

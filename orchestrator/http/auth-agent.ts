@@ -105,7 +105,7 @@ export function createAgentAuth(options: {
       throw new AppError('certificate_revoked', {
         hint:
           row.state === 'revoked'
-            ? 'The agent was revoked by an operator; enroll the machine again with a new token.'
+            ? 'The agent was revoked; enroll the machine again with a new token.'
             : 'A newer certificate of this agent is in use.',
       });
     }

@@ -65,14 +65,18 @@ export interface Agents {
   /** By agent_id, or by the vm_id of a live one. @throws AppError `not_found` */
   get(organizationId: string, id: string): Promise<Agent>;
   /** Ends an agent: its certificates count no more, its open commands end, its socket is cut. @throws AppError `not_found` */
-  revoke(request: {
-    organizationId: string;
-    id: string;
-    actor: AuditActor;
-    address: string | null;
-  }): Promise<void>;
+  revoke(request: EndAgent): Promise<void>;
+  /** The same at the agent's own wish: it is being removed from its machine. */
+  deregister(request: EndAgent): Promise<void>;
   /** Nobody is connected when the server starts, whatever a crash left behind. */
   markAllOffline(): Promise<void>;
+}
+
+interface EndAgent {
+  organizationId: string;
+  id: string;
+  actor: AuditActor;
+  address: string | null;
 }
 
 /** What other parts do when an agent is revoked. */
@@ -94,6 +98,39 @@ export function createAgents(options: { store: Store; clock: Clock; hooks: Revoc
       .executeTakeFirst();
     if (row === undefined) throw new AppError('not_found', { detail: `There is no agent ${id} here.` });
     return row;
+  }
+
+  async function end({ organizationId, id, actor, address }: EndAgent, action: string): Promise<void> {
+    const agentId = await store.transaction(async (tx) => {
+      const row = await find(tx, organizationId, id);
+      if (row.state === 'revoked') return row.id;
+      const now = clock.now();
+      await tx
+        .updateTable('agents')
+        .set({ state: 'revoked' })
+        .where('organization_id', '=', organizationId)
+        .where('id', '=', row.id)
+        .execute();
+      await tx
+        .updateTable('certificates')
+        .set({ revoked_at: now })
+        .where('organization_id', '=', organizationId)
+        .where('agent_id', '=', row.id)
+        .where('revoked_at', 'is', null)
+        .execute();
+      await hooks.endCommands(tx, organizationId, row.id);
+      await record(tx, {
+        at: now,
+        organizationId,
+        action,
+        actor,
+        address,
+        target: row.id,
+        detail: { vm_id: row.vm_id },
+      });
+      return row.id;
+    });
+    hooks.revoked(agentId);
   }
 
   return {
@@ -124,38 +161,8 @@ export function createAgents(options: { store: Store; clock: Clock; hooks: Revoc
     async get(organizationId, id) {
       return shown(await find(store.db, organizationId, id));
     },
-    async revoke({ organizationId, id, actor, address }) {
-      const agentId = await store.transaction(async (tx) => {
-        const row = await find(tx, organizationId, id);
-        if (row.state === 'revoked') return row.id;
-        const now = clock.now();
-        await tx
-          .updateTable('agents')
-          .set({ state: 'revoked' })
-          .where('organization_id', '=', organizationId)
-          .where('id', '=', row.id)
-          .execute();
-        await tx
-          .updateTable('certificates')
-          .set({ revoked_at: now })
-          .where('organization_id', '=', organizationId)
-          .where('agent_id', '=', row.id)
-          .where('revoked_at', 'is', null)
-          .execute();
-        await hooks.endCommands(tx, organizationId, row.id);
-        await record(tx, {
-          at: now,
-          organizationId,
-          action: 'agent.revoke',
-          actor,
-          address,
-          target: row.id,
-          detail: { vm_id: row.vm_id },
-        });
-        return row.id;
-      });
-      hooks.revoked(agentId);
-    },
+    revoke: (request) => end(request, 'agent.revoke'),
+    deregister: (request) => end(request, 'agent.deregister'),
     async markAllOffline() {
       await store.db
         .updateTable('agents')

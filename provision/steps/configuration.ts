@@ -4,11 +4,18 @@ import { readSecurityFile } from '../../agent/identity/credentials.ts';
 import { writeFileAtomic } from '../../base/atomic-file.ts';
 import { loadConfig } from '../../base/config-file.ts';
 import { agentConfigSchema } from '../../protocol/agent-config.ts';
-import { configFile, directories, policyFile, RUN_USER, SERVICE_USER } from '../../protocol/disk-layout.ts';
+import {
+  configFile,
+  directories,
+  policyFile,
+  RUN_USER,
+  SERVICE_USER,
+  UNIT_DIR,
+} from '../../protocol/disk-layout.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { InstallContext } from '../context.ts';
 import { DEFAULT_POLICY_TEXT } from '../default-policy.ts';
-import { exists, isAsPlanned, makeDirectory, ownerOf, setOwner } from '../files.ts';
+import { exists, isAsPlanned, makeDirectory, ownerOf, setOwner, unfinishedFiles } from '../files.ts';
 import { plannedEntries } from '../planned-entries.ts';
 import { choosePort } from '../port.ts';
 import { readEnrolment } from '../records.ts';
@@ -23,7 +30,16 @@ type Values = readonly (readonly [path: readonly string[], value: unknown])[];
 export function configuration(
   ctx: Pick<
     InstallContext,
-    'layout' | 'mode' | 'owners' | 'host' | 'server' | 'labels' | 'port' | 'note' | 'privilegedExecutor'
+    | 'layout'
+    | 'mode'
+    | 'owners'
+    | 'host'
+    | 'server'
+    | 'labels'
+    | 'port'
+    | 'note'
+    | 'proxy'
+    | 'privilegedExecutor'
   >,
 ): Step {
   const { layout, host } = ctx;
@@ -46,6 +62,10 @@ export function configuration(
     const ids = await Promise.all(users.map(({ name }) => host.userIds(name)));
     return users.filter((_, index) => ids[index] === undefined);
   };
+  const unfinished = async () => [
+    ...(await unfinishedFiles([layout.security, layout.trust, layout.config])),
+    ...(ctx.mode === 'system' ? await unfinishedFiles([UNIT_DIR], SERVICE_USER) : []),
+  ];
 
   return {
     id: 'configuration',
@@ -54,6 +74,7 @@ export function configuration(
       const text = await read();
       if (text === undefined || !(await exists(policy.path)) || (await missingUsers()).length > 0)
         return false;
+      if ((await unfinished()).length > 0) return false;
       const document = parseDocument(text);
       // Port 0 asks for any free one: the one that was chosen before will do.
       const wanted = await valuesToSet(ctx.port === 0 ? undefined : ctx.port);
@@ -66,6 +87,7 @@ export function configuration(
       for (const user of await missingUsers()) await createUser(user);
       const owners = await ctx.owners();
       for (const { path, mode } of directories(layout)) await makeDirectory(path, mode);
+      for (const path of await unfinished()) await rm(path, { force: true });
       const text = await read();
       const document = documentOf(text, file.path);
       const configured = document.getIn(['server', 'port']);
@@ -102,6 +124,10 @@ export function configuration(
       ...labels.map(([key, value]) => [['agent', 'labels', key], value] as const),
       ...(port === undefined ? [] : [[['server', 'port'], port] as const]),
       [['orchestrator', 'url'], ctx.server.origin],
+      // A service has no such environment: what led here is written down for it.
+      ...Object.entries(ctx.proxy ?? {}).map(
+        ([key, value]) => [['orchestrator', 'proxy', key], value] as const,
+      ),
       [['orchestrator', 'websocket_url'], await readSecurityFile(layout, 'websocketUrl')],
       [['orchestrator', 'agent_id'], await readSecurityFile(layout, 'agentId')],
       ...(answer === undefined

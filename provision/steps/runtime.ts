@@ -4,6 +4,7 @@ import { syncDirectory, writeFileAtomic } from '../../base/atomic-file.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { InstallContext } from '../context.ts';
 import { exists, linkTarget, makeDirectory, pointLink } from '../files.ts';
+import { isFinisher } from '../finisher.ts';
 import { brokenFiles, readSeal, sealFolder } from '../seal.ts';
 import type { Step } from '../step.ts';
 
@@ -27,7 +28,8 @@ export function runtime(
   // Somebody else's program of that name is left alone.
   const mayTakeCommand = async () => {
     const target = await linkTarget(ctx.command);
-    return target === undefined ? !(await exists(ctx.command)) : target.startsWith(`${layout.root}/`);
+    if (target !== undefined) return target.startsWith(`${layout.root}/`);
+    return !(await exists(ctx.command)) || isFinisher(ctx.command);
   };
   const commandTarget = `${layout.current}/bin/vm-agent`;
   return {

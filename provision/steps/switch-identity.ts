@@ -1,9 +1,7 @@
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadAgentConfig } from '../../agent/config.ts';
-import { readSecurityFile } from '../../agent/identity/credentials.ts';
 import { syncDirectory } from '../../base/atomic-file.ts';
-import { agentInfoSchema } from '../../protocol/agent-http.ts';
 import {
   type DiskLayout,
   replacementFolder,
@@ -11,14 +9,11 @@ import {
   SERVICE_UNIT,
 } from '../../protocol/disk-layout.ts';
 import { AppError } from '../../protocol/errors.ts';
-import { askAgent } from '../ask-agent.ts';
 import type { InstallContext } from '../context.ts';
 import { exists, makeDirectory } from '../files.ts';
 import { choosePort } from '../port.ts';
 import type { Step } from '../step.ts';
-
-const STOP_MS = 35_000;
-const POLL_MS = 100;
+import { stopOwnAgent } from '../stop-own.ts';
 
 /** A run was ended while one identity took the place of another: nothing else may be done before that is finished. */
 export const isSwitchUnderWay = (layout: DiskLayout): Promise<boolean> =>
@@ -32,7 +27,7 @@ export const isSwitchUnderWay = (layout: DiskLayout): Promise<boolean> =>
 export function switchIdentity(
   ctx: Pick<InstallContext, 'layout' | 'host' | 'clock' | 'mode' | 'port' | 'note'>,
 ): Step {
-  const { layout, host, clock } = ctx;
+  const { layout, host } = ctx;
   const made = replacementFolder(layout, 'made');
   const granted = replacementFolder(layout, 'granted');
   const from = replacementLayout(layout, 'granted');
@@ -51,7 +46,7 @@ export function switchIdentity(
       }
       // An agent that runs would renew the old certificate into the new folder, and write into the old journal.
       if (ctx.mode === 'system') await stopService();
-      else await stopOwn(configured);
+      else await stopOwn();
       await makeDirectory(layout.trust, 0o755);
       await makeDirectory(layout.security, 0o700);
       for (const folder of ['trust', 'security'] as const) await moveFiles(from[folder], layout[folder]);
@@ -74,23 +69,15 @@ export function switchIdentity(
     });
   }
 
-  /** Without systemd the agent is a process of the user's own, which tells its pid on its local interface. */
-  async function stopOwn(port: number): Promise<void> {
-    const ask = async () => agentInfoSchema.safeParse(await askAgent(port, '/info', clock)).data;
-    const running = await ask();
-    if (running === undefined || running.vm_id !== (await readSecurityFile(layout, 'vmId'))) return;
-    const { pid } = running.runtime;
-    host.terminate(pid);
-    const end = clock.monotonic() + STOP_MS;
-    while ((await ask())?.runtime.pid === pid) {
-      if (clock.monotonic() < end) await clock.sleep(POLL_MS);
-      else
-        throw new AppError('step_failed', {
-          detail: `The agent with the former identity (pid ${pid}) did not stop.`,
-          hint: 'End it, and run this again: it continues here.',
-        });
-    }
-    ctx.note(`The agent that ran here (pid ${pid}) was stopped: it had the former identity.`);
+  async function stopOwn(): Promise<void> {
+    const { pid, stopped } = await stopOwnAgent(ctx);
+    if (!stopped)
+      throw new AppError('step_failed', {
+        detail: `The agent with the former identity (pid ${pid}) did not stop.`,
+        hint: 'End it, and run this again: it continues here.',
+      });
+    if (pid !== undefined)
+      ctx.note(`The agent that ran here (pid ${pid}) was stopped: it had the former identity.`);
   }
 }
 

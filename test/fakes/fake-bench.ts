@@ -35,7 +35,7 @@ export function fakeHost(answers: Answers = {}, over: Partial<Host> = {}): Host 
     freeBytes: async () => SOUND_ROOM.freeBytes,
     isPortFree: async () => true,
     freePort: async () => 50_000,
-    isGlibc: () => true,
+    glibcVersion: () => '2.36',
     osRelease: async () => ({}),
     ...over,
   };
@@ -48,6 +48,7 @@ export function fakeWay(over: Partial<Way> = {}): Way {
     server: async () => new URL('https://fleet.test:8443'),
     addressIs: 'orchestrator.url',
     clock,
+    proxy: async () => undefined,
     env: {},
     own: async () => undefined,
     trusted: async () => undefined,

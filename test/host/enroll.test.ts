@@ -220,7 +220,7 @@ describe('the one-liner on a machine with systemd, curl and nothing of ours', ()
 
   it('is removed by the documented lines, and nothing of it is left', async () => {
     const page = await readFile(join(ROOT, 'docs/operations.md'), 'utf8');
-    const lines = /## Removing an agent[\s\S]*?```sh\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+    const lines = /## Removing an agent[\s\S]*?By hand[\s\S]*?```sh\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
     expect(lines).toContain('systemctl disable --now vm-agent');
     const { err } = await machine.runOk(['sh', '-e'], { input: lines });
     expect(err).not.toMatch(/cannot|error|fail/i);

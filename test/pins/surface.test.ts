@@ -17,6 +17,7 @@ describe('the help', () => {
     '',
     'install',
     'provision',
+    'uninstall',
     'test-connection',
     'diagnose',
     'support-bundle',

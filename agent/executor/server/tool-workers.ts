@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Clock, Timer } from '../../../base/clock.ts';
-import { COMMAND_SLICE } from '../../../protocol/disk-layout.ts';
+import { COMMAND_SLICE, TOOLS_UNIT_PREFIX } from '../../../protocol/disk-layout.ts';
 import { AppError, isErrorCode } from '../../../protocol/errors.ts';
 import type { ExecutorEnd } from '../../../protocol/executor.ts';
 import { FrameReader, writeJsonFrame } from '../frames.ts';
@@ -62,7 +62,7 @@ export class ToolWorkers {
 
   async #start(runAs: string): Promise<Worker> {
     const { places, run, clock, program, owner } = this.#options;
-    const name = `vm-agent-tools-${process.pid}-${++this.#count}`;
+    const name = `${TOOLS_UNIT_PREFIX}${process.pid}-${++this.#count}`;
     const [into, out] = [join(places.run, `${name}.in`), join(places.run, `${name}.out`)];
     await mkfifo('mkfifo', ['-m', '600', into, out], { env: { PATH: '/usr/bin:/bin' } });
     const input = openSync(into, constants.O_RDWR | constants.O_NONBLOCK);

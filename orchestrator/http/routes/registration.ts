@@ -12,7 +12,7 @@ import type { Renew } from '../../registration/renew.ts';
 import type { Agents } from '../../tenancy/agents.ts';
 import { defineRoute, type Route } from '../route.ts';
 
-/** What a machine asks: to be enrolled, to get its next certificate, and how it is seen. */
+/** What a machine asks: to be enrolled, to get its next certificate, how it is seen, and to be forgotten. */
 export function registrationRoutes(options: {
   authority: Authority;
   registration: Registration;
@@ -60,6 +60,22 @@ export function registrationRoutes(options: {
       async handler({ agent }) {
         const seen = await agents.get(agent.organizationId, agent.agentId);
         return { ...seen, server_time: isoTime(clock.now()) };
+      },
+    }),
+    defineRoute({
+      method: 'DELETE',
+      path: '/api/v1/agents/{vm_id}',
+      summary:
+        'The agent that asks is being removed: its certificates, its connection and its open commands end',
+      auth: 'agent',
+      async handler({ agent, request }) {
+        await agents.deregister({
+          organizationId: agent.organizationId,
+          id: agent.agentId,
+          actor: { type: 'agent', id: agent.agentId, name: agent.vmId },
+          address: request.address,
+        });
+        return undefined;
       },
     }),
     defineRoute({

@@ -16,7 +16,11 @@ describe('the machine', () => {
 
   it.each<[string, Parameters<typeof fakeBench>[1], Record<string, string>]>([
     ['somebody without rights', { host: fakeHost({}, { uid: 1000 }) }, { rights: 'warn' }],
-    ['a system without glibc', { host: fakeHost({}, { isGlibc: () => false }) }, { runtime: 'fail' }],
+    [
+      'a system without glibc',
+      { host: fakeHost({}, { glibcVersion: () => undefined }) },
+      { runtime: 'fail' },
+    ],
     ['another processor', { host: fakeHost({}, { arch: 'riscv64' }) }, { runtime: 'fail' }],
     ['no systemd', { host: fakeHost({}, { which: async () => undefined }) }, { dependencies: 'fail' }],
     ['a full disk', { room: room(1000, 1e5) }, { 'disk.state': 'fail', 'disk.log': 'fail' }],
