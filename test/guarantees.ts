@@ -55,7 +55,7 @@ export const GUARANTEES: readonly Guarantee[] = [
     text: 'Without a signature a caller has what the policy grants to local-api, as its user, and no more.',
   },
   {
-    id: 'secret-2',
+    id: 'secret-3',
     text: 'A command’s text, environment and input can be read by its user and root alone.',
   },
   {

@@ -334,7 +334,7 @@ describe('a hijacked daemon', () => {
 });
 
 describe('secrets', () => {
-  it('[secret-2] of commands appear in nothing that another user, or the journal, can read', async () => {
+  it('[secret-3] of commands appear in nothing that another user, or the journal, can read', async () => {
     const { machine, orchestrator } = at;
     const [text, value, input] = ['canary-text-7d1f', 'canary-env-93ab', 'canary-stdin-55c0'];
     const job = await orchestrator.api('POST', 'jobs', {
