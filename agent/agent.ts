@@ -1,13 +1,12 @@
 import type { Clock } from '../base/clock.ts';
 import { isoTime } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
+import { type Logger, moduleLogger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { closeAll } from '../base/shutdown.ts';
 import type { ServerCredentials } from '../base/tls-server.ts';
 import { backgroundDir, type DiskLayout, journalFile, spoolDir } from '../protocol/disk-layout.ts';
 import { Channel } from './channel/channel.ts';
 import { sampleLoad } from './channel/load-sample.ts';
-import type { SessionHandlers } from './channel/session.ts';
 import { Journal } from './commands/journal.ts';
 import { CommandRunner } from './commands/runner.ts';
 import { EnvelopeVerifier } from './commands/verify-envelope.ts';
@@ -16,6 +15,7 @@ import { LeftoverSweeper } from './executor/leftovers.ts';
 import { OutputSender } from './executor/output-sender.ts';
 import { PipePool } from './executor/pipes.ts';
 import { protectedPaths } from './files/protected-paths.ts';
+import { handlersOf } from './handlers.ts';
 import { Health } from './health.ts';
 import { Callers } from './http/callers.ts';
 import { type AgentFacts, CONDITION } from './http/health.ts';
@@ -33,7 +33,8 @@ import { Sampler } from './proc/sample.ts';
 import { BackgroundCommands } from './tools/background.ts';
 import { CallCounts } from './tools/call-counts.ts';
 import { allTools } from './tools/catalogue.ts';
-import { createRegistry } from './tools/registry.ts';
+import { type LiveRegistry, liveRegistry } from './tools/live-registry.ts';
+import { createRegistry, type ToolRegistry } from './tools/registry.ts';
 import { commandEnvironment } from './tools/shell-execute.ts';
 import type { ShellHost } from './tools/shell-run.ts';
 
@@ -67,7 +68,8 @@ export interface AgentOptions {
 export class Agent {
   readonly #options: AgentOptions;
   readonly #health: Health;
-  readonly #registry;
+  readonly #registry: LiveRegistry;
+  readonly #registryOf: (config: FrozenConfig) => ToolRegistry;
   readonly #policy: PolicySource;
   readonly #pipes: PipePool;
   readonly #leftovers: LeftoverSweeper;
@@ -82,6 +84,10 @@ export class Agent {
   readonly #onCertificate: (ok: boolean, detail: string) => void;
   readonly #onJournal: (ok: boolean, detail: string) => void;
   readonly #onEnrolled: (ok: boolean, detail: string) => void;
+  /** Told whether the configuration on disk is the one in force. */
+  readonly onConfig: (ok: boolean, detail: string) => void;
+  readonly #metrics: AgentMetricsOptions;
+  #heartbeatInterval: number;
   #credentials: Credentials | undefined;
   #connections = 0;
   #runner: CommandRunner | undefined;
@@ -99,12 +105,16 @@ export class Agent {
     this.#onCertificate = this.#health.define(CONDITION.certificate, 'degraded', 'there is no certificate');
     this.#onWebsocket = this.#health.define(CONDITION.websocket, 'degraded', 'not connected yet');
     this.#onJournal = this.#health.define(CONDITION.journal, 'unhealthy', 'not open yet');
+    this.onConfig = this.#health.define(CONDITION.config, 'degraded', 'not read yet');
+    this.onConfig(true, 'in force');
+    this.#heartbeatInterval = config.orchestrator.heartbeat_interval;
     this.#journal = new Journal(journalFile(layout));
     this.#onJournal(true, 'writable');
     this.#pipes = new PipePool(`${layout.state}/pipes`);
     this.#leftovers = new LeftoverSweeper({
       clock,
-      onKilled: (killed) => log.info({ killed }, 'ended processes that commands left behind'),
+      onKilled: (killed) =>
+        moduleLogger(log, 'executor').info({ killed }, 'ended processes that commands left behind'),
     });
     const host: ShellHost = {
       pipes: this.#pipes,
@@ -112,25 +122,32 @@ export class Agent {
       env: commandEnvironment(user),
       cwd: user.home,
     };
-    this.#background = new BackgroundCommands({ host, clock, log, folder: backgroundDir(layout) });
+    this.#background = new BackgroundCommands({
+      host,
+      clock,
+      log: moduleLogger(log, 'commands'),
+      folder: backgroundDir(layout),
+    });
     this.#policy = policyOf({
       layout,
-      log,
+      log: moduleLogger(log, 'policy'),
       onCondition: this.#health.define(CONDITION.policy, 'degraded', 'not read yet'),
     });
     const tlsKey = config.server.ssl.key_file;
-    this.#registry = createRegistry(
-      allTools({
-        clock,
-        hostname: options.hostname,
-        config: config.tools,
-        host,
-        background: this.#background,
-        protectedPaths: protectedPaths(layout, { config: options.configFile, tlsKey }),
-      }),
-      (grant, tool) => this.#policy.decide(grant, tool),
-      this.#counts,
-    );
+    this.#registryOf = ({ tools }) =>
+      createRegistry(
+        allTools({
+          clock,
+          hostname: options.hostname,
+          config: tools,
+          host,
+          background: this.#background,
+          protectedPaths: protectedPaths(layout, { config: options.configFile, tlsKey }),
+        }),
+        (grant, tool) => this.#policy.decide(grant, tool),
+        this.#counts,
+      );
+    this.#registry = liveRegistry(this.#registryOf(config));
     this.#facts = {
       health: this.#health,
       registry: this.#registry,
@@ -164,17 +181,17 @@ export class Agent {
       registry: this.#registry,
       background: this.#background,
       clock,
-      log,
+      log: moduleLogger(log, 'mcp'),
       version: options.version,
       hostname: options.hostname,
     });
-    const metrics: AgentMetricsOptions = {
+    this.#metrics = {
       clock,
       version: options.version,
       node: options.runtime.node,
       health: this.#health,
       counts: this.#counts,
-      sampler: config.tools.system_monitor.enabled ? new Sampler({ clock }) : undefined,
+      sampler: samplerOf(config, clock),
       own: options.usage,
       connections: () => this.#connections,
       certificateEndMs: () => this.#credentials && validityOf(this.#credentials.certificate).notAfterMs,
@@ -183,7 +200,7 @@ export class Agent {
     };
     this.#http = new AgentHttpServer({
       clock,
-      log,
+      log: moduleLogger(log, 'http'),
       host: config.server.host,
       port: config.server.port,
       tls: undefined,
@@ -192,7 +209,7 @@ export class Agent {
       callers,
       ownNames,
       plainLoopback: config.server.ssl.plain_loopback,
-      metrics: () => metricsText(metrics),
+      metrics: () => metricsText(this.#metrics),
       mcp: new McpGate({
         callers,
         ownNames,
@@ -231,7 +248,7 @@ export class Agent {
     });
     const runner = new CommandRunner({
       clock,
-      log,
+      log: moduleLogger(log, 'commands'),
       journal: this.#journal,
       registry: this.#registry,
       verifier: new EnvelopeVerifier(credentials.trust.commandKeys),
@@ -249,7 +266,7 @@ export class Agent {
     const channel = new Channel({
       clock,
       random,
-      log,
+      log: moduleLogger(log, 'channel'),
       url: config.orchestrator.websocket_url ?? credentials.websocketUrl,
       credentials: () => clientCredentials(this.#credentials ?? credentials),
       identity: {
@@ -273,6 +290,7 @@ export class Agent {
       },
       handlers: handlersOf(runner, sender, clock),
       sampleLoad: () => sampleLoad(layout.state),
+      heartbeatInterval: () => this.#heartbeatInterval,
       onStatus: (connected, detail) => {
         if (!connected) sender.setLink(undefined);
         this.#onWebsocket(connected, detail);
@@ -288,7 +306,7 @@ export class Agent {
         layout,
         clock,
         random,
-        log,
+        log: moduleLogger(log, 'identity'),
         current: () => this.#credentials ?? credentials,
         onRenewed: async (renewed) => {
           this.#useCredentials(renewed);
@@ -300,6 +318,23 @@ export class Agent {
       this.#stopping.signal,
     );
   }
+
+  /** Prepares another configuration; what it gives back puts it in force, and the connection stays. */
+  configure(config: FrozenConfig): () => void {
+    const registry = this.#registryOf(config);
+    return () => {
+      this.#registry.replace(registry);
+      this.#metrics.sampler = samplerOf(config, this.#options.clock);
+      this.#facts.name = config.agent.name ?? null;
+      this.#facts.labels = config.agent.labels;
+      if (config.orchestrator.heartbeat_interval === this.#heartbeatInterval) return;
+      this.#heartbeatInterval = config.orchestrator.heartbeat_interval;
+      this.#channel?.adjustHeartbeat();
+    };
+  }
+
+  /** Reads the policy now, rather than at the next call. */
+  rereadPolicy = () => this.#policy.current();
 
   /**
    * Ends running commands (they cannot outlive the daemon that watches them), gives their results a moment to reach
@@ -360,24 +395,5 @@ export class Agent {
   }
 }
 
-function handlersOf(runner: CommandRunner, sender: OutputSender, clock: Clock): SessionHandlers {
-  return {
-    onCommand: (message) => runner.onCommand(message),
-    onCancel: (message) => runner.onCancel(message.command_id),
-    onOutputAck: ({ command_id, stream, durable_offset }) =>
-      sender.acknowledged(command_id, stream, durable_offset),
-    onCredit: (credit) => sender.setCredit(credit),
-    onResultsAcknowledged: (ids) => {
-      for (const id of ids) runner.onAcknowledged(id);
-    },
-    onWelcome: (welcome, connection) => {
-      runner.setClockSkew(Date.parse(welcome.server_time) - clock.now());
-      const { command_credit, link_credit } = welcome.limits;
-      sender.setLink(
-        { send: (frame, done) => connection.sendBinary(frame, done) },
-        { command: command_credit, link: link_credit },
-      );
-      if (!welcome.resumed) runner.resend();
-    },
-  };
-}
+const samplerOf = (config: FrozenConfig, clock: Clock): Sampler | undefined =>
+  config.tools.system_monitor.enabled ? new Sampler({ clock }) : undefined;

@@ -26,6 +26,7 @@ export const CONDITION = {
   websocket: 'websocket',
   journal: 'journal',
   policy: 'policy',
+  config: 'config',
 } as const;
 
 export function healthAnswer(facts: AgentFacts, timestamp: string): AgentHealth {

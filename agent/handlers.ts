@@ -1,0 +1,27 @@
+import type { Clock } from '../base/clock.ts';
+import type { SessionHandlers } from './channel/session.ts';
+import type { CommandRunner } from './commands/runner.ts';
+import type { OutputSender } from './executor/output-sender.ts';
+
+/** What the messages of the orchestrator do to commands and their output. */
+export function handlersOf(runner: CommandRunner, sender: OutputSender, clock: Clock): SessionHandlers {
+  return {
+    onCommand: (message) => runner.onCommand(message),
+    onCancel: (message) => runner.onCancel(message.command_id),
+    onOutputAck: ({ command_id, stream, durable_offset }) =>
+      sender.acknowledged(command_id, stream, durable_offset),
+    onCredit: (credit) => sender.setCredit(credit),
+    onResultsAcknowledged: (ids) => {
+      for (const id of ids) runner.onAcknowledged(id);
+    },
+    onWelcome: (welcome, connection) => {
+      runner.setClockSkew(Date.parse(welcome.server_time) - clock.now());
+      const { command_credit, link_credit } = welcome.limits;
+      sender.setLink(
+        { send: (frame, done) => connection.sendBinary(frame, done) },
+        { command: command_credit, link: link_credit },
+      );
+      if (!welcome.resumed) runner.resend();
+    },
+  };
+}
