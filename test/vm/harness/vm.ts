@@ -1,7 +1,6 @@
 // A virtual machine with a kernel of its own, emulated in software: limits bite, power can be cut, disks keep what was
 // flushed. It has what test/host's containers have, some ten times slower; see QEMU's user network for how it reaches
 // the host: a server on 127.0.0.1 is 10.0.2.2 for it.
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cgroupsOf } from '../../host/harness/cgroups.ts';
 import { describeFailure, type Outcome, runProgramOk } from '../../host/harness/command.ts';
@@ -123,11 +122,6 @@ export class Vm {
   /** Text of all boots' consoles. */
   console(): string {
     return consoleText(this.id);
-  }
-
-  /** Where the console's text is kept until `dispose`. */
-  get consoleFile(): string {
-    return join(folderOf(this.id), 'console.log');
   }
 
   /** Removes the machine and all that belongs to it. Safe to call twice. */
