@@ -1,18 +1,20 @@
 import type { Clock } from '../base/clock.ts';
 import { isoTime } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
+import { type Logger, moduleLogger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { closeAll } from '../base/shutdown.ts';
 import type { ServerCredentials } from '../base/tls-server.ts';
 import { backgroundDir, type DiskLayout, journalFile, spoolDir } from '../protocol/disk-layout.ts';
 import { Channel } from './channel/channel.ts';
 import { sampleLoad } from './channel/load-sample.ts';
+import { keepTidy } from './commands/housekeeping.ts';
 import { Journal } from './commands/journal.ts';
 import { CommandRunner } from './commands/runner.ts';
 import type { FrozenConfig } from './config.ts';
 import { ExecutorClient } from './executor/client.ts';
 import { OutputSender } from './executor/output-sender.ts';
 import { protectedPaths } from './files/protected-paths.ts';
+import { handlersOf, keeperOf } from './handlers.ts';
 import { Health } from './health.ts';
 import { Callers } from './http/callers.ts';
 import { type AgentFacts, CONDITION } from './http/health.ts';
@@ -28,19 +30,17 @@ import { policyOf } from './policy/installed.ts';
 import type { PolicySource } from './policy/source.ts';
 import { EnvelopeVerifier } from './policy/verify-envelope.ts';
 import { Sampler } from './proc/sample.ts';
-import { handlersOf, keeperOf } from './session-wiring.ts';
 import { BackgroundCommands } from './tools/background.ts';
 import { CallCounts } from './tools/call-counts.ts';
 import { allTools } from './tools/catalogue.ts';
+import { type LiveRegistry, liveRegistry } from './tools/live-registry.ts';
 import { LocalCommands } from './tools/local-commands.ts';
-import { createRegistry } from './tools/registry.ts';
+import { createRegistry, type ToolRegistry } from './tools/registry.ts';
 import { remoteShell } from './tools/remote.ts';
 import type { ShellHost } from './tools/shell-host.ts';
 
 /** What this version can do beyond the least that `vm-agent.v1` asks for. */
 const FEATURES: readonly string[] = ['shell', 'cancel', 'output', 'resume'];
-const PRUNE_EVERY_MS = 3_600_000;
-const KEEP_ENDED_MS = 7 * 24 * 3_600_000;
 /** How long a stop waits for the results of what it ended to reach the orchestrator. */
 const LAST_WORDS_MS = 2000;
 
@@ -69,7 +69,8 @@ export interface AgentOptions {
 export class Agent {
   readonly #options: AgentOptions;
   readonly #health: Health;
-  readonly #registry;
+  readonly #registry: LiveRegistry;
+  readonly #registryOf: (config: FrozenConfig) => ToolRegistry;
   readonly #policy: PolicySource;
   readonly #executor: ExecutorClient | undefined;
   readonly #local: LocalCommands | undefined;
@@ -84,6 +85,10 @@ export class Agent {
   readonly #onCertificate: (ok: boolean, detail: string) => void;
   readonly #onJournal: (ok: boolean, detail: string) => void;
   readonly #onEnrolled: (ok: boolean, detail: string) => void;
+  /** Told whether the configuration on disk is the one in force. */
+  readonly onConfig: (ok: boolean, detail: string) => void;
+  readonly #metrics: AgentMetricsOptions;
+  #heartbeatInterval: number;
   #credentials: Credentials | undefined;
   #connections = 0;
   #runner: CommandRunner | undefined;
@@ -101,6 +106,9 @@ export class Agent {
     this.#onCertificate = this.#health.define(CONDITION.certificate, 'degraded', 'there is no certificate');
     this.#onWebsocket = this.#health.define(CONDITION.websocket, 'degraded', 'not connected yet');
     this.#onJournal = this.#health.define(CONDITION.journal, 'unhealthy', 'not open yet');
+    this.onConfig = this.#health.define(CONDITION.config, 'degraded', 'not read yet');
+    this.onConfig(true, 'in force');
+    this.#heartbeatInterval = config.orchestrator.heartbeat_interval;
     this.#journal = new Journal(journalFile(layout));
     this.#onJournal(true, 'writable');
     const { executorSocket } = options;
@@ -111,35 +119,47 @@ export class Agent {
             path: executorSocket,
             version: options.version,
             clock,
-            log,
+            log: moduleLogger(log, 'executor'),
             onCondition: this.#health.define(CONDITION.executor, 'degraded', 'not connected yet'),
           });
     const executor = this.#executor;
     let host: ShellHost;
     if (executor === undefined) {
-      this.#local = new LocalCommands({ folder: `${layout.state}/pipes`, user, clock, log });
+      this.#local = new LocalCommands({
+        folder: `${layout.state}/pipes`,
+        user,
+        clock,
+        log: moduleLogger(log, 'executor'),
+      });
       host = this.#local.host;
     } else host = remoteShell(executor);
-    this.#background = new BackgroundCommands({ host, clock, log, folder: backgroundDir(layout) });
+    this.#background = new BackgroundCommands({
+      host,
+      clock,
+      log: moduleLogger(log, 'commands'),
+      folder: backgroundDir(layout),
+    });
     this.#policy = policyOf({
       layout,
-      log,
+      log: moduleLogger(log, 'policy'),
       onCondition: this.#health.define(CONDITION.policy, 'degraded', 'not read yet'),
     });
     const tlsKey = config.server.ssl.key_file;
-    this.#registry = createRegistry(
-      allTools({
-        clock,
-        hostname: options.hostname,
-        config: config.tools,
-        host,
-        background: this.#background,
-        executor: this.#executor,
-        protectedPaths: protectedPaths(layout, { config: options.configFile, tlsKey }),
-      }),
-      (grant, tool) => this.#policy.decide(grant, tool),
-      this.#counts,
-    );
+    this.#registryOf = ({ tools }) =>
+      createRegistry(
+        allTools({
+          clock,
+          hostname: options.hostname,
+          config: tools,
+          host,
+          background: this.#background,
+          executor: this.#executor,
+          protectedPaths: protectedPaths(layout, { config: options.configFile, tlsKey }),
+        }),
+        (grant, tool) => this.#policy.decide(grant, tool),
+        this.#counts,
+      );
+    this.#registry = liveRegistry(this.#registryOf(config));
     this.#facts = {
       health: this.#health,
       registry: this.#registry,
@@ -173,17 +193,17 @@ export class Agent {
       registry: this.#registry,
       background: this.#background,
       clock,
-      log,
+      log: moduleLogger(log, 'mcp'),
       version: options.version,
       hostname: options.hostname,
     });
-    const metrics: AgentMetricsOptions = {
+    this.#metrics = {
       clock,
       version: options.version,
       node: options.runtime.node,
       health: this.#health,
       counts: this.#counts,
-      sampler: config.tools.system_monitor.enabled ? new Sampler({ clock }) : undefined,
+      sampler: samplerOf(config, clock),
       own: options.usage,
       connections: () => this.#connections,
       certificateEndMs: () => this.#credentials && validityOf(this.#credentials.certificate).notAfterMs,
@@ -192,7 +212,7 @@ export class Agent {
     };
     this.#http = new AgentHttpServer({
       clock,
-      log,
+      log: moduleLogger(log, 'http'),
       host: config.server.host,
       port: config.server.port,
       tls: undefined,
@@ -201,7 +221,7 @@ export class Agent {
       callers,
       ownNames,
       plainLoopback: config.server.ssl.plain_loopback,
-      metrics: () => metricsText(metrics),
+      metrics: () => metricsText(this.#metrics),
       mcp: new McpGate({
         callers,
         ownNames,
@@ -224,7 +244,13 @@ export class Agent {
     this.#background.recover().catch((cause: unknown) => {
       this.#options.log.error({ err: cause }, 'what background commands left behind cannot be cleared away');
     });
-    this.#housekeep();
+    keepTidy({
+      journal: this.#journal,
+      clock: this.#options.clock,
+      log: this.#options.log,
+      onJournal: this.#onJournal,
+      signal: this.#stopping.signal,
+    });
   }
 
   /** Ends what an earlier process left, then keeps the connection to the orchestrator. */
@@ -239,7 +265,7 @@ export class Agent {
     });
     const runner = new CommandRunner({
       clock,
-      log,
+      log: moduleLogger(log, 'commands'),
       journal: this.#journal,
       registry: this.#registry,
       verifier: new EnvelopeVerifier(credentials.trust.commandKeys),
@@ -258,7 +284,7 @@ export class Agent {
     const channel = new Channel({
       clock,
       random,
-      log,
+      log: moduleLogger(log, 'channel'),
       url: config.orchestrator.websocket_url ?? credentials.websocketUrl,
       credentials: () => clientCredentials(this.#credentials ?? credentials),
       proxy: config.orchestrator.proxy,
@@ -283,6 +309,7 @@ export class Agent {
       },
       handlers: handlersOf(runner, sender, clock),
       sampleLoad: () => sampleLoad(layout.state),
+      heartbeatInterval: () => this.#heartbeatInterval,
       onStatus: (connected, detail) => {
         if (!connected) sender.setLink(undefined);
         this.#onWebsocket(connected, detail);
@@ -298,7 +325,7 @@ export class Agent {
         layout,
         clock,
         random,
-        log,
+        log: moduleLogger(log, 'identity'),
         current: () => this.#credentials ?? credentials,
         proxy: this.#options.config.orchestrator.proxy,
         onRenewed: async (renewed) => {
@@ -311,6 +338,23 @@ export class Agent {
       this.#stopping.signal,
     );
   }
+
+  /** Prepares another configuration; what it gives back puts it in force, and the connection stays. */
+  configure(config: FrozenConfig): () => void {
+    const registry = this.#registryOf(config);
+    return () => {
+      this.#registry.replace(registry);
+      this.#metrics.sampler = samplerOf(config, this.#options.clock);
+      this.#facts.name = config.agent.name ?? null;
+      this.#facts.labels = config.agent.labels;
+      if (config.orchestrator.heartbeat_interval === this.#heartbeatInterval) return;
+      this.#heartbeatInterval = config.orchestrator.heartbeat_interval;
+      this.#channel?.adjustHeartbeat();
+    };
+  }
+
+  /** Reads the policy now, rather than at the next call. */
+  rereadPolicy = () => this.#policy.current();
 
   /**
    * Ends running commands (they cannot outlive the daemon that watches them), gives their results a moment to reach
@@ -354,20 +398,7 @@ export class Agent {
     };
     if (config.server.ssl.enabled) this.#http.replaceCredentials(server);
   }
-
-  #housekeep(): void {
-    const { clock, log } = this.#options;
-    const prune = () => {
-      try {
-        this.#journal.prune(clock.now(), KEEP_ENDED_MS);
-        this.#onJournal(true, 'writable');
-      } catch (cause) {
-        log.error({ err: cause }, 'the journal cannot be pruned');
-        this.#onJournal(false, `cannot be written: ${(cause as Error).message}`);
-      }
-      timer = clock.setTimer(PRUNE_EVERY_MS, prune, { background: true });
-    };
-    let timer = clock.setTimer(PRUNE_EVERY_MS, prune, { background: true });
-    this.#stopping.signal.addEventListener('abort', () => timer.cancel(), { once: true });
-  }
 }
+
+const samplerOf = (config: FrozenConfig, clock: Clock): Sampler | undefined =>
+  config.tools.system_monitor.enabled ? new Sampler({ clock }) : undefined;

@@ -1,9 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
-import { Writable } from 'node:stream';
 import { writeFileAtomic } from '../base/atomic-file.ts';
 import { systemClock } from '../base/clock.ts';
-import { createLogger, type Logger, type LogLevel } from '../base/logger.ts';
+import { createLogger, type Levels, type Logger, type LogLevel, moduleLogger } from '../base/logger.ts';
 import { systemRandom } from '../base/random.ts';
 import { shutdownFromSignals } from '../base/shutdown.ts';
 import { agentLogFile, type DiskLayout, diskLayout, execSocket } from '../protocol/disk-layout.ts';
@@ -12,6 +12,8 @@ import { Agent } from './agent.ts';
 import { type FrozenConfig, loadAgentConfig } from './config.ts';
 import { type Credentials, readCredentials } from './identity/credentials.ts';
 import { PROGRAM_VERSION } from './identity/program-version.ts';
+import { isJournal, journalText, terminalText } from './log-text.ts';
+import { Reloader, type ReloadPart } from './reload.ts';
 
 export interface DaemonOptions {
   /** `VM_AGENT_HOME` or `--home`; without it the system's paths. */
@@ -23,6 +25,7 @@ export interface DaemonOptions {
   flags?: Record<string, unknown>;
 }
 
+const STDOUT = 1;
 const ENROLMENT_POLL_MS = 5000;
 const LEVELS: Readonly<Record<FrozenConfig['logging']['level'], LogLevel>> = {
   DEBUG: 'debug',
@@ -30,6 +33,13 @@ const LEVELS: Readonly<Record<FrozenConfig['logging']['level'], LogLevel>> = {
   WARNING: 'warn',
   ERROR: 'error',
 };
+
+const levelsOf = ({ logging: { level, modules } }: FrozenConfig): Levels => ({
+  level: LEVELS[level],
+  modules: Object.fromEntries(
+    Object.entries(modules).map(([name, own]) => [name, own === undefined ? undefined : LEVELS[own]]),
+  ),
+});
 
 /** Where a running agent can be reached, for programs on the same machine. JSON: `{pid, port}`. */
 export const endpointFile = (layout: DiskLayout): string => `${layout.state}/endpoint.json`;
@@ -40,18 +50,22 @@ export const endpointFile = (layout: DiskLayout): string => `${layout.state}/end
  */
 export async function runDaemon(options: DaemonOptions): Promise<number> {
   const layout = diskLayout(options.home);
-  const config = await loadAgentConfig({
-    layout,
-    file: options.configFile,
-    env: process.env,
-    flags: options.flags ?? {},
-  });
-  if (!options.executor) refuseUnsupported(config);
+  const load = async () => {
+    const loaded = await loadAgentConfig({
+      layout,
+      file: options.configFile,
+      env: process.env,
+      flags: options.flags ?? {},
+    });
+    if (!options.executor) refuseUnsupported(loaded);
+    return loaded;
+  };
+  const config = await load();
   for (const folder of [layout.state, layout.log]) await mkdir(folder, { recursive: true, mode: 0o700 });
-  const { log, close } = createLogger({
+  const logging = createLogger({
     name: 'vm-agent',
-    level: LEVELS[config.logging.level],
-    stream: process.stdout.isTTY ? readable(process.stdout) : process.stdout,
+    ...levelsOf(config),
+    stream: logStream(process.stdout),
     file: {
       path: config.logging.file ?? agentLogFile(layout),
       maxBytes: config.logging.max_size,
@@ -60,19 +74,69 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     onFileError: (error) =>
       process.stderr.write(`vm-agent: the log file cannot be written: ${error.message}\n`),
   });
+  const log = moduleLogger(logging.log, 'agent');
   const shutdown = shutdownFromSignals(process);
+  const hangups = new Hangups();
+  process.on('SIGHUP', () => (hasTerminal() ? shutdown.request('SIGHUP') : hangups.arrived()));
   shutdown.hard.addEventListener('abort', () => process.exit(1));
   process.on('uncaughtException', (error) => {
     log.fatal({ err: error }, 'the agent failed');
     process.exit(1);
   });
   try {
-    await serve(options, layout, config, log, shutdown.graceful);
+    await serve(options, layout, config, log, shutdown.graceful, (agent) => {
+      const parts: ReloadPart[] = [
+        (next) => () => logging.setLevels(levelsOf(next)),
+        (next) => agent.configure(next),
+      ];
+      const { onConfig: onCondition } = agent;
+      const reloader = new Reloader({ config, load, parts, log: moduleLogger(log, 'config'), onCondition });
+      hangups.use(async () => {
+        // Whoever rotates the log from outside sends the same signal.
+        await logging.reopen();
+        agent.rereadPolicy();
+        await reloader.reload();
+      });
+    });
     return 0;
   } finally {
     shutdown.dispose();
-    await close();
+    await logging.close();
   }
+}
+
+/** SIGHUP: once there is something to reload, each one does it; those from before count as one. */
+class Hangups {
+  #reload: (() => Promise<void>) | undefined;
+  #came = false;
+
+  use(reload: () => Promise<void>): void {
+    this.#reload = reload;
+    if (this.#came) void reload();
+  }
+
+  arrived(): void {
+    this.#came = true;
+    void this.#reload?.();
+  }
+}
+
+/** Where a terminal controls the process, SIGHUP says that it was closed: a stop. */
+function hasTerminal(): boolean {
+  try {
+    const stat = readFileSync('/proc/self/stat', 'utf8');
+    // After the name in parentheses: state, parent, group, session, terminal.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[4] !== '0';
+  } catch {
+    return false;
+  }
+}
+
+/** A person at a terminal and the reader of the journal get text; any other reader gets JSON, as the file does. */
+function logStream(out: NodeJS.WriteStream): NodeJS.WritableStream {
+  const isTheJournals = isJournal(STDOUT, process.env['JOURNAL_STREAM']);
+  if (out.isTTY) return terminalText(out);
+  return isTheJournals ? journalText(out) : out;
 }
 
 async function serve(
@@ -81,6 +145,7 @@ async function serve(
   config: FrozenConfig,
   log: Logger,
   graceful: AbortSignal,
+  onReady: (agent: Agent) => void,
 ): Promise<void> {
   const agent = new Agent({
     layout,
@@ -109,6 +174,7 @@ async function serve(
     await writeFileAtomic(endpointFile(layout), JSON.stringify({ pid: process.pid, port: agent.port }), {
       mode: 0o644,
     });
+    onReady(agent);
     const credentials = await untilEnrolled(layout, log, graceful);
     if (credentials !== undefined) await agent.connect(credentials);
     if (!graceful.aborted)
@@ -170,33 +236,4 @@ function whoAmI(): { name: string; home: string } {
     // A uid without an entry in passwd, as in some containers.
     return { name: String(process.getuid?.() ?? 'unknown'), home: '/' };
   }
-}
-
-/** JSON lines as a person reads them. */
-function readable(out: NodeJS.WriteStream): Writable {
-  return new Writable({
-    decodeStrings: false,
-    write(line: string, _encoding, done) {
-      const {
-        time,
-        level,
-        msg,
-        name: _name,
-        err,
-        hint,
-        ...rest
-      } = JSON.parse(line) as Record<string, unknown>;
-      const details = Object.entries(rest).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
-      const message = (err as { message?: string } | undefined)?.message;
-      const parts = [
-        String(time).slice(11, 19),
-        String(level).toUpperCase().padEnd(5),
-        String(msg ?? ''),
-        ...(hint === undefined ? [] : [String(hint)]),
-        ...(message === undefined ? [] : [`(${message})`]),
-        ...details,
-      ];
-      out.write(`${parts.join(' ')}\n`, () => done());
-    },
-  });
 }

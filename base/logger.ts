@@ -9,6 +9,8 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 export interface LoggerOptions {
   level: LogLevel;
   name: string;
+  /** Other levels for parts of the program, by the names that they have in `module`. */
+  modules?: Readonly<Record<string, LogLevel | undefined>> | undefined;
   /** Lines to this stream, for the journal or a terminal. */
   stream?: NodeJS.WritableStream | undefined;
   /** And to this file, rotated by size; `maxFiles` old ones are kept. */
@@ -43,13 +45,82 @@ function rotatingFile({ path, maxBytes, maxFiles }: NonNullable<LoggerOptions['f
   });
 }
 
+/** The rotated file, which can be opened anew. Lines that come meanwhile wait, so that none is lost. */
+class LogFile {
+  readonly #options: NonNullable<LoggerOptions['file']>;
+  readonly #onError: (error: Error) => void;
+  #current: RotatingFileStream | undefined;
+  #waiting: string[] = [];
+  #reopened: Promise<void> = Promise.resolve();
+
+  constructor(options: NonNullable<LoggerOptions['file']>, onError: (error: Error) => void) {
+    this.#options = options;
+    this.#onError = onError;
+    this.#current = this.#open();
+  }
+
+  write(line: string): void {
+    if (this.#current === undefined) this.#waiting.push(line);
+    else this.#current.write(line);
+  }
+
+  reopen(): Promise<void> {
+    this.#reopened = this.#reopened.then(async () => {
+      await this.#end();
+      const next = this.#open();
+      this.#current = next;
+      for (const line of this.#waiting.splice(0)) next.write(line);
+      await new Promise<unknown>((resolve) => next.once('open', resolve).once('error', resolve));
+    });
+    return this.#reopened;
+  }
+
+  async close(): Promise<void> {
+    await this.#reopened;
+    await this.#end();
+  }
+
+  #open(): RotatingFileStream {
+    const stream = rotatingFile(this.#options);
+    stream.on('error', this.#onError);
+    return stream;
+  }
+
+  #end(): Promise<void> {
+    const ending = this.#current;
+    this.#current = undefined;
+    return new Promise((resolve) => (ending === undefined ? resolve() : ending.end(() => resolve())));
+  }
+}
+
+export interface Levels {
+  level: LogLevel;
+  modules?: LoggerOptions['modules'];
+}
+
+export interface Logging {
+  log: Logger;
+  /** From the next line on, for the loggers of all modules. */
+  setLevels(levels: Levels): void;
+  /** Writes on to the file's name, after somebody moved or removed the file. */
+  reopen(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Finds the modules of a logger, whether it is the whole program's or already one module's. */
+const moduleTables = new WeakMap<Logger, (name: string) => Logger>();
+
+/** The logger of one part: its lines say `module`, and its level is that of `modules`. */
+export const moduleLogger = (log: Logger, name: string): Logger =>
+  moduleTables.get(log)?.(name) ?? log.child({ module: name });
+
 /** JSON lines, RFC 3339 times. The caller owns the streams' life: call `close` of the result last. */
-export function createLogger(options: LoggerOptions): { log: Logger; close(): Promise<void> } {
-  const file = options.file && rotatingFile(options.file);
-  file?.on('error', (error: Error) => options.onFileError?.(error));
+export function createLogger(options: LoggerOptions): Logging {
+  const file = options.file && new LogFile(options.file, (error) => options.onFileError?.(error));
+  // The loggers' own levels decide, since those can change.
   const streams = [options.stream, file]
     .filter((stream) => stream !== undefined)
-    .map((stream) => ({ stream, level: options.level === 'silent' ? ('fatal' as const) : options.level }));
+    .map((stream) => ({ stream, level: 'trace' as const }));
   const log = pino(
     {
       name: options.name,
@@ -61,9 +132,27 @@ export function createLogger(options: LoggerOptions): { log: Logger; close(): Pr
     },
     multistream(streams),
   );
+  let levels: Levels = options;
+  const children = new Map<string, Logger>();
+  const levelOf = (name: string) => levels.modules?.[name] ?? levels.level;
+  const moduleOf = (name: string): Logger => {
+    const known = children.get(name);
+    if (known !== undefined) return known;
+    const child = log.child({ module: name }, { level: levelOf(name) });
+    children.set(name, child);
+    moduleTables.set(child, moduleOf);
+    return child;
+  };
+  moduleTables.set(log, moduleOf);
   return {
     log,
-    close: () => new Promise((resolve) => (file === undefined ? resolve() : file.end(() => resolve()))),
+    setLevels(next) {
+      levels = next;
+      log.level = next.level;
+      for (const [name, child] of children) child.level = levelOf(name);
+    },
+    reopen: async () => file?.reopen(),
+    close: async () => file?.close(),
   };
 }
 

@@ -17,6 +17,30 @@ const port = z.number().int().min(0).max(65_535);
 const seconds = (min: number, max: number) => z.number().min(min).max(max);
 const flag = z.boolean();
 
+const logLevel = z
+  .string()
+  .transform((level) => level.toUpperCase())
+  .pipe(z.enum(['DEBUG', 'INFO', 'WARNING', 'ERROR']));
+
+/** The parts of the agent that have a log level of their own; each line of the log names one in `module`. */
+export const LOG_MODULES = [
+  'agent',
+  'channel',
+  'commands',
+  'config',
+  'executor',
+  'http',
+  'identity',
+  'mcp',
+  'policy',
+  'tools',
+] as const;
+export type LogModule = (typeof LOG_MODULES)[number];
+const modules = Object.fromEntries(LOG_MODULES.map((name) => [name, logLevel.optional()])) as Record<
+  LogModule,
+  z.ZodOptional<typeof logLevel>
+>;
+
 /** `agent_config.yaml`. Unknown keys are errors; every default is here. Times are seconds. */
 export const agentConfigSchema = z.strictObject({
   agent: z
@@ -97,11 +121,8 @@ export const agentConfigSchema = z.strictObject({
     .prefault({}),
   logging: z
     .strictObject({
-      level: z
-        .string()
-        .transform((level) => level.toUpperCase())
-        .pipe(z.enum(['DEBUG', 'INFO', 'WARNING', 'ERROR']))
-        .default('INFO'),
+      level: logLevel.default('INFO'),
+      modules: z.strictObject(modules).prefault({}).describe('levels of single parts, where they differ'),
       file: z.string().optional(),
       max_size: sizeSchema.prefault('100MB'),
       backup_count: z.number().int().min(0).max(100).default(5),

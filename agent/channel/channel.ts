@@ -24,6 +24,8 @@ export interface ChannelOptions {
   hello(): HelloBody;
   handlers: SessionHandlers;
   sampleLoad(): Promise<LoadSample>;
+  /** Seconds between heartbeats that this machine asks for; the shorter of this and the orchestrator's holds. */
+  heartbeatInterval?(): number;
   /** Told whenever it changes, with a sentence for people. */
   onStatus(connected: boolean, detail: string): void;
   /** A way to connect; the real one unless a test brings its own. */
@@ -41,6 +43,7 @@ export class Channel {
   readonly #stop = new AbortController();
   readonly #connections = new Set<Connection>();
   #openSince = 0;
+  #heartbeatAsked = 0;
   #loop: Promise<void> | undefined;
 
   constructor(options: ChannelOptions) {
@@ -54,7 +57,8 @@ export class Channel {
         ...options.handlers,
         onWelcome: (welcome, connection) => {
           this.#openSince = options.clock.monotonic();
-          this.#heartbeat.start(welcome.heartbeat_interval);
+          this.#heartbeatAsked = welcome.heartbeat_interval;
+          this.adjustHeartbeat();
           options.onStatus(true, `connected to ${options.url}`);
           options.log.info(
             { session_id: welcome.session_id, resumed: welcome.resumed, epoch: welcome.session_epoch },
@@ -82,6 +86,13 @@ export class Channel {
   async reconnect(): Promise<boolean> {
     const connection = this.#open();
     return Promise.race([connection.opened.then(() => true), connection.closed.then(() => false)]);
+  }
+
+  /** Follows a changed `heartbeatInterval` on the connection that stands. */
+  adjustHeartbeat(): void {
+    if (this.session.connection === undefined) return;
+    const own = this.#options.heartbeatInterval?.() ?? this.#heartbeatAsked;
+    this.#heartbeat.start(Math.min(own, this.#heartbeatAsked));
   }
 
   async stop(): Promise<void> {

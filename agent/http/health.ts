@@ -27,6 +27,7 @@ export const CONDITION = {
   journal: 'journal',
   policy: 'policy',
   executor: 'executor',
+  config: 'config',
 } as const;
 
 export function healthAnswer(facts: AgentFacts, timestamp: string): AgentHealth {

@@ -52,6 +52,15 @@ export const SUITES: readonly Suite[] = [
     timeout: 900_000,
     serial: true,
     needsRoot: true,
-    packages: ['qemu-system-x86', 'qemu-utils', 'genisoimage', 'mmdebstrap'],
+    packages: [
+      'qemu-system-x86',
+      'qemu-utils',
+      'mmdebstrap',
+      'e2fsprogs',
+      'iproute2',
+      'curl',
+      'ca-certificates',
+    ],
+    preflight: 'test/vm/harness/preflight.ts',
   },
 ];

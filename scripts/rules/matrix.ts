@@ -79,7 +79,8 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     'exec-main': { rank: 0 },
     'tool-worker': { rank: 1 },
     agent: { rank: 1 },
-    'session-wiring': { rank: 1.5 },
+    handlers: { rank: 1.5 },
+    reload: { rank: 1.5 },
     http: { rank: 2 },
     channel: { rank: 2, only: ['identity', 'health'] },
     commands: { rank: 3 },
@@ -93,6 +94,7 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     identity: { rank: 6 },
     health: { rank: 6 },
     config: { rank: 6 },
+    'log-text': { rank: 6 },
     client: { rank: 6 },
   },
   orchestrator: {

@@ -12,11 +12,11 @@ import {
   statSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { cacheFolder } from './cache.ts';
 import { cgroupsOf, emptyCgroups } from './cgroups.ts';
 import { runProgram, runProgramOk } from './command.ts';
 import { removeNetwork } from './network.ts';
 import { claim, isOwnerAlive, isSameOwner, type Owner, readClaim } from './owner.ts';
-import { cacheFolder } from './rootfs.ts';
 
 const machinesFolder = join(cacheFolder, 'machines');
 

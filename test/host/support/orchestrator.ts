@@ -18,6 +18,8 @@ export interface ServeOptions {
   /** Where it listens: the host's end of a machine's cable. */
   readonly address: string;
   readonly port?: number;
+  /** Under which machines reach it, where that is another address than the one it listens on. */
+  readonly publicUrl?: string;
   /** Words put before the program, e.g. `faketime +1d`. */
   readonly prefix?: readonly string[];
   /** Data of an earlier run, to start it again. */
@@ -51,7 +53,7 @@ export class HostOrchestrator {
       '--listen',
       listen,
       '--public-url',
-      this.url,
+      this.#options.publicUrl ?? this.url,
     ]);
     this.#child = child;
     child.stderr?.on('data', (chunk) => {

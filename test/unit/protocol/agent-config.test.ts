@@ -14,7 +14,12 @@ describe('agent_config.yaml', () => {
     expect(config.tools.file_manager.max_file_size).toBe(100 * 1024 * 1024);
     expect(config.tools.system_monitor.interval).toBe(60);
     expect(config.tools.log_analyzer.max_lines).toBe(10_000);
-    expect(config.logging).toEqual({ level: 'INFO', max_size: 100 * 1024 * 1024, backup_count: 5 });
+    expect(config.logging).toEqual({
+      level: 'INFO',
+      modules: {},
+      max_size: 100 * 1024 * 1024,
+      backup_count: 5,
+    });
     expect(config.security).toEqual({ enabled: true, mtls: true, api_key_required: true });
   });
 

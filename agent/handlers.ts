@@ -6,14 +6,7 @@ import type { ExecutorClient } from './executor/client.ts';
 import type { OutputSender } from './executor/output-sender.ts';
 import { attachRemote } from './tools/remote.ts';
 
-/** What keeps commands while the daemon is away; undefined: nothing does. */
-export const keeperOf = (executor: ExecutorClient | undefined): CommandKeeper | undefined =>
-  executor && {
-    attach: (context, offsets) => attachRemote(executor, context, offsets),
-    forget: (id) => executor.forget(id),
-  };
-
-/** Hands what the session brings to the parts that do it. */
+/** What the messages of the orchestrator do to commands and their output. */
 export function handlersOf(runner: CommandRunner, sender: OutputSender, clock: Clock): SessionHandlers {
   return {
     onCommand: (message) => runner.onCommand(message),
@@ -35,3 +28,10 @@ export function handlersOf(runner: CommandRunner, sender: OutputSender, clock: C
     },
   };
 }
+
+/** What keeps commands while the daemon is away; undefined: nothing does. */
+export const keeperOf = (executor: ExecutorClient | undefined): CommandKeeper | undefined =>
+  executor && {
+    attach: (context, offsets) => attachRemote(executor, context, offsets),
+    forget: (id) => executor.forget(id),
+  };

@@ -1,0 +1,158 @@
+// A virtual machine with a kernel of its own, emulated in software: limits bite, power can be cut, disks keep what was
+// flushed. It has what test/host's containers have, some ten times slower; see QEMU's user network for how it reaches
+// the host: a server on 127.0.0.1 is 10.0.2.2 for it.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cgroupsOf } from '../../host/harness/cgroups.ts';
+import { describeFailure, type Outcome, runProgramOk } from '../../host/harness/command.ts';
+import { consoleText } from '../../host/harness/container.ts';
+import { type Command, type RunOptions, shellWords } from '../../host/harness/inside.ts';
+import { startReaper } from '../../host/harness/reaper.ts';
+import { claimMachine, folderOf, removeMachine, removeStaleMachines } from '../../host/harness/remains.ts';
+import { type Image, provideImage } from './image.ts';
+import { vmSuiteObstacles } from './preflight.ts';
+import { overlayIn, type PowerOn, startQemu } from './qemu.ts';
+
+export interface VmOptions {
+  readonly hostname: string;
+}
+
+const bootTimeoutMs = 240_000;
+const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+let staleRemoved: Promise<void> | undefined;
+
+/** Boots a virtual machine and waits until its systemd says `running`. About 20 s with a warm cache. */
+export async function bootVm({ hostname }: VmOptions): Promise<Vm> {
+  const obstacles = await vmSuiteObstacles();
+  if (obstacles.length > 0) throw new Error(`the vm suite cannot run here: ${obstacles.join('; ')}`);
+  staleRemoved ??= removeStaleMachines();
+  await staleRemoved;
+  const image = await provideImage();
+  startReaper();
+  const id = claimMachine();
+  try {
+    const overlay = overlayIn(folderOf(id));
+    await runProgramOk(['qemu-img', 'create', '-q', '-f', 'qcow2', '-b', image.disk, '-F', 'raw', overlay]);
+    const vm = new Vm(id, hostname, image);
+    await vm.boot();
+    return vm;
+  } catch (error) {
+    await removeMachine(id);
+    throw error;
+  }
+}
+
+/** Open from `bootVm` to `dispose`. */
+export class Vm {
+  readonly id: string;
+  readonly hostname: string;
+  readonly #image: Image;
+  #power: PowerOn | undefined;
+
+  constructor(id: string, hostname: string, image: Image) {
+    this.id = id;
+    this.hostname = hostname;
+    this.#image = image;
+  }
+
+  /** Switches it on and waits until all its units have started. */
+  async boot(): Promise<void> {
+    if (this.#power !== undefined) throw new Error(`${this.hostname} is on already`);
+    const { id, hostname } = this;
+    const folder = folderOf(id);
+    this.#power = await startQemu({ folder, hostname, image: this.#image, cgroups: cgroupsOf(id) });
+    await this.#untilRunning();
+  }
+
+  /** Reboots as an administrator would, and waits until it runs again. */
+  async reboot(): Promise<void> {
+    const before = await this.#bootId();
+    await this.#require().guest.start({ argv: ['systemctl', 'reboot'], env: { PATH: path } });
+    await this.waitFor(
+      'the next boot',
+      async () => (await this.#answers()) && (await this.#bootId().catch(() => before)) !== before,
+      bootTimeoutMs,
+    );
+    await this.#untilRunning();
+  }
+
+  /** Cuts the power: nothing is shut down, nothing is flushed by the machine. `boot` switches on again. */
+  async cutPower(): Promise<void> {
+    const power = this.#require();
+    this.#power = undefined;
+    await power.cut();
+  }
+
+  /** Runs a command as root with a login's environment. Any exit status is an answer. */
+  async run(command: Command, options: RunOptions = {}): Promise<Outcome> {
+    const { input, timeoutMs = 120_000, user = 'root' } = options;
+    const words = shellWords(command);
+    const argv = user === 'root' ? words : ['runuser', '-u', user, '--', ...words];
+    const env = { PATH: path, LANG: 'C.UTF-8', USER: user, LOGNAME: user, HOME: '/root', ...options.env };
+    return this.#require().guest.run({ argv, env, input, timeoutMs });
+  }
+
+  /** As `run`, but another exit status than 0 rejects with what was printed. */
+  async runOk(command: Command, options: RunOptions = {}): Promise<Outcome> {
+    const outcome = await this.run(command, options);
+    if (outcome.code === 0) return outcome;
+    throw new Error(
+      describeFailure([`${this.hostname}:`, ...shellWords(command)], `ended with ${outcome.code}`, outcome),
+    );
+  }
+
+  /** Asks again until the answer is neither false nor undefined, and gives it back. */
+  async waitFor<T>(
+    what: string,
+    condition: () => T | Promise<T>,
+    timeoutMs = 120_000,
+  ): Promise<Exclude<T, false | undefined>> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const answer = await condition();
+      if (answer !== false && answer !== undefined) return answer as Exclude<T, false | undefined>;
+      if (performance.now() > deadline)
+        throw new Error(
+          `${this.hostname}: waited ${timeoutMs} ms in vain for ${what}\n--- console\n${this.console()}`,
+        );
+      await sleep(200);
+    }
+  }
+
+  /** Text of all boots' consoles. */
+  console(): string {
+    return consoleText(this.id);
+  }
+
+  /** Removes the machine and all that belongs to it. Safe to call twice. */
+  async dispose(): Promise<void> {
+    await this.#power?.cut();
+    this.#power = undefined;
+    await removeMachine(this.id);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  #require(): PowerOn {
+    if (this.#power !== undefined) return this.#power;
+    throw new Error(`${this.hostname} is off: boot it first`);
+  }
+
+  #answers = (): Promise<boolean> => this.#require().guest.answers();
+
+  async #bootId(): Promise<string> {
+    return (await this.runOk(['cat', '/proc/sys/kernel/random/boot_id'], { timeoutMs: 30_000 })).out.trim();
+  }
+
+  async #untilRunning(): Promise<void> {
+    await this.waitFor('an answer of its guest agent', this.#answers, bootTimeoutMs);
+    const { out } = await this.run(['systemctl', 'is-system-running', '--wait'], {
+      timeoutMs: bootTimeoutMs,
+    });
+    if (out.trim() === 'running') return;
+    const failed = await this.run(['systemctl', '--failed', '--no-legend', '--plain']);
+    throw new Error(`${this.hostname} is ${out.trim()}: ${failed.out}\n--- console\n${this.console()}`);
+  }
+}
