@@ -29,7 +29,7 @@ import { renewalLoop, validityOf } from './identity/renewal.ts';
 import { policyOf } from './policy/installed.ts';
 import type { PolicySource } from './policy/source.ts';
 import { EnvelopeVerifier } from './policy/verify-envelope.ts';
-import { Sampler } from './proc/sample.ts';
+import { samplerOf } from './proc/sample.ts';
 import { BackgroundCommands } from './tools/background.ts';
 import { CallCounts } from './tools/call-counts.ts';
 import { allTools } from './tools/catalogue.ts';
@@ -112,6 +112,7 @@ export class Agent {
     this.#journal = new Journal(journalFile(layout));
     this.#onJournal(true, 'writable');
     const { executorSocket } = options;
+    const executorLog = moduleLogger(log, 'executor');
     this.#executor =
       executorSocket === undefined
         ? undefined
@@ -119,18 +120,13 @@ export class Agent {
             path: executorSocket,
             version: options.version,
             clock,
-            log: moduleLogger(log, 'executor'),
+            log: executorLog,
             onCondition: this.#health.define(CONDITION.executor, 'degraded', 'not connected yet'),
           });
     const executor = this.#executor;
     let host: ShellHost;
     if (executor === undefined) {
-      this.#local = new LocalCommands({
-        folder: `${layout.state}/pipes`,
-        user,
-        clock,
-        log: moduleLogger(log, 'executor'),
-      });
+      this.#local = new LocalCommands({ folder: `${layout.state}/pipes`, user, clock, log: executorLog });
       host = this.#local.host;
     } else host = remoteShell(executor);
     this.#background = new BackgroundCommands({
@@ -203,7 +199,7 @@ export class Agent {
       node: options.runtime.node,
       health: this.#health,
       counts: this.#counts,
-      sampler: samplerOf(config, clock),
+      sampler: samplerOf(config.tools.system_monitor.enabled, clock),
       own: options.usage,
       connections: () => this.#connections,
       certificateEndMs: () => this.#credentials && validityOf(this.#credentials.certificate).notAfterMs,
@@ -344,7 +340,7 @@ export class Agent {
     const registry = this.#registryOf(config);
     return () => {
       this.#registry.replace(registry);
-      this.#metrics.sampler = samplerOf(config, this.#options.clock);
+      this.#metrics.sampler = samplerOf(config.tools.system_monitor.enabled, this.#options.clock);
       this.#facts.name = config.agent.name ?? null;
       this.#facts.labels = config.agent.labels;
       if (config.orchestrator.heartbeat_interval === this.#heartbeatInterval) return;
@@ -399,6 +395,3 @@ export class Agent {
     if (config.server.ssl.enabled) this.#http.replaceCredentials(server);
   }
 }
-
-const samplerOf = (config: FrozenConfig, clock: Clock): Sampler | undefined =>
-  config.tools.system_monitor.enabled ? new Sampler({ clock }) : undefined;

@@ -68,3 +68,7 @@ export class Sampler {
     };
   }
 }
+
+/** Undefined where the owner of the VM has switched its metrics off. */
+export const samplerOf = (enabled: boolean, clock: Clock): Sampler | undefined =>
+  enabled ? new Sampler({ clock }) : undefined;
