@@ -141,5 +141,8 @@ export const journalFile = (layout: DiskLayout): string => `${layout.state}/jour
 export const spoolDir = (layout: DiskLayout): string => `${layout.state}/output`;
 /** Output of commands in the background; nothing in it outlives the daemon. */
 export const backgroundDir = (layout: DiskLayout): string => `${layout.state}/background`;
+/** Scripts and pipes of commands that run; root's alone. */
+export const executorRunDir = (layout: DiskLayout): string =>
+  layout.home === undefined ? '/run/vm-agent-exec' : `${layout.run}/exec`;
 export const execSocket = (layout: DiskLayout): string => `${layout.run}/exec.sock`;
 export const agentLogFile = (layout: DiskLayout): string => `${layout.log}/agent.log`;

@@ -93,6 +93,7 @@ export function removeData(ctx: Ctx): Step {
       replacementFolder(layout, 'granted'),
       layout.state,
       layout.execState,
+      executorRunDir(layout),
       layout.run,
       layout.plugins,
       layout.config,

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DiskLayout } from '../../../protocol/disk-layout.ts';
+import { type DiskLayout, executorRunDir } from '../../../protocol/disk-layout.ts';
 
 /** Where the executor keeps what. All of it is root's, in folders that nobody else may enter. */
 export interface ExecutorPlaces {
@@ -22,7 +22,7 @@ export function executorPlaces(layout: DiskLayout): ExecutorPlaces {
     started: join(state, 'started'),
     ended: join(state, 'ended'),
     output: join(state, 'output'),
-    run: layout.home === undefined ? '/run/vm-agent-exec' : join(layout.run, 'exec'),
+    run: executorRunDir(layout),
   };
 }
 
