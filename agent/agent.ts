@@ -125,6 +125,7 @@ export class Agent {
         hostname: options.hostname,
         config: config.tools,
         host,
+        layout,
         background: this.#background,
         protectedPaths: protectedPaths(layout, { config: options.configFile, tlsKey }),
       }),

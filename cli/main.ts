@@ -15,6 +15,7 @@ import { addServer } from './server.ts';
 import { addStatus } from './status.ts';
 import { addTest } from './test.ts';
 import { addTestConnection } from './test-connection.ts';
+import { addUpgrade } from './upgrade.ts';
 
 const ctx: CliContext = {
   process,
@@ -38,6 +39,7 @@ const program = new Command('vm-agent')
   .enablePositionalOptions();
 addInstall(program, ctx);
 addTestConnection(program, ctx);
+addUpgrade(program, ctx);
 addServer(program, ctx);
 addStatus(program, ctx);
 addExec(program, ctx);

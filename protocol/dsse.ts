@@ -23,6 +23,7 @@ export const PAYLOAD_TYPE = {
   command: 'application/vnd.vm-agent.command+json',
   delegation: 'application/vnd.vm-agent.key-delegation+json',
   release: 'application/vnd.vm-agent.release+json',
+  releaseKeys: 'application/vnd.vm-agent.release-keys+json',
 } as const;
 
 /** DSSE v1 pre-authentication encoding: the bytes that a signature covers. */

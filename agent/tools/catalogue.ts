@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
+import type { DiskLayout } from '../../protocol/disk-layout.ts';
 import type { FrozenConfig } from '../config.ts';
 import type { ProtectedPaths } from '../files/access.ts';
 import { MetricsReader } from '../proc/metrics.ts';
@@ -14,12 +15,15 @@ import { shellTool } from './shell-execute.ts';
 import type { ShellHost } from './shell-run.ts';
 import { systemMetricsTool } from './system-metrics.ts';
 import type { Tool } from './tool.ts';
+import { upgradeAgentTool } from './upgrade-agent.ts';
 
 export interface CatalogueOptions {
   clock: Clock;
   hostname: string;
   config: FrozenConfig['tools'];
   host: ShellHost;
+  /** Where this installation is. */
+  layout: Pick<DiskLayout, 'home' | 'current'>;
   /** The agent's own files, which file tools leave alone. */
   protectedPaths: ProtectedPaths;
   /** Undefined where nothing stays that could keep commands in the background. */
@@ -28,7 +32,7 @@ export interface CatalogueOptions {
 
 /** Every tool of an agent, whoever asks for it; the daemon and the command line have the same. */
 export function allTools(options: CatalogueOptions): Tool[] {
-  const { clock, hostname, config, host, background, protectedPaths } = options;
+  const { clock, hostname, config, host, background, protectedPaths, layout } = options;
   const { enabled: hasShell, timeout } = config.shell_executor;
   const { enabled: hasSystem } = config.system_monitor;
   const { enabled: hasLogs, max_lines: maxLines } = config.log_analyzer;
@@ -42,6 +46,7 @@ export function allTools(options: CatalogueOptions): Tool[] {
     analyzeLogTool(logs),
     tailLogTool(logs),
     systemMetricsTool({ reader, enabled: hasSystem }),
+    upgradeAgentTool({ host, layout }),
     processListTool({ reader: new ProcessReader({ clock }), enabled: hasSystem }),
   ];
 }

@@ -18,6 +18,7 @@ describe('the help', () => {
     'install',
     'provision',
     'test-connection',
+    'upgrade',
     'server',
     'status',
     'exec',
@@ -45,6 +46,7 @@ describe('the help', () => {
     'agents revoke',
     'run',
     'jobs',
+    'upgrade',
     'audit',
     'org',
   ])('of vm-orchestrator %s', async (command) => {
