@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
+import type { OutputSummary } from '../../protocol/command.ts';
 import type { Agent } from '../../protocol/rest-fleet.ts';
 import { type Command as AgentCommand, jobWithCommandsSchema } from '../../protocol/rest-jobs.ts';
 import { UPGRADE_TOOL, type UpgradeReport, upgradeReportSchema } from '../../protocol/upgrade.ts';
@@ -42,6 +43,13 @@ interface Outcome {
   to: string | null;
   reason: string | null;
 }
+
+const textOf = (output: OutputSummary | undefined): string =>
+  output === undefined
+    ? ''
+    : Buffer.concat([Buffer.from(output.head, 'base64'), Buffer.from(output.tail, 'base64')]).toString(
+        'utf8',
+      );
 
 function lastReport(stdout: string): UpgradeReport | undefined {
   try {
