@@ -148,6 +148,7 @@ export class Agent {
           hostname: options.hostname,
           config: tools,
           host,
+          layout,
           background: this.#background,
           executor: this.#executor,
           protectedPaths: protectedPaths(layout, { config: options.configFile, tlsKey }),

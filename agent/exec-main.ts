@@ -10,6 +10,7 @@ import { keyId, type SigningKey } from '../base/dsse.ts';
 import { createLogger, type Logger } from '../base/logger.ts';
 import { diskLayout, trustEntries } from '../protocol/disk-layout.ts';
 import { commandKeysFileSchema } from '../protocol/trust-files.ts';
+import { UPGRADE_TOOL, upgradeArgumentsSchema } from '../protocol/upgrade.ts';
 import { type FrozenConfig, loadAgentConfig } from './config.ts';
 import { ExecutorCore } from './executor/server/core.ts';
 import { Ledger } from './executor/server/ledger.ts';
@@ -21,6 +22,7 @@ import { bootId } from './identity/boot-id.ts';
 import { PROGRAM_VERSION } from './identity/program-version.ts';
 import { policyOf } from './policy/installed.ts';
 import { EnvelopeVerifier } from './policy/verify-envelope.ts';
+import { upgradeCommand } from './tools/upgrade-agent.ts';
 
 const KEEP_MS = 8 * 24 * 3_600_000;
 
@@ -65,7 +67,8 @@ async function serve(unit: string, log: Logger): Promise<void> {
     decide: (grant, tool) => policy.decide(grant, tool),
     shell: shellOf(settings),
     attest: keys === undefined || key === undefined ? undefined : { agentId: keys.agent_id, key },
-    programOf: () => undefined,
+    programOf: (tool, args) =>
+      tool === UPGRADE_TOOL ? upgradeCommand(layout.current, upgradeArgumentsSchema.parse(args)) : undefined,
   });
   for (const id of ledger.prune(KEEP_MS)) core.forget(id);
   const stop = () => {

@@ -19,6 +19,7 @@ import { addSupportBundle } from './support-bundle.ts';
 import { addTest } from './test.ts';
 import { addTestConnection } from './test-connection.ts';
 import { addUninstall } from './uninstall.ts';
+import { addUpgrade } from './upgrade.ts';
 
 const ctx: CliContext = {
   process,
@@ -45,6 +46,7 @@ addUninstall(program, ctx);
 addTestConnection(program, ctx);
 addDiagnose(program, ctx);
 addSupportBundle(program, ctx);
+addUpgrade(program, ctx);
 addServer(program, ctx);
 addStatus(program, ctx);
 addExec(program, ctx);

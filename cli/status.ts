@@ -39,7 +39,7 @@ async function status(flags: Flags, ctx: CliContext): Promise<number> {
   stdout.write(
     flags.json
       ? `${JSON.stringify({ running: true, port, health, info: info ?? null }, null, 2)}\n`
-      : describe(health, info, port),
+      : describe(health, info, port) + (await lastUpgrade(flags, ctx)),
   );
   return health.status === 'healthy' ? EXIT.ok : EXIT.failed;
 }
@@ -61,6 +61,13 @@ export async function agentPort(flags: Pick<Flags, 'home'>, ctx: CliContext): Pr
     (config) => config.server.port,
     () => DEFAULT_PORT,
   );
+}
+
+async function lastUpgrade(flags: Flags, ctx: CliContext): Promise<string> {
+  const { readUpgrade } = await import('../provision/upgrade/record.ts');
+  const { describeRecord } = await import('../provision/upgrade/run.ts');
+  const record = await readUpgrade(layoutFor(flags.home, ctx)).catch(() => undefined);
+  return record === undefined ? '' : `last upgrade  ${describeRecord(record)}\n`;
 }
 
 function describe(health: AgentHealth, info: AgentInfo | undefined, port: number): string {

@@ -13,6 +13,7 @@ import { OutputClosed } from './cli/print.ts';
 import { register as registerRun } from './cli/run.ts';
 import { register as registerServe } from './cli/serve.ts';
 import { register as registerToken } from './cli/token.ts';
+import { register as registerUpgrade } from './cli/upgrade.ts';
 
 /** Each subcommand is one file that adds itself; this list is the order of the help text. */
 const SUBCOMMANDS = [
@@ -23,6 +24,7 @@ const SUBCOMMANDS = [
   registerAgents,
   registerRun,
   registerJobs,
+  registerUpgrade,
   registerAudit,
   registerOrg,
 ];

@@ -62,6 +62,8 @@ export const COMMAND_UNIT_PREFIX = 'vm-agent-cmd-';
 export const TOOLS_UNIT_PREFIX = 'vm-agent-tools-';
 export const COMMAND_SLICE = 'vmagent.slice';
 export const UNIT_DIR = '/etc/systemd/system';
+/** Exists while an upgrade is under way: the version before, which watches the new one and goes back when it must. */
+export const ROLLBACK_UNIT = 'vm-agent-rollback.service';
 
 /** Who owns an entry when the installation is the system's. In user mode everything is the user's. */
 export type Owner = 'root' | 'service';
@@ -136,6 +138,10 @@ export const trustEntries = (layout: DiskLayout) =>
     executorKey: { path: `${layout.trust}/executor.key`, mode: 0o600, owner: 'root' },
     enrolment: { path: `${layout.trust}/enrolment.json`, mode: 0o644, owner: 'root' },
   }) as const satisfies Record<string, DiskEntry>;
+
+/** How far the last upgrade came, and the newest release that was installed. */
+export const upgradeRecordFile = (layout: DiskLayout): string => `${layout.versions}/upgrade.json`;
+export const installedReleaseFile = (layout: DiskLayout): string => `${layout.versions}/release.json`;
 
 export const journalFile = (layout: DiskLayout): string => `${layout.state}/journal.db`;
 export const spoolDir = (layout: DiskLayout): string => `${layout.state}/output`;

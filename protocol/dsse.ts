@@ -24,6 +24,7 @@ export const PAYLOAD_TYPE = {
   delegation: 'application/vnd.vm-agent.key-delegation+json',
   release: 'application/vnd.vm-agent.release+json',
   attestation: 'application/vnd.vm-agent.attestation+json',
+  releaseKeys: 'application/vnd.vm-agent.release-keys+json',
 } as const;
 
 /** DSSE v1 pre-authentication encoding: the bytes that a signature covers. */

@@ -42,6 +42,8 @@ const table = {
   disk_full: [507, true, 'There is not enough free disk space.'],
   platform_unsupported: [422, false, 'This platform is not supported.'],
   step_failed: [500, true, 'A step of the installation failed.'],
+  downgrade_refused: [409, false, 'The release is older than what is installed.'],
+  upgrade_rolled_back: [500, false, 'The new version did not become good; the one before runs again.'],
   signature_invalid: [403, false, 'The signature is not valid.'],
   command_replayed: [409, false, 'A command with this sequence number was taken before.'],
   command_expired: [409, false, 'The command expired before it could start.'],

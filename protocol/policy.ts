@@ -73,6 +73,12 @@ export const policySchema = z.strictObject({
         ? 'must be orchestrator, local-api or client:<id of a client certificate>'
         : undefined,
   }),
+  upgrade: z
+    .union([z.enum(['allow', 'deny']), z.strictObject({ versions: z.array(z.string()).min(1) })], {
+      error: () => 'must be allow, deny, or {versions: [...]}',
+    })
+    .optional()
+    .describe('whether the orchestrator may change the version; root at the command line always may'),
 });
 export type Policy = z.infer<typeof policySchema>;
 
@@ -98,3 +104,7 @@ export type PolicyDecision =
       limits?: CommandLimits;
     }
   | { allowed: false; why: string };
+
+/** May the orchestrator bring this VM to that version? */
+export const allowsUpgrade = ({ upgrade = 'allow' }: Pick<Policy, 'upgrade'>, version: string): boolean =>
+  typeof upgrade === 'string' ? upgrade === 'allow' : upgrade.versions.includes(version);

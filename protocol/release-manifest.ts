@@ -35,3 +35,6 @@ export const releaseKeysSchema = z.object({
     .min(1),
 });
 export type ReleaseKeys = z.infer<typeof releaseKeysSchema>;
+
+/** How an older set becomes the present one: sets in their order, each signed by a key of the set before it. */
+export const releaseKeysUpdateSchema = z.object({ updates: z.array(envelopeSchema).max(64) });

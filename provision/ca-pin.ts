@@ -1,5 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { fingerprintOf, parseCertificates, pinnedRoots } from '../agent/identity/certificates.ts';
+import { readCaPins, readSecurityFile } from '../agent/identity/credentials.ts';
+import type { DiskLayout } from '../protocol/disk-layout.ts';
 import { AppError } from '../protocol/errors.ts';
 import { caPinOf } from '../protocol/provisioning-token.ts';
 
@@ -50,4 +52,11 @@ export function anchorFromPin(offered: string, pin: string, source: string): Anc
 export function anchorFromFingerprint(ca: string, pins: readonly string[]): Anchor | undefined {
   const [root] = pinnedRoots(ca, pins);
   return root === undefined ? undefined : anchorOf(root);
+}
+
+/** The root that this machine was enrolled under; undefined before that. */
+export async function installedAnchor(layout: DiskLayout): Promise<Anchor | undefined> {
+  const pins = await readCaPins(layout);
+  const ca = await readSecurityFile(layout, 'ca');
+  return pins && ca ? anchorFromFingerprint(ca, pins.roots) : undefined;
 }

@@ -30,6 +30,9 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   artifact_not_available: 28,
   certificate_revoked: 29,
   step_failed: 30,
+  downgrade_refused: 31,
+  upgrade_rolled_back: 32,
+  policy_refused: 33,
 };
 
 export const exitCodeOf = (code: ErrorCode): number => BY_CODE[code] ?? EXIT.unexpected;

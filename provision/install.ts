@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadAgentConfig } from '../agent/config.ts';
-import { readCaPins, readSecurityFile } from '../agent/identity/credentials.ts';
+import { readSecurityFile } from '../agent/identity/credentials.ts';
 import { PROGRAM_VERSION } from '../agent/identity/program-version.ts';
 import { type ProxySettings, proxyFromEnv } from '../agent/identity/proxy.ts';
 import type { Clock } from '../base/clock.ts';
@@ -16,7 +16,7 @@ import {
 import { AppError } from '../protocol/errors.ts';
 import type { Labels } from '../protocol/provisioning-token.ts';
 import type { EnrolmentFile } from '../protocol/trust-files.ts';
-import { anchorFromFingerprint } from './ca-pin.ts';
+import { installedAnchor } from './ca-pin.ts';
 import type { InstallContext } from './context.ts';
 import { explain } from './failure.ts';
 import type { Ids, Owners } from './files.ts';
@@ -133,11 +133,6 @@ async function contextFor(options: InstallOptions, deps: InstallDeps): Promise<I
       hint: 'Add --force-reinstall to give it a new identity there.',
     });
   }
-  const installed = async () => {
-    const pins = await readCaPins(layout);
-    const ca = await readSecurityFile(layout, 'ca');
-    return pins && ca ? anchorFromFingerprint(ca, pins.roots) : undefined;
-  };
   const proxy = proxyFromEnv(host.env);
   const orchestrator = createOrchestrator({
     server,
@@ -146,7 +141,7 @@ async function contextFor(options: InstallOptions, deps: InstallDeps): Promise<I
     random: systemRandom,
     caFile: options.caFile,
     pin: token?.caPin,
-    installed,
+    installed: () => installedAnchor(layout),
   });
   const root: Ids | undefined = mode === 'system' && host.uid === 0 ? { uid: 0, gid: 0 } : undefined;
   const owners = async (): Promise<Owners> => ({

@@ -5,6 +5,7 @@ import type { Random } from '../base/random.ts';
 import { type ClientCredentials, orchestratorTls } from '../base/tls-client.ts';
 import { AppError } from '../protocol/errors.ts';
 import { problemToError } from '../protocol/problem.ts';
+import type { ReleaseFile } from '../protocol/release-manifest.ts';
 import {
   type OwnStatus,
   ownStatusSchema,
@@ -14,6 +15,7 @@ import {
 } from '../protocol/rest-registration.ts';
 import { type Anchor, anchorFromPin } from './ca-pin.ts';
 import { checkClock } from './clock-check.ts';
+import { download } from './download.ts';
 import { fetchCa } from './fetch-ca.ts';
 import { explainConnection } from './http-failure.ts';
 import { type Answer, ask } from './https-client.ts';
@@ -42,6 +44,12 @@ export interface Orchestrator {
   deregister(vmId: string, credentials: ClientCredentials): Promise<void>;
   /** A file below `/artifacts/`; undefined when it has none. */
   artifact(name: string): Promise<Buffer | undefined>;
+  /** Streams an archive of a release to disk, and checks it. */
+  download(
+    file: ReleaseFile,
+    path: string,
+    onProgress?: (bytes: number, total: number) => void,
+  ): Promise<void>;
 }
 
 const RETRIES = 5;
@@ -97,6 +105,13 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
       if (answer.status === 404) return undefined;
       if (answer.status !== 200) throw problemOf(answer);
       return answer.body;
+    },
+    async download(file, path, onProgress) {
+      const url = new URL(`/artifacts/${file.sha256}.tar.gz`, server);
+      const tls = orchestratorTls({ ca: [(await anchor()).pem] });
+      await download({ url, tls, clock, file, path, onProgress }).catch((cause: unknown) => {
+        throw cause instanceof AppError ? cause : explainConnection(cause, server, clock.now());
+      });
     },
   };
 }

@@ -9,6 +9,7 @@ import {
   type ReleaseKeys,
   type ReleaseManifest,
   releaseKeysSchema,
+  releaseKeysUpdateSchema,
   releaseManifestSchema,
   signedReleaseSchema,
 } from '../protocol/release-manifest.ts';
@@ -31,14 +32,39 @@ function parseJson<T>(text: Buffer, name: string, parse: (value: unknown) => T):
 export const parseReleaseKeys = (text: Buffer): ReleaseKeys =>
   parseJson(text, 'release-keys.json', releaseKeysSchema.parse);
 
+const keyMap = (keys: ReleaseKeys): Map<string, KeyObject> =>
+  new Map(keys.keys.map(({ kid, key }) => [kid, ed25519PublicKey(key)]));
+
+/**
+ * The newest set of release keys that a chain of updates leads to. Each set counts when a key of the set before it has
+ * signed it; sets up to the known one are passed over. @throws AppError `signature_invalid`
+ */
+export function rotatedKeys(known: ReleaseKeys, updates: Buffer): ReleaseKeys {
+  const chain = parseJson(updates, 'release-keys-update.json', releaseKeysUpdateSchema.parse);
+  let keys = known;
+  for (const envelope of chain.updates) {
+    const claimed = parseJson(
+      Buffer.from(envelope.payload, 'base64'),
+      'release-keys-update.json',
+      releaseKeysSchema.parse,
+    );
+    if (claimed.version <= keys.version) continue;
+    if (openEnvelope(envelope, PAYLOAD_TYPE.releaseKeys, keyMap(keys)) === undefined)
+      throw refuse(
+        `Version ${claimed.version} of the release keys is not signed by version ${keys.version}.`,
+      );
+    keys = claimed;
+  }
+  return keys;
+}
+
 /**
  * The manifest, if a release key signed it and it has not expired.
  * @throws AppError `signature_invalid`
  */
 export function openManifest(text: Buffer, keys: ReleaseKeys, nowMs: number): ReleaseManifest {
   const envelope = parseJson(text, 'manifest.json', signedReleaseSchema.parse);
-  const byId = new Map<string, KeyObject>(keys.keys.map(({ kid, key }) => [kid, ed25519PublicKey(key)]));
-  const payload = openEnvelope(envelope, PAYLOAD_TYPE.release, byId);
+  const payload = openEnvelope(envelope, PAYLOAD_TYPE.release, keyMap(keys));
   if (payload === undefined) throw refuse('The release is not signed by a release key of this orchestrator.');
   const manifest = parseJson(payload, 'manifest.json', releaseManifestSchema.parse);
   if (nowMs >= Date.parse(manifest.expires_at))
@@ -48,11 +74,13 @@ export function openManifest(text: Buffer, keys: ReleaseKeys, nowMs: number): Re
   return manifest;
 }
 
+export interface PlatformFiles {
+  agent: ReleaseFile;
+  runtime: ReleaseFile;
+}
+
 /** The two archives that this machine needs. @throws AppError `artifact_not_available` */
-export function filesFor(
-  manifest: ReleaseManifest,
-  platform: Platform,
-): { agent: ReleaseFile; runtime: ReleaseFile } {
+export function filesFor(manifest: ReleaseManifest, platform: Platform): PlatformFiles {
   const agent = manifest.files.find((file) => file.kind === 'agent');
   const runtime = manifest.files.find((file) => file.kind === 'runtime' && file.platform === platform);
   if (agent === undefined || runtime === undefined) {

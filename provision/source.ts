@@ -2,18 +2,18 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Clock, isoTime } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { AppError } from '../protocol/errors.ts';
-import { platformSchema, type ReleaseFile } from '../protocol/release-manifest.ts';
+import { platformSchema, type ReleaseFile, type ReleaseManifest } from '../protocol/release-manifest.ts';
 import { exists, makeDirectory, sha256File } from './files.ts';
 import type { Orchestrator } from './orchestrator.ts';
-import { filesFor, openManifest, parseReleaseKeys } from './release.ts';
+import { filesFor, openManifest, type PlatformFiles, parseReleaseKeys } from './release.ts';
 import { unpack, unpackedSize } from './unpack.ts';
 
 /** Where the programs come from that are installed. */
 export interface Source {
-  /** Which version, and a name that changes with any byte of it. */
-  identify(): Promise<{ version: string; digest: string }>;
+  /** Which version, a name that changes with any byte of it, and of a release its sequence. */
+  identify(): Promise<{ version: string; digest: string; sequence?: number }>;
   /** Bytes that it takes on the disk. */
   size(): Promise<number>;
   /** Puts the files into an empty folder. */
@@ -82,8 +82,7 @@ export function downloadedSource(options: {
   arch: string;
 }): Source {
   const { folder, orchestrator, clock } = options;
-  let verified: Promise<{ version: string; archives: { path: string; file: ReleaseFile }[] }> | undefined;
-
+  let found: Promise<Source> | undefined;
   const required = async (name: string): Promise<Buffer> => {
     const body = await orchestrator.artifact(name);
     if (body !== undefined) return body;
@@ -92,39 +91,65 @@ export function downloadedSource(options: {
       hint: 'Run `npm run build` where the orchestrator was built, and restart it.',
     });
   };
-  const verify = async () => {
+  const find = async (): Promise<Source> => {
     const keys = parseReleaseKeys(await required('release-keys.json'));
     const manifest = openManifest(await required('manifest.json'), keys, clock.now());
     const platform = platformSchema.parse(`${options.platform}-${options.arch}`);
-    const { agent, runtime } = filesFor(manifest, platform);
-    const archives = [agent, runtime].map((file) => ({ path: join(folder, `${file.sha256}.tar.gz`), file }));
+    return releaseSource({ manifest, files: filesFor(manifest, platform), folder });
+  };
+  const source = () => {
+    found ??= find();
+    return found;
+  };
+  return {
+    identify: async () => (await source()).identify(),
+    size: async () => (await source()).size(),
+    stage: async (into) => (await source()).stage(into),
+  };
+}
+
+/** Where an archive of a release lies that was downloaded to `folder`. */
+export const archivePath = (folder: string, file: ReleaseFile): string =>
+  join(folder, `${file.sha256}.tar.gz`);
+
+export const releaseDigest = ({ agent, runtime }: PlatformFiles): string =>
+  `${agent.sha256}+${runtime.sha256}`;
+
+/** A release whose manifest was verified, and whose archives lie in `folder`; they are compared with it here. */
+export function releaseSource(options: {
+  manifest: ReleaseManifest;
+  files: PlatformFiles;
+  folder: string;
+}): Source {
+  const { manifest, files, folder } = options;
+  const archives = [files.agent, files.runtime].map((file) => ({ path: archivePath(folder, file), file }));
+  const check = async () => {
     for (const { path, file } of archives) {
       const actual = (await exists(path)) ? await sha256File(path) : 'nothing';
       if (actual === file.sha256) continue;
       throw new AppError('signature_invalid', {
         detail: `The ${file.kind} that was downloaded (${actual.slice(0, 16)}…) is not the one that the release of ${manifest.created_at} names (${file.sha256.slice(0, 16)}…).`,
-        hint: `Run the installation again; the orchestrator may have got a new release in between (now ${isoTime(clock.now())}).`,
+        hint: 'Run it again; the orchestrator may have got a new release in between.',
       });
     }
-    return { version: manifest.version, archives };
   };
-  const release = () => {
-    verified ??= verify();
-    return verified;
+  let checked: Promise<void> | undefined;
+  const verified = () => {
+    checked ??= check();
+    return checked;
   };
   return {
     async identify() {
-      const { version, archives } = await release();
-      return { version, digest: archives.map(({ file }) => file.sha256).join('+') };
+      await verified();
+      return { version: manifest.version, digest: releaseDigest(files), sequence: manifest.sequence };
     },
     async size() {
-      const { archives } = await release();
       const sizes = await Promise.all(archives.map(({ path }) => unpackedSize(path)));
       return sizes.reduce((sum, size) => sum + size, 0);
     },
     async stage(into) {
+      await verified();
       // The runtime's own LICENSE keeps its name; ours and those of the libraries stand beside it.
-      const { archives } = await release();
       for (const { path, file } of archives)
         await unpack(path, file.kind === 'runtime' ? join(into, 'runtime') : into);
     },

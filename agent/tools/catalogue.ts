@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
+import type { DiskLayout } from '../../protocol/disk-layout.ts';
 import type { FrozenConfig } from '../config.ts';
 import type { ProtectedPaths } from '../files/access.ts';
 import { MetricsReader } from '../proc/metrics.ts';
@@ -15,12 +16,15 @@ import { shellTool } from './shell-execute.ts';
 import type { ShellHost } from './shell-host.ts';
 import { systemMetricsTool } from './system-metrics.ts';
 import type { Tool } from './tool.ts';
+import { upgradeAgentTool } from './upgrade-agent.ts';
 
 export interface CatalogueOptions {
   clock: Clock;
   hostname: string;
   config: FrozenConfig['tools'];
   host: ShellHost;
+  /** Where this installation is. */
+  layout: Pick<DiskLayout, 'home' | 'current'>;
   /** The agent's own files, which file tools leave alone. */
   protectedPaths: ProtectedPaths;
   /** Undefined where nothing stays that could keep commands in the background. */
@@ -30,7 +34,9 @@ export interface CatalogueOptions {
 }
 
 /** Tools that run no program. */
-export function quietTools(options: Omit<CatalogueOptions, 'host' | 'background' | 'executor'>): Tool[] {
+export function quietTools(
+  options: Omit<CatalogueOptions, 'host' | 'background' | 'executor' | 'layout'>,
+): Tool[] {
   const { clock, hostname, config, protectedPaths } = options;
   const { enabled: hasSystem } = config.system_monitor;
   const { enabled: hasLogs, max_lines: maxLines } = config.log_analyzer;
@@ -48,12 +54,13 @@ export function quietTools(options: Omit<CatalogueOptions, 'host' | 'background'
 
 /** Every tool of an agent, whoever asks for it; the daemon and the command line have the same. */
 export function allTools(options: CatalogueOptions): Tool[] {
-  const { config, host, background, executor } = options;
+  const { config, host, background, executor, layout } = options;
   const { enabled: hasShell, timeout } = config.shell_executor;
   const quiet = quietTools(options);
   return [
     shellTool({ host, background, enabled: hasShell, defaultTimeoutS: timeout }),
     ...(background === undefined ? [] : backgroundTools({ background, enabled: hasShell })),
+    upgradeAgentTool({ host, layout }),
     ...(executor === undefined ? quiet : quiet.map((tool) => remoteTool(tool, executor))),
   ];
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { CommandResult } from '../../protocol/command.ts';
 import { AppError } from '../../protocol/errors.ts';
-import type { PolicyDecision } from '../../protocol/policy.ts';
+import { ORCHESTRATOR_GRANT, type PolicyDecision } from '../../protocol/policy.ts';
 import type { ToolEntry } from '../../protocol/tool-manifest.ts';
 import type { CallCounts } from './call-counts.ts';
 import type { CallContext, Door, Tool, ToolEnd } from './tool.ts';
@@ -48,7 +48,11 @@ export function createRegistry(
   let manifest: { tools: ToolEntry[]; sha256: string } | undefined;
   return {
     enabled,
-    offered: (grant) => enabled.filter(({ name }) => policy(grant, name).allowed),
+    offered: (grant) =>
+      enabled.filter(
+        ({ name, signedOnly }) =>
+          policy(grant, name).allowed && (!signedOnly || grant === ORCHESTRATOR_GRANT),
+      ),
     prepare(name, args) {
       const tool = byName.get(name);
       if (tool === undefined)
@@ -71,6 +75,8 @@ export function createRegistry(
         timeoutS: typeof asked === 'number' ? asked : tool.defaultTimeoutS,
         ended: (door, state) => counts?.add(name, door, state),
         async run(context) {
+          if (tool.signedOnly && context.signed === undefined)
+            throw new AppError('forbidden', { detail: `Only the orchestrator may call ${name}.` });
           const decision = policy(context.caller.grant, name);
           if (!decision.allowed)
             throw new AppError('policy_refused', {

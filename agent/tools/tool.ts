@@ -125,6 +125,8 @@ export interface Tool<Input extends z.ZodType = z.ZodType, Output extends z.ZodT
   annotations: ToolAnnotations;
   /** Switched off by the VM's owner: known, announced to nobody, and refused. */
   disabled?: boolean;
+  /** Only the orchestrator may call it, by what it signs; nobody else is told of it. */
+  signedOnly?: boolean;
   /** Seconds that it may take when the caller says nothing. */
   defaultTimeoutS: number;
   run(context: ToolContext, args: z.output<Input>): Promise<ToolEnd>;

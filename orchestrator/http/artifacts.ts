@@ -8,6 +8,7 @@ const TYPES: Readonly<Record<string, string>> = {
   'manifest.json': 'application/json; charset=utf-8',
   'manifest.txt': 'text/plain; charset=utf-8',
   'release-keys.json': 'application/json; charset=utf-8',
+  'release-keys-update.json': 'application/json; charset=utf-8',
 };
 const ARCHIVE = /^([0-9a-f]{64})\.tar\.gz$/;
 /** An archive is named by its hash and never changes. */

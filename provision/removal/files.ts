@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../base/atomic-file.ts';
 import { isoTime } from '../../base/clock.ts';
-import { configFile, replacementFolder } from '../../protocol/disk-layout.ts';
+import { configFile, executorRunDir, replacementFolder } from '../../protocol/disk-layout.ts';
 import { exists, linkTarget } from '../files.ts';
 import { finisherScript, isFinisher } from '../finisher.ts';
 import type { Step } from '../step.ts';

@@ -12,7 +12,11 @@ const REQUIRE =
  * Bundles the programs (those in `only`, or all) into `outFolder`. Names are kept, so that a stack trace from a VM
  * can be read; a dynamic import stays one, evaluated when it is first reached.
  */
-export async function bundlePrograms(outFolder: string, only: readonly string[]): Promise<Metafile[]> {
+export async function bundlePrograms(
+  outFolder: string,
+  only: readonly string[],
+  version: string = PACKAGE.version,
+): Promise<Metafile[]> {
   const chosen = PROGRAMS.filter(({ name }) => !only.length || only.includes(name));
   return Promise.all(
     chosen.map(async ({ name, entry }) => {
@@ -26,7 +30,7 @@ export async function bundlePrograms(outFolder: string, only: readonly string[])
         target: 'node24',
         banner: { js: REQUIRE },
         plugins: [...leanPlugins],
-        define: { VM_AGENT_VERSION: JSON.stringify(PACKAGE.version) },
+        define: { VM_AGENT_VERSION: JSON.stringify(version) },
         minifySyntax: true,
         minifyWhitespace: true,
         legalComments: 'none',

@@ -21,6 +21,7 @@ describe('the help', () => {
     'test-connection',
     'diagnose',
     'support-bundle',
+    'upgrade',
     'server',
     'status',
     'exec',
@@ -48,6 +49,7 @@ describe('the help', () => {
     'agents revoke',
     'run',
     'jobs',
+    'upgrade',
     'audit',
     'org',
   ])('of vm-orchestrator %s', async (command) => {

@@ -99,7 +99,7 @@ export class ExecutorCore {
   /** @throws AppError `bad_request` or `tool_disabled`. */
   plan(message: StartMessage, call: Authorized, bound: boolean): Plan {
     const { shell, programOf, places, owner } = this.#options;
-    const program = programOf(call.tool, call.args);
+    const program = call.signed === undefined ? undefined : programOf(call.tool, call.args);
     const isShell = call.tool === SHELL_TOOL;
     const asked = (call.args as { timeout?: unknown }).timeout;
     // What goes on in the background has a time of its own, not that of the call that started it.
@@ -143,9 +143,10 @@ export class ExecutorCore {
       unit: {
         unit: {
           id: message.id,
-          runAs: call.runAs,
+          // A program of ours has a policy of its own and needs root, whatever commands have.
+          runAs: program === undefined ? call.runAs : 'root',
           places,
-          limits: call.limits,
+          limits: program === undefined ? call.limits : {},
           timeoutS,
           merged: meta.merged,
           cwd: cwd !== undefined,
