@@ -55,6 +55,18 @@ export const GUARANTEES: readonly Guarantee[] = [
     text: 'Without a signature a caller has what the policy grants to local-api, as its user, and no more.',
   },
   {
+    id: 'upgrade-1',
+    text: 'Commands that run survive an upgrade of their agent, with all of their output and their exit code.',
+  },
+  {
+    id: 'upgrade-2',
+    text: 'A new version that does not become healthy and connected is taken back by the old one, also after a reboot, with its reason.',
+  },
+  {
+    id: 'upgrade-3',
+    text: 'An upgrade that is killed at any point leaves one version that works, and the next run completes it.',
+  },
+  {
     id: 'secret-3',
     text: 'A command’s text, environment and input can be read by its user and root alone.',
   },

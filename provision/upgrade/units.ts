@@ -1,10 +1,11 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../base/atomic-file.ts';
-import { type DiskLayout, ROLLBACK_UNIT } from '../../protocol/disk-layout.ts';
+import { type DiskLayout, EXEC_SOCKET_UNIT, ROLLBACK_UNIT } from '../../protocol/disk-layout.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { exists } from '../files.ts';
 import type { Host } from '../host.ts';
+import { unitsFor } from '../units.ts';
 
 const UNIT = /\.(service|socket|timer|slice|target|path)$/;
 const TEMPLATE = `${ROLLBACK_UNIT}.in`;
@@ -15,8 +16,11 @@ export interface UnitPlaces {
   unitDir: string;
 }
 
+/** Units by the names under which they are installed. */
 const unitsOf = async (folder: string): Promise<string[]> =>
-  (await readdir(join(folder, 'units')).catch(() => [])).filter((name) => UNIT.test(name));
+  (await readdir(join(folder, 'units')).catch(() => [])).filter(
+    (name) => UNIT.test(name) && unitsFor(false).every(({ file }) => file !== name),
+  );
 
 /** Asks systemd; whether it went well. */
 export const systemctl = async (host: Pick<Host, 'run'>, ...words: string[]): Promise<boolean> =>
@@ -30,12 +34,15 @@ export async function syncUnits(places: UnitPlaces, from: string, to: string): P
   const { layout, host, unitDir } = places;
   const [before, after] = [join(layout.versions, from), join(layout.versions, to)];
   const [old, wanted] = [await unitsOf(before), await unitsOf(after)];
+  // Without its executor the daemon has another unit under the same name.
+  const kind = unitsFor(await exists(join(unitDir, EXEC_SOCKET_UNIT)));
+  const fileOf = (name: string) => kind.find((unit) => unit.name === name)?.file ?? name;
   let changed = false;
   for (const name of wanted) {
     const path = join(unitDir, name);
     const installed = await readFile(path, 'utf8').catch(() => undefined);
     if (installed === undefined && old.includes(name)) continue;
-    const text = await readFile(join(after, 'units', name), 'utf8');
+    const text = await readFile(join(after, 'units', fileOf(name)), 'utf8');
     if (text === installed) continue;
     await writeFileAtomic(path, text, { mode: 0o644 });
     changed = true;

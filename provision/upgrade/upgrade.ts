@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadAgentConfig } from '../../agent/config.ts';
+import { proxyFromEnv } from '../../agent/identity/proxy.ts';
 import { type Clock, isoTime } from '../../base/clock.ts';
 import { systemRandom } from '../../base/random.ts';
 import { SERVICE_USER } from '../../protocol/disk-layout.ts';
@@ -134,7 +135,7 @@ function demandVersion(options: UpgradeOptions, offered: string): void {
   }
 }
 
-async function orchestratorOf({ layout, clock }: UpgradeDeps): Promise<Orchestrator> {
+async function orchestratorOf({ layout, clock, host }: UpgradeDeps): Promise<Orchestrator> {
   const enrolment = await readEnrolment(layout);
   if (enrolment === undefined || !enrolment.complete) {
     throw new AppError('not_enrolled', {
@@ -145,6 +146,9 @@ async function orchestratorOf({ layout, clock }: UpgradeDeps): Promise<Orchestra
   return createOrchestrator({
     server: new URL(enrolment.orchestrator_url),
     clock,
+    proxy:
+      proxyFromEnv(host.env) ??
+      (await loadAgentConfig({ layout, env: {} }).catch(() => undefined))?.orchestrator.proxy,
     random: systemRandom,
     pin: undefined,
     installed: () => installedAnchor(layout),

@@ -22,6 +22,8 @@ export interface ServeOptions {
   readonly publicUrl?: string;
   /** Words put before the program, e.g. `faketime +1d`. */
   readonly prefix?: readonly string[];
+  /** What is started instead of the checkout's program. */
+  readonly program?: readonly string[];
   /** Data of an earlier run, to start it again. */
   readonly data?: string;
 }
@@ -44,7 +46,7 @@ export class HostOrchestrator {
   /** Resolves when it listens. */
   async start(): Promise<void> {
     const listen = `${this.#options.address}:${this.#options.port ?? 8443}`;
-    const words = [...(this.#options.prefix ?? []), PROGRAM];
+    const words = [...(this.#options.prefix ?? []), ...(this.#options.program ?? [PROGRAM])];
     const child = startProgram([
       ...words,
       'serve',
@@ -127,6 +129,19 @@ export class HostOrchestrator {
     if (answer.code !== undefined && answer.status !== undefined)
       throw new Error(`${method} ${path}: ${out}`);
     return answer;
+  }
+
+  /** What anybody gets at a path. */
+  async raw(path: string): Promise<Buffer> {
+    return (
+      await runProgram([
+        'curl',
+        '-fsS',
+        '--cacert',
+        this.#env['VM_ORCHESTRATOR_CA_FILE'] ?? '',
+        `${this.url}${path}`,
+      ])
+    ).stdout;
   }
 
   /** The one command of a job, when it has ended. */
