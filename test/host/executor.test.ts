@@ -180,7 +180,8 @@ describe('commands that the orchestrator signed', () => {
       async () => (await machine.run(['pgrep', '-f', 'sleep 1'])).code === 0,
     );
     const before = await pid();
-    await machine.runOk(['systemctl', 'restart', 'vm-agent']);
+    // A reload makes systemd read the unit of the command again.
+    await machine.runOk('systemctl daemon-reload; systemctl restart vm-agent');
     await machine.waitFor('the agent', async () => (await pid()) !== before);
     // Now the executor alone, then the daemon.
     await machine.waitFor(

@@ -43,8 +43,7 @@ const record = async () =>
 const onlineAs = (version: string) =>
   machine.waitFor(
     `version ${version} online`,
-    async () =>
-      (await orchestrator.agents()).find((agent) => agent.online && agent.version === version),
+    async () => (await orchestrator.agents()).find((agent) => agent.online && agent.version === version),
     90_000,
   );
 const works = async () =>

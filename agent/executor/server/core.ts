@@ -137,6 +137,7 @@ export class ExecutorCore {
       });
     const args: ShellArguments = program === undefined ? parseShell(call.args) : { command: program };
     const { command, cwd, env, stdin } = args;
+    if (cwd !== undefined) meta.cwd = true;
     return {
       kind: 'unit',
       meta,
@@ -149,7 +150,6 @@ export class ExecutorCore {
           limits: program === undefined ? call.limits : {},
           timeoutS,
           merged: meta.merged,
-          cwd: cwd !== undefined,
           stdin: stdin !== undefined || message.live_input === true,
           waitForStart: message.live_input === true,
           boundTo: bound ? owner : undefined,

@@ -30,6 +30,8 @@ export interface TakenMeta {
   timeout_s: number;
   merged: boolean;
   bound: boolean;
+  /** It begins in a folder that may not be there. */
+  cwd?: boolean;
   handle?: string | undefined;
   /** Unit of the executor that does the work itself, for a tool. */
   owner: string;

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DiskLayout, executorRunDir } from '../../../protocol/disk-layout.ts';
 
@@ -11,9 +11,14 @@ export interface ExecutorPlaces {
   /** A file for each command whose unit ended, written by systemd's last act for it. */
   ended: string;
   output: string;
+  /** Written by each executor; what units run last. */
+  endScript: string;
   /** Scripts, input and pipes; gone at a reboot. */
   run: string;
 }
+
+/** What a unit's last act is: systemd says by the environment how it ended. */
+const END_SCRIPT = 'echo "$SERVICE_RESULT|$EXIT_CODE|$EXIT_STATUS" >"$1"\n';
 
 export function executorPlaces(layout: DiskLayout): ExecutorPlaces {
   const state = layout.execState;
@@ -22,6 +27,7 @@ export function executorPlaces(layout: DiskLayout): ExecutorPlaces {
     started: join(state, 'started'),
     ended: join(state, 'ended'),
     output: join(state, 'output'),
+    endScript: join(state, 'end.sh'),
     run: executorRunDir(layout),
   };
 }
@@ -29,4 +35,8 @@ export function executorPlaces(layout: DiskLayout): ExecutorPlaces {
 export function makePlaces(places: ExecutorPlaces): void {
   for (const folder of [places.started, places.ended, places.output, places.run])
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // In one step: a unit may end at this very moment.
+  const made = `${places.endScript}.${process.pid}`;
+  writeFileSync(made, END_SCRIPT, { mode: 0o600 });
+  renameSync(made, places.endScript);
 }

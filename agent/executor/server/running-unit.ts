@@ -75,7 +75,6 @@ export class RunningUnit implements Running {
     const file = (suffix: string) => join(core.places.run, `${this.id}${suffix}`);
     const secret = { mode: 0o600, flag: 'wx' } as const;
     writeFileSync(file('.script'), unitScript(plan), secret);
-    if (plan.cwd !== undefined) writeFileSync(file('.cwd'), plan.cwd, secret);
     const input = plan.stdin === 'live' ? await this.#makeInput(file('.stdin')) : undefined;
     if (plan.stdin !== undefined && plan.stdin !== 'live') writeFileSync(file('.stdin'), plan.stdin, secret);
     const { code, stderr } = await core.run('systemd-run', unitArguments(plan.unit));
@@ -139,9 +138,12 @@ export class RunningUnit implements Running {
     if (this.#end === undefined) {
       const line = endLine(core.places, this.id);
       if (line !== undefined) {
-        const began = this.#began() !== undefined;
         const stopped = this.#limitHit ? 'output_limit' : stopCause(core.places, this.id);
-        this.#end = parseEnd(line, { stopped, began, cwd: this.#options.plan?.cwd !== undefined });
+        this.#end = parseEnd(line, {
+          stopped,
+          cwd: this.#meta.cwd === true,
+          silent: this.#tails.stdout.size() + this.#tails.stderr.size() === 0,
+        });
       }
     }
     for (const stream of STREAMS)
@@ -229,7 +231,7 @@ export class RunningUnit implements Running {
   #tell(end: ExecutorEnd): void {
     this.#told = true;
     const { core } = this.#options;
-    for (const suffix of ['.script', '.cwd', '.stdin'])
+    for (const suffix of ['.script', '.stdin'])
       rmSync(join(core.places.run, `${this.id}${suffix}`), { force: true });
     const time = (folder: string) => statSync(join(folder, this.id), { throwIfNoEntry: false })?.mtimeMs;
     const started = time(core.places.started);

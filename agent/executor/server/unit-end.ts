@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ExecutorEnd, stopCauseSchema } from '../../../protocol/executor.ts';
 import type { ExecutorPlaces } from './places.ts';
+import { EXIT_CHDIR } from './unit.ts';
 
 export const readText = (path: string): string | undefined => {
   try {
@@ -25,11 +26,11 @@ export function stopCause(places: ExecutorPlaces, id: string) {
 
 /**
  * What systemd's `SERVICE_RESULT|EXIT_CODE|EXIT_STATUS` (systemd.exec(5)) says. Pure.
- * `began`: the unit made its marker, so its own first act was done.
+ * `cwd`: it was to begin in a folder of its own; `silent`: it wrote nothing.
  */
 export function parseEnd(
   line: string,
-  facts: { stopped: ReturnType<typeof stopCause>; began: boolean; cwd: boolean },
+  facts: { stopped: ReturnType<typeof stopCause>; cwd: boolean; silent: boolean },
 ): ExecutorEnd {
   const [result = '', code = '', status = ''] = line.split('|');
   const how =
@@ -41,13 +42,15 @@ export function parseEnd(
   if (result === 'oom-kill') return { kind: 'oom', ...how };
   if (facts.stopped !== undefined) return { kind: 'stopped', cause: facts.stopped, ...how };
   if (result === 'timeout') return { kind: 'stopped', cause: 'timeout', ...how };
+  if (facts.cwd && how.exit_code === EXIT_CHDIR && facts.silent)
+    return {
+      kind: 'not_started',
+      message: 'The working directory does not exist, or its user may not enter it.',
+    };
   if (code === '')
     return {
       kind: 'not_started',
-      message:
-        facts.began && facts.cwd
-          ? 'The working directory does not exist, or its user may not enter it.'
-          : `systemd could not start it (${result || 'no reason given'}); the journal of the VM says more.`,
+      message: `systemd could not start it (${result || 'no reason given'}); the journal of the VM says more.`,
     };
   return how.signal === undefined
     ? { kind: 'exited', exit_code: how.exit_code ?? 0 }

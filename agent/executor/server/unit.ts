@@ -16,8 +16,6 @@ export interface UnitPlan {
   limits: CommandLimits;
   timeoutS: number;
   merged: boolean;
-  /** Checked before the command, as the user: a folder that cannot be entered is "not started". */
-  cwd: boolean;
   stdin: boolean;
   waitForStart?: boolean;
   /** Unit with which it ends. */
@@ -26,17 +24,18 @@ export interface UnitPlan {
 
 /**
  * Arguments of systemd-run(1). Any local user can read a unit's command lines, so none holds anything of the command:
- * the script comes as a credential, and the rest is paths. The unit writes its own beginning and end, so that both are
- * known whoever is there to see them.
+ * the script comes as a credential, and the rest is paths. The unit writes its own beginning and end, as root, so that
+ * both are known whoever is there to see them. Neither a prefix (`+`) nor a `$` stands in a command line: systemd 252
+ * does not understand its own transient file any more when it reads that again (daemon-reload).
  */
 export function unitArguments(plan: UnitPlan): string[] {
   const { id, runAs, places, limits } = plan;
   const file = (folder: string, suffix = '') => join(folder, `${id}${suffix}`);
-  // `$$` is systemd's way to write one `$`.
-  const end = `echo "$$SERVICE_RESULT|$$EXIT_CODE|$$EXIT_STATUS" >${file(places.ended)}`;
   const properties = [
     'Type=exec',
     `User=${runAs}`,
+    // What goes before and after is root's.
+    'PermissionsStartOnly=yes',
     `Slice=${COMMAND_SLICE}`,
     'KillMode=control-group',
     `TimeoutStopSec=${STOP_GRACE}`,
@@ -45,14 +44,8 @@ export function unitArguments(plan: UnitPlan): string[] {
     `StandardOutput=append:${file(places.output, '.stdout')}`,
     plan.merged ? 'StandardError=inherit' : `StandardError=append:${file(places.output, '.stderr')}`,
     ...(plan.stdin ? [`StandardInput=file:${file(places.run, '.stdin')}`] : []),
-    `ExecStartPre=+/usr/bin/dd if=/proc/sys/kernel/random/boot_id of=${file(places.started)} conv=excl,fsync status=none`,
-    ...(plan.cwd
-      ? [
-          `LoadCredential=cwd:${file(places.run, '.cwd')}`,
-          `ExecStartPre=/bin/sh -c 'cd -- "$$(cat "$$CREDENTIALS_DIRECTORY/cwd")" 2>/dev/null'`,
-        ]
-      : []),
-    `ExecStopPost=+/bin/sh -c ${quoted(end)}`,
+    `ExecStartPre=/usr/bin/dd if=/proc/sys/kernel/random/boot_id of=${file(places.started)} conv=excl,fsync status=none`,
+    `ExecStopPost=/bin/sh ${places.endScript} ${file(places.ended)}`,
     ...(limits.memory === undefined ? [] : [`MemoryMax=${limits.memory}`, 'MemorySwapMax=0']),
     ...(limits.tasks === undefined ? [] : [`TasksMax=${limits.tasks}`]),
     ...(limits.cpu_weight === undefined ? [] : [`CPUWeight=${limits.cpu_weight}`]),
@@ -68,10 +61,12 @@ export function unitArguments(plan: UnitPlan): string[] {
     '--description=a command of vm-agent',
     ...properties.map((property) => `--property=${property}`),
     '/bin/sh',
-    '-c',
-    '. "$$CREDENTIALS_DIRECTORY/script"',
+    `/run/credentials/${unitOf(id)}/script`,
   ];
 }
+
+/** As systemd has it (200/CHDIR): the script could not enter its folder. */
+export const EXIT_CHDIR = 200;
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
@@ -84,7 +79,8 @@ export function unitScript(options: {
   const { command, cwd, env } = options;
   const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}`);
   const own = 'unset CREDENTIALS_DIRECTORY INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID';
-  const enter = cwd === undefined ? 'cd 2>/dev/null || cd /' : `cd -- ${quoted(cwd)}`;
+  const enter =
+    cwd === undefined ? 'cd 2>/dev/null || cd /' : `cd -- ${quoted(cwd)} 2>/dev/null || exit ${EXIT_CHDIR}`;
   return `${[own, 'SHELL=/bin/sh', 'export SHELL', ...exports, enter].join('; ')}\n${command}\n`;
 }
 

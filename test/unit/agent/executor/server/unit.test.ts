@@ -8,8 +8,9 @@ const places = {
   ended: '/s/ended',
   output: '/s/output',
   run: '/r',
+  endScript: '/s/end.sh',
 };
-const facts = { stopped: undefined, began: true, cwd: false };
+const facts = { stopped: undefined, cwd: false, silent: true };
 
 describe('the unit of a command', () => {
   it('carries limits to the kernel and nothing of the command on its command line', () => {
@@ -20,7 +21,6 @@ describe('the unit of a command', () => {
       limits: { memory: '50%', tasks: 64, cpu_weight: 20 },
       timeoutS: 2.5,
       merged: false,
-      cwd: false,
       stdin: false,
     });
     expect(args).toEqual(
@@ -34,7 +34,9 @@ describe('the unit of a command', () => {
         '--property=LoadCredential=script:/r/cmd-1.script',
       ]),
     );
-    expect(args.slice(-3)).toEqual(['/bin/sh', '-c', '. "$$CREDENTIALS_DIRECTORY/script"']);
+    expect(args.slice(-2)).toEqual(['/bin/sh', '/run/credentials/vm-agent-cmd-cmd-1.service/script']);
+    // Neither outlives a daemon-reload in a transient unit.
+    expect(args.filter((word) => word.includes('$') || /^--property=Exec\w+=[+!-]/.test(word))).toEqual([]);
   });
 
   it('ends with the executor when it is bound to it', () => {
@@ -45,7 +47,6 @@ describe('the unit of a command', () => {
       limits: {},
       timeoutS: 1,
       merged: true,
-      cwd: false,
       stdin: true,
     };
     expect(unitArguments({ ...plan, boundTo: 'x@1.service' })).toContain('--property=BindsTo=x@1.service');
@@ -54,7 +55,9 @@ describe('the unit of a command', () => {
 
   it('quotes what a script exports, whatever it holds', () => {
     const script = unitScript({ command: 'echo hi', cwd: "/a'b", env: { A: "it's $HOME\n`id`" } });
-    expect(script).toContain("export A='it'\\''s $HOME\n`id`'; cd -- '/a'\\''b'\necho hi\n");
+    expect(script).toContain(
+      "export A='it'\\''s $HOME\n`id`'; cd -- '/a'\\''b' 2>/dev/null || exit 200\necho hi\n",
+    );
   });
 });
 
@@ -72,16 +75,14 @@ describe('the end that systemd writes', () => {
       { stopped: 'cancelled' },
       { kind: 'stopped', cause: 'cancelled', signal: 'SIGTERM' },
     ],
+    ['exit-code||', {}, { kind: 'not_started', message: expect.stringContaining('systemd') }],
     [
-      'exit-code||',
+      'exit-code|exited|200',
       { cwd: true },
       { kind: 'not_started', message: expect.stringContaining('working directory') },
     ],
-    [
-      'exit-code||',
-      { began: false, cwd: true },
-      { kind: 'not_started', message: expect.stringContaining('systemd') },
-    ],
+    ['exit-code|exited|200', { cwd: true, silent: false }, { kind: 'exited', exit_code: 200 }],
+    ['exit-code|exited|200', {}, { kind: 'exited', exit_code: 200 }],
   ] as const)('%s with %j', (line, more, end) => {
     expect(parseEnd(line, { ...facts, ...more })).toEqual(end);
   });
