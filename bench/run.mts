@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { comparison as execLatency } from './exec-latency.mts';
 import { comparison as idle } from './idle.mts';
+import { comparison as install } from './install.mts';
 import { endAll } from './lib/child.ts';
 import type { BenchOptions, Comparison } from './lib/comparison.ts';
 import { type Report, toMarkdown } from './lib/report.ts';
@@ -10,7 +11,15 @@ import { comparison as privilegedExec } from './privileged-exec.mts';
 import { comparison as streaming } from './streaming.mts';
 import { comparison as toolsList } from './tools-list.mts';
 
-const COMPARISONS: readonly Comparison[] = [execLatency, privilegedExec, idle, metrics, streaming, toolsList];
+const COMPARISONS: readonly Comparison[] = [
+  execLatency,
+  privilegedExec,
+  install,
+  idle,
+  metrics,
+  streaming,
+  toolsList,
+];
 
 const HELP = `npm run bench -- [NAME…] [options]   compare vm-agent with its peers on this machine
 

@@ -58,6 +58,14 @@ export function rotatedKeys(known: ReleaseKeys, updates: Buffer): ReleaseKeys {
   return keys;
 }
 
+function publicKeys({ keys }: ReleaseKeys): Map<string, KeyObject> {
+  try {
+    return new Map(keys.map(({ kid, key }) => [kid, ed25519PublicKey(key)]));
+  } catch (cause) {
+    throw refuse('A release key that should vouch for the release is no Ed25519 key.', cause);
+  }
+}
+
 /**
  * The manifest, if a release key signed it and it has not expired.
  * @throws AppError `signature_invalid`
