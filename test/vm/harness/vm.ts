@@ -64,18 +64,6 @@ export class Vm {
     await this.#untilRunning();
   }
 
-  /** Reboots as an administrator would, and waits until it runs again. */
-  async reboot(): Promise<void> {
-    const before = await this.#bootId();
-    await this.#require().guest.start({ argv: ['systemctl', 'reboot'], env: { PATH: path } });
-    await this.waitFor(
-      'the next boot',
-      async () => (await this.#answers()) && (await this.#bootId().catch(() => before)) !== before,
-      bootTimeoutMs,
-    );
-    await this.#untilRunning();
-  }
-
   /** Cuts the power: nothing is shut down, nothing is flushed by the machine. `boot` switches on again. */
   async cutPower(): Promise<void> {
     const power = this.#require();
@@ -141,10 +129,6 @@ export class Vm {
   }
 
   #answers = (): Promise<boolean> => this.#require().guest.answers();
-
-  async #bootId(): Promise<string> {
-    return (await this.runOk(['cat', '/proc/sys/kernel/random/boot_id'], { timeoutMs: 30_000 })).out.trim();
-  }
 
   async #untilRunning(): Promise<void> {
     await this.waitFor('an answer of its guest agent', this.#answers, bootTimeoutMs);
