@@ -32,8 +32,13 @@ function parseJson<T>(text: Buffer, name: string, parse: (value: unknown) => T):
 export const parseReleaseKeys = (text: Buffer): ReleaseKeys =>
   parseJson(text, 'release-keys.json', releaseKeysSchema.parse);
 
-const keyMap = (keys: ReleaseKeys): Map<string, KeyObject> =>
-  new Map(keys.keys.map(({ kid, key }) => [kid, ed25519PublicKey(key)]));
+function keyMap({ keys }: ReleaseKeys): Map<string, KeyObject> {
+  try {
+    return new Map(keys.map(({ kid, key }) => [kid, ed25519PublicKey(key)]));
+  } catch (cause) {
+    throw refuse('A release key that should vouch for the release is no Ed25519 key.', cause);
+  }
+}
 
 /**
  * The newest set of release keys that a chain of updates leads to. Each set counts when a key of the set before it has
@@ -56,14 +61,6 @@ export function rotatedKeys(known: ReleaseKeys, updates: Buffer): ReleaseKeys {
     keys = claimed;
   }
   return keys;
-}
-
-function publicKeys({ keys }: ReleaseKeys): Map<string, KeyObject> {
-  try {
-    return new Map(keys.map(({ kid, key }) => [kid, ed25519PublicKey(key)]));
-  } catch (cause) {
-    throw refuse('A release key that should vouch for the release is no Ed25519 key.', cause);
-  }
 }
 
 /**
