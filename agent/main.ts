@@ -62,6 +62,8 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   };
   const config = await load();
   for (const folder of [layout.state, layout.log]) await mkdir(folder, { recursive: true, mode: 0o700 });
+  // Whoever reads the output may go away; the agent does not, and its log file stays.
+  for (const out of [process.stdout, process.stderr]) out.on('error', () => undefined);
   const logging = createLogger({
     name: 'vm-agent',
     ...levelsOf(config),
