@@ -16,6 +16,8 @@ export interface AgentProcess extends AsyncDisposable {
   /** The port that it listens on. */
   port(): Promise<number>;
   signal(signal: NodeJS.Signals): void;
+  /** Closes this end of its stdout. */
+  deafen(): void;
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
@@ -60,6 +62,7 @@ export function startAgent(options: {
     stderr: () => stderr,
     port: async () => Number((await logged((line) => line['msg'] === 'listening'))['port']),
     signal: (signal) => child.kill(signal),
+    deafen: () => child.stdout?.destroy(),
     exited,
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');

@@ -98,3 +98,18 @@ describe('SIGHUP', () => {
       );
   });
 });
+
+it('goes on, and stops in order, when nobody reads its output any more', async () => {
+  await using alone = await createAgentHome();
+  await alone.writeConfig(LOCAL);
+  const deaf = startAgent({ home: alone.path });
+  const port = await deaf.port();
+  deaf.deafen();
+  // Each signal makes it write lines that nobody takes.
+  for (let i = 0; i < 3; i++) {
+    deaf.signal('SIGHUP');
+    expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200);
+  }
+  deaf.signal('SIGTERM');
+  expect(await deaf.exited).toEqual({ code: 0, signal: null });
+});
