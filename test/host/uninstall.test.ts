@@ -95,7 +95,9 @@ it('keeps logs and configuration without --purge, and a new installation goes on
   const kept = await machine.runOk(
     'find /opt/vm-agent /var/log/vm-agent -type f -printf "%f %u %g\\n" | sort',
   );
-  expect(kept.out).toBe('agent.log root root\nagent_config.yaml root root\npolicy.yaml root root\n');
+  expect(kept.out).toBe(
+    'agent.log root root\nagent_config.yaml root root\nexecutor.db root root\npolicy.yaml root root\n',
+  );
   await install();
   expect((await machine.readFile(policy)).toString()).toContain('# tightened by its owner');
   expect((await machine.runOk(['systemctl', 'is-active', 'vm-agent'])).out).toBe('active\n');
