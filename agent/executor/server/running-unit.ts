@@ -80,6 +80,8 @@ export class RunningUnit implements Running {
     const { code, stderr } = await core.run('systemd-run', unitArguments(plan.unit));
     if (code !== 0) {
       input?.destroy();
+      // A stop that comes while it starts ends the start as well: that is no failure of it.
+      if (this.#stopAsked) return this.attach();
       return this.#fail(`systemd could not start it: ${stderr.trim()}`);
     }
     // It is being executed, so it holds its end: what is written now, and the end of it, cannot be lost.
@@ -217,10 +219,17 @@ export class RunningUnit implements Running {
       const boot = this.#began();
       this.#end =
         boot === undefined
-          ? { kind: 'not_started', message: 'Its unit never began.' }
+          ? this.#unbegun()
           : { kind: 'lost', reason: boot === core.bootId ? 'agent_lost' : 'host_rebooted' };
     }
     this.pump();
+  }
+
+  #unbegun(): ExecutorEnd {
+    const cause = this.#stopAsked ? stopCause(this.#options.core.places, this.id) : undefined;
+    return cause === undefined
+      ? { kind: 'not_started', message: 'Its unit never began.' }
+      : { kind: 'stopped', cause };
   }
 
   #fail(message: string): void {
