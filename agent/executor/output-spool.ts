@@ -1,19 +1,7 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  rmSync,
-  statfsSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type OutputSummary, type Stream, SUMMARY_PART_BYTES } from '../../protocol/command.ts';
-
-/** Share of the free space that one command's output may take. */
-const FREE_SPACE_SHARE = 0.1;
+import { outputRoom } from './output-room.ts';
 
 export type WriteOutcome = 'ok' | 'limit' | { failed: NodeJS.ErrnoException };
 
@@ -110,10 +98,7 @@ export class OutputSpool {
   }
 
   #room(): number {
-    if (this.#cap === undefined) {
-      const { bavail, bsize } = statfsSync(this.#folder);
-      this.#cap = Math.min(this.#limit, Math.floor(bavail * bsize * FREE_SPACE_SHARE));
-    }
+    this.#cap ??= Math.min(this.#limit, outputRoom(this.#folder));
     return this.#cap;
   }
 

@@ -3,17 +3,17 @@ import { join } from 'node:path';
 import type { Clock } from '../../../base/clock.ts';
 import type { SigningKey } from '../../../base/dsse.ts';
 import { signEnvelope } from '../../../base/dsse.ts';
-import type { CommandPayload } from '../../../protocol/command.ts';
+import { type CommandPayload, DEFAULT_OUTPUT_CAP_BYTES } from '../../../protocol/command.ts';
 import { PAYLOAD_TYPE } from '../../../protocol/dsse.ts';
 import { AppError } from '../../../protocol/errors.ts';
 import type { Attestation, SignedCommand, StartMessage } from '../../../protocol/executor.ts';
 import type { PolicyDecision } from '../../../protocol/policy.ts';
 import { SHELL_TOOL, type ShellArguments, shellArgumentsSchema } from '../../../protocol/tool-manifest.ts';
 import type { Verified } from '../../policy/verify-envelope.ts';
+import { outputRoom } from '../output-room.ts';
 import { type Authorized, auditDetail } from './authorize.ts';
 import type { Claim, Ledger, TakenMeta } from './ledger.ts';
 import type { ExecutorPlaces } from './places.ts';
-import { OUTPUT_LIMIT, outputRoom } from './room.ts';
 import type { ToolWorkers } from './tool-workers.ts';
 import type { RunProgram, UnitPlan } from './unit.ts';
 
@@ -117,8 +117,8 @@ export class ExecutorCore {
       7 * 24 * 3600,
     );
     const outputLimit = Math.min(
-      call.outputBytes ?? OUTPUT_LIMIT,
-      call.limits.output ?? OUTPUT_LIMIT,
+      call.outputBytes ?? DEFAULT_OUTPUT_CAP_BYTES,
+      call.limits.output ?? DEFAULT_OUTPUT_CAP_BYTES,
       outputRoom(places.output),
     );
     const meta: TakenMeta = {
@@ -131,7 +131,7 @@ export class ExecutorCore {
       owner,
     };
     if (meta.kind === 'tool') return { kind: 'tool', meta };
-    if (!shell.enabled)
+    if (isShell && !shell.enabled)
       throw new AppError('tool_disabled', {
         detail: `The tool "${call.tool}" is switched off in this VM's agent_config.yaml.`,
       });

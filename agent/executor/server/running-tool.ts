@@ -2,29 +2,16 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Timer } from '../../../base/clock.ts';
-import type { Stream } from '../../../protocol/command.ts';
-import { type ExecutorEnd, executorEndSchema, type FromExecutor } from '../../../protocol/executor.ts';
+import { type ExecutorEnd, executorEndSchema } from '../../../protocol/executor.ts';
 import type { Authorized } from './authorize.ts';
-import type { ExecutorCore } from './core.ts';
-import type { TakenMeta } from './ledger.ts';
-import type { Running } from './running.ts';
+import type { Running, RunningOptions } from './running.ts';
 import { readText } from './unit-end.ts';
 
 const LOOK_EVERY_MS = 1000;
 
-export interface RunningToolOptions {
-  id: string;
-  core: ExecutorCore;
-  bound: boolean;
-  signed: boolean;
-  handle: string | undefined;
-  output(stream: Stream, offset: number, bytes: Buffer): boolean;
-  onEnded(message: FromExecutor): void;
-  /** To be called… */
+interface RunningToolOptions extends RunningOptions {
+  /** To be called; without it `meta` says what was. */
   call?: Authorized;
-  /** …or called before. */
-  meta?: TakenMeta;
-  offsets?: Record<Stream, number>;
 }
 
 /**

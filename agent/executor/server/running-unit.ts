@@ -4,11 +4,11 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Timer } from '../../../base/clock.ts';
 import type { Stream } from '../../../protocol/command.ts';
-import type { ExecutorEnd, FromExecutor } from '../../../protocol/executor.ts';
-import type { ExecutorCore, PlannedUnit } from './core.ts';
+import type { ExecutorEnd } from '../../../protocol/executor.ts';
+import type { PlannedUnit } from './core.ts';
 import type { TakenMeta } from './ledger.ts';
 import { OutputTail } from './output-tail.ts';
-import type { Running } from './running.ts';
+import type { Running, RunningOptions } from './running.ts';
 import { unitArguments, unitOf, unitScript } from './unit.ts';
 import { endLine, parseEnd, readText, stopCause } from './unit-end.ts';
 
@@ -18,18 +18,10 @@ const LOOK_EVERY_MS = 10_000;
 /** Output that is hashed for the attestation; hashing more would hold everything else up. */
 const HASHED_BYTES = 16 * 1024 * 1024;
 
-export interface RunningUnitOptions {
-  id: string;
-  core: ExecutorCore;
-  bound: boolean;
-  signed: boolean;
-  handle: string | undefined;
+interface RunningUnitOptions extends RunningOptions {
   output(stream: Stream, offset: number, bytes: Buffer): boolean;
-  onEnded(message: FromExecutor): void;
-  /** To be started… */
+  /** To be started; without it `meta` says what was. */
   plan?: PlannedUnit;
-  /** …or started before, by this executor or another. */
-  meta?: TakenMeta;
   offsets?: Record<Stream, number>;
 }
 

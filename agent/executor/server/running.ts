@@ -1,6 +1,8 @@
 import type { z } from 'zod';
 import type { Stream } from '../../../protocol/command.ts';
-import type { stopCauseSchema } from '../../../protocol/executor.ts';
+import type { FromExecutor, stopCauseSchema } from '../../../protocol/executor.ts';
+import type { ExecutorCore } from './core.ts';
+import type { TakenMeta } from './ledger.ts';
 
 /** Something that this session tells the daemon of. */
 export interface Running {
@@ -17,4 +19,16 @@ export interface Running {
   acknowledged(stream: Stream, offset: number): void;
   pump(): void;
   close(): void;
+}
+
+/** What a running thing is made from, whichever kind it is. */
+export interface RunningOptions {
+  id: string;
+  core: ExecutorCore;
+  bound: boolean;
+  signed: boolean;
+  handle: string | undefined;
+  onEnded(message: FromExecutor): void;
+  /** What the ledger says of one that was started before, by this executor or another. */
+  meta?: TakenMeta;
 }

@@ -11,8 +11,9 @@ import {
   toExecutorSchema,
 } from '../../../protocol/executor.ts';
 import { encodeOutputHeader } from '../../../protocol/output-frame.ts';
+import { ORCHESTRATOR_GRANT } from '../../../protocol/policy.ts';
 import { FrameReader, writeJsonFrame, writeOutputFrame } from '../frames.ts';
-import { auditDetail, authorize, believe, type Denial } from './authorize.ts';
+import { auditDetail, authorize, type Denial } from './authorize.ts';
 import type { ExecutorCore } from './core.ts';
 import type { Running } from './running.ts';
 import { RunningTool } from './running-tool.ts';
@@ -124,12 +125,18 @@ export class ExecutorSession {
       } else if (core.claim(call.signed, plan.meta, call.runAs) === 'replay')
         // The ledger has recorded it.
         return this.#answerRefusal(message.id, replayed(message.id));
-      const output = this.#outputOf(message.id);
-      const common = { id: message.id, bound, signed: call.signed !== undefined, handle: message.handle };
+      const common = {
+        id: message.id,
+        core,
+        bound,
+        signed: call.signed !== undefined,
+        handle: message.handle,
+        onEnded: (ended: FromExecutor) => this.#ended(ended),
+      };
       const running =
         plan.kind === 'unit'
-          ? new RunningUnit({ ...common, core, plan: plan.unit, output, onEnded: (m) => this.#ended(m) })
-          : new RunningTool({ ...common, core, call, output, onEnded: (m) => this.#ended(m) });
+          ? new RunningUnit({ ...common, plan: plan.unit, output: this.#outputOf(message.id) })
+          : new RunningTool({ ...common, call });
       this.#running.set(message.id, running);
       await running.begin();
     } catch (cause) {
@@ -149,8 +156,7 @@ export class ExecutorSession {
   #attach({ id, offsets }: Message<'attach'>): void {
     const { core } = this.#options;
     const meta = core.meta(id);
-    const output = this.#outputOf(id);
-    const common = { id, signed: true, core, output, onEnded: (m: FromExecutor) => this.#ended(m) };
+    const common = { id, signed: true, core, onEnded: (m: FromExecutor) => this.#ended(m) };
     if (meta === undefined) {
       this.#ended({
         type: 'ended',
@@ -162,8 +168,15 @@ export class ExecutorSession {
     }
     const running =
       meta.kind === 'unit'
-        ? new RunningUnit({ ...common, bound: meta.bound, handle: meta.handle, meta, offsets })
-        : new RunningTool({ ...common, bound: false, handle: undefined, meta, offsets });
+        ? new RunningUnit({
+            ...common,
+            bound: meta.bound,
+            handle: meta.handle,
+            meta,
+            offsets,
+            output: this.#outputOf(id),
+          })
+        : new RunningTool({ ...common, bound: false, handle: undefined, meta });
     this.#running.set(id, running);
     running.attach();
   }
@@ -191,10 +204,16 @@ export class ExecutorSession {
     const verified = core.verify(signed);
     if (verified.kind === 'rejected') return { ...verified.refusal, detail: {} };
     const { payload } = verified;
-    const believed = believe(payload.command_id, signed, core.verify);
-    if (!believed.ok) return believed.denial;
+    if (verified.kind === 'refused') return { ...verified.refusal, detail: auditDetail(payload) };
+    const decision = core.decide(ORCHESTRATOR_GRANT, payload.tool);
+    if (!decision.allowed) return { ...refuse('policy_refused', decision.why), detail: auditDetail(payload) };
     const { id, data, eof } = payload.arguments as { id?: unknown; data?: unknown; eof?: unknown };
-    if (payload.tool !== BACKGROUND_TOOLS.send || id !== running.handle || typeof data !== 'string')
+    if (
+      payload.tool !== BACKGROUND_TOOLS.send ||
+      typeof id !== 'string' ||
+      id !== running.handle ||
+      typeof data !== 'string'
+    )
       return {
         ...refuse('wrong_agent', 'The signed input is for another command.'),
         detail: auditDetail(payload),

@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process';
 import { closeSync, constants, openSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import type { Clock, Timer } from '../../../base/clock.ts';
 import { COMMAND_SLICE, TOOLS_UNIT_PREFIX } from '../../../protocol/disk-layout.ts';
 import { AppError, isErrorCode } from '../../../protocol/errors.ts';
@@ -11,7 +9,6 @@ import { FrameReader, writeJsonFrame } from '../frames.ts';
 import type { ExecutorPlaces } from './places.ts';
 import type { RunProgram } from './unit.ts';
 
-const mkfifo = promisify(execFile);
 const IDLE_MS = 5 * 60_000;
 
 export interface ToolCall {
@@ -22,7 +19,6 @@ export interface ToolCall {
 }
 
 interface WorkerAnswer {
-  ready?: boolean;
   id?: string;
   value?: { structured: Record<string, unknown>; text?: string };
   thrown?: { code: string; message: string; hint?: string };
@@ -64,7 +60,7 @@ export class ToolWorkers {
     const { places, run, clock, program, owner } = this.#options;
     const name = `${TOOLS_UNIT_PREFIX}${process.pid}-${++this.#count}`;
     const [into, out] = [join(places.run, `${name}.in`), join(places.run, `${name}.out`)];
-    await mkfifo('mkfifo', ['-m', '600', into, out], { env: { PATH: '/usr/bin:/bin' } });
+    await run('mkfifo', ['-m', '600', into, out]);
     const input = openSync(into, constants.O_RDWR | constants.O_NONBLOCK);
     const output = openSync(out, constants.O_RDONLY | constants.O_NONBLOCK);
     // Until the worker has the write end, this one keeps the reader from seeing an end.

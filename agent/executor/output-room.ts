@@ -1,7 +1,5 @@
 import { statfsSync } from 'node:fs';
-import { DEFAULT_OUTPUT_CAP_BYTES } from '../../../protocol/command.ts';
 
-export const OUTPUT_LIMIT = DEFAULT_OUTPUT_CAP_BYTES;
 /** Share of the free space that one command's output may take. */
 const FREE_SPACE_SHARE = 0.1;
 
