@@ -102,7 +102,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     });
     return 0;
   } finally {
-    shutdown.dispose();
+    // Signals stay taken until the process has gone: by default one that comes now would end it as if it had failed.
     await logging.close();
   }
 }

@@ -50,14 +50,23 @@ export async function daemonsFrom(versions: string): Promise<number[]> {
   return candidates.filter((_, index) => ours[index]).map(({ pid }) => pid);
 }
 
-/** Ends processes, at once or with time to finish; false when some are still there. */
+/**
+ * Ends processes, at once or with time to finish; false when some are still there. `asked`: those that were asked
+ * before, and are only waited for: a second signal would tell them to give up.
+ */
 export async function endAll(
   find: () => Promise<number[]>,
-  options: { host: Pick<Host, 'terminate'>; clock: Clock; signal: 'SIGTERM' | 'SIGKILL'; withinMs: number },
+  options: {
+    host: Pick<Host, 'terminate'>;
+    clock: Clock;
+    signal: 'SIGTERM' | 'SIGKILL';
+    withinMs: number;
+    asked?: readonly number[];
+  },
 ): Promise<boolean> {
   const { host, clock, signal, withinMs } = options;
   const end = clock.monotonic() + withinMs;
-  const asked = new Set<number>();
+  const asked = new Set(options.asked);
   for (;;) {
     const left = await find();
     if (left.length === 0) return true;

@@ -129,9 +129,11 @@ export function stopUserAgent(ctx: Pick<RemovalContext, 'layout' | 'host' | 'clo
     isDone: async () => (await running()).length === 0 && (await ownAgentPid(ctx)) === undefined,
     async apply() {
       const { pid, stopped } = await stopOwnAgent(ctx);
+      // One that answers no more may still be finishing.
+      const asked = pid === undefined ? [] : [pid];
       const ended =
         stopped &&
-        ((await endAll(running, { ...ctx, signal: 'SIGTERM', withinMs: STOP_MS })) ||
+        ((await endAll(running, { ...ctx, signal: 'SIGTERM', withinMs: STOP_MS, asked })) ||
           (await endAll(running, { ...ctx, signal: 'SIGKILL', withinMs: STOP_MS })));
       if (ended) return 'stopped';
       throw new AppError('step_failed', {
