@@ -1,5 +1,8 @@
 // The command on an enrolled machine: as root, and as somebody who may nothing.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../../scripts/lib/root.ts';
 import { bootMachine, type Machine } from './harness/machine.ts';
 import { type HostOrchestrator, serve } from './support/orchestrator.ts';
 
@@ -72,6 +75,17 @@ describe('vm-agent, as root', () => {
     expect((await machine.runOk(['vm-agent', 'config'])).out).toMatch(/^server:$/m);
     const { code, out } = await machine.run(['vm-agent', 'status']);
     expect({ code, healthy: /^status +healthy$/m.test(out) }).toEqual({ code: 0, healthy: true });
+  });
+});
+
+describe('a command in the background', () => {
+  it('is cancelled at whatever moment of its start it is stopped', async () => {
+    const own = (name: string) => readFile(join(import.meta.dirname, 'support', name));
+    await machine.writeFile('/root/stop/client.mjs', await readFile(join(ROOT, 'dist/client.mjs')));
+    await machine.writeFile('/root/stop/stop-early.mjs', await own('stop-early.mjs'));
+    const node = '/opt/vm-agent/current/runtime/node';
+    const { out } = await machine.runOk([node, '/root/stop/stop-early.mjs'], { timeoutMs: 120_000 });
+    expect(JSON.parse(out)).toEqual(['cancelled']);
   });
 });
 

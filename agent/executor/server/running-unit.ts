@@ -36,7 +36,8 @@ export class RunningUnit implements Running {
   readonly #tails: Record<Stream, OutputTail>;
   #look: Timer | undefined;
   #input: Socket | undefined;
-  /** What came before there was a pipe to write it to. */
+  #begun = false;
+  /** What came before there was somebody to read it. */
   #early: { bytes: Buffer; eof: boolean }[] = [];
   #end: ExecutorEnd | undefined;
   #told = false;
@@ -69,15 +70,16 @@ export class RunningUnit implements Running {
     writeFileSync(file('.script'), unitScript(plan), secret);
     const input = plan.stdin === 'live' ? await this.#makeInput(file('.stdin')) : undefined;
     if (plan.stdin !== undefined && plan.stdin !== 'live') writeFileSync(file('.stdin'), plan.stdin, secret);
+    // Open until its end is known: opening a pipe waits for its other end, and what the unit runs last opens it too.
+    this.#input = input;
     const { code, stderr } = await core.run('systemd-run', unitArguments(plan.unit));
     if (code !== 0) {
-      input?.destroy();
       // A stop that comes while it starts ends the start as well: that is no failure of it.
       if (this.#stopAsked) return this.attach();
       return this.#fail(`systemd could not start it: ${stderr.trim()}`);
     }
     // It is being executed, so it holds its end: what is written now, and the end of it, cannot be lost.
-    this.#input = input;
+    this.#begun = true;
     for (const { bytes, eof } of this.#early.splice(0)) this.input(bytes, eof);
     // Asked before there was a unit to stop.
     if (this.#stopAsked) this.#stopUnit();
@@ -111,7 +113,7 @@ export class RunningUnit implements Running {
   }
 
   input(bytes: Buffer, eof: boolean): void {
-    if (this.#input === undefined) {
+    if (this.#input === undefined || !this.#begun) {
       this.#early.push({ bytes, eof });
       return;
     }
