@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { bootId } from '../../agent/identity/boot-id.ts';
 import { systemClock } from '../../base/clock.ts';
 import { diskLayout, ROLLBACK_UNIT, UNIT_DIR } from '../../protocol/disk-layout.ts';
@@ -41,7 +41,10 @@ export async function runUpgrade(run: RunUpgrade): Promise<number> {
   const deps = depsFor(run);
   try {
     if (flags.watch) {
-      await watchUpgrade({ ...deps, bootId: bootId(), log: (text) => process.stderr.write(`${text}\n`) });
+      // …/versions/<own>/runtime/node
+      const own = basename(dirname(dirname(process.execPath)));
+      const log = (text: string) => process.stderr.write(`${text}\n`);
+      await watchUpgrade({ ...deps, bootId: bootId(), own, log });
       return EXIT.ok;
     }
     if (flags.status) return await showStatus(run, deps);

@@ -1,8 +1,9 @@
-import { readlink } from 'node:fs/promises';
+import { readlink, rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { loadAgentConfig } from '../../agent/config.ts';
 import { type Clock, isoTime } from '../../base/clock.ts';
-import { SERVICE_UNIT } from '../../protocol/disk-layout.ts';
+import { SERVICE_UNIT, upgradeRecordFile } from '../../protocol/disk-layout.ts';
+import { AppError } from '../../protocol/errors.ts';
 import type { UpgradeRecord } from '../../protocol/upgrade.ts';
 import { linkTarget, pointLink } from '../files.ts';
 import { askHealth } from '../probe.ts';
@@ -16,6 +17,8 @@ const LOOK_MS = 300;
 export interface WatchDeps extends UnitPlaces {
   clock: Clock;
   bootId: string;
+  /** Folder of the version that this process runs from, which was there before the upgrade. */
+  own: string;
   log(text: string): void;
 }
 
@@ -25,7 +28,13 @@ export interface WatchDeps extends UnitPlaces {
  */
 export async function watchUpgrade(deps: WatchDeps): Promise<void> {
   const { layout, log } = deps;
-  const record = await readUpgrade(layout);
+  let record: UpgradeRecord | undefined;
+  try {
+    record = await readUpgrade(layout);
+  } catch (cause) {
+    if (!(cause instanceof AppError)) throw cause;
+    return goBackUnread(deps, cause);
+  }
   const current = basename((await linkTarget(layout.current)) ?? '');
   const toIsWhole = record !== undefined && (await isWhole(join(layout.versions, record.to)));
   const next = resume(record, { toIsWhole, current });
@@ -137,6 +146,24 @@ async function rollBack(deps: WatchDeps, record: UpgradeRecord, reason: string):
   if (running === undefined || !runs(deps, record.from, running.program)) await restart(deps);
   await writeUpgrade(layout, { ...record, reason, state: 'rolled_back', ended_at: isoTime(clock.now()) });
   log(`version ${record.from_version} runs again`);
+  await removeRollback(deps);
+}
+
+/** What the upgrade was is not known any more; that this version worked before it, is. */
+async function goBackUnread(deps: WatchDeps, cause: AppError): Promise<void> {
+  const { layout, own, log } = deps;
+  log(`going back to ${own}: ${cause.message}`);
+  const current = basename((await linkTarget(layout.current)) ?? own);
+  if (current !== own) {
+    await syncUnits(deps, current, own);
+    await pointLink(layout.current, `versions/${own}`);
+  }
+  const running = await programOf(deps);
+  if (running === undefined || !runs(deps, own, running.program)) await restart(deps);
+  // Kept for who wants to know; out of the way of the next upgrade.
+  const file = upgradeRecordFile(layout);
+  await rename(file, `${file}.unreadable`);
+  log(`the version in ${own} runs again`);
   await removeRollback(deps);
 }
 

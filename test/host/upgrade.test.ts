@@ -154,6 +154,26 @@ describe('a version that does not work', () => {
   });
 });
 
+describe('an upgrade whose record is lost', () => {
+  it('[upgrade-2] goes back to the version that watches, once', async () => {
+    await releases.offer('0.4.2', 'hangs');
+    machine.start(['vm-agent', 'upgrade', '--grace', '60']);
+    await machine.waitFor('the switch', async () => {
+      const now = await record().catch(() => undefined);
+      return now?.state === 'switched' && now.to_version === '0.4.2';
+    });
+    await machine.runOk(
+      "echo '{' >/opt/vm-agent/versions/upgrade.json && systemctl kill --signal=KILL vm-agent-rollback",
+    );
+    await rollbackUnitIsGone();
+    await onlineAs('0.2.1');
+    expect(await works()).toBe(true);
+    expect(await machine.exists('/opt/vm-agent/versions/upgrade.json.unreadable')).toBe(true);
+    const { out } = await machine.run(['journalctl', '--no-pager', '-u', 'vm-agent-rollback']);
+    expect(out.match(/upgrade\.json cannot be understood/g)).toHaveLength(1);
+  });
+});
+
 describe('an upgrade that is killed', () => {
   const moments: [string, () => Promise<boolean>][] = [
     [
