@@ -22,9 +22,9 @@ export const remoteShell = (executor: RemoteExecutor): ShellHost => ({
 
 async function runRemote(executor: RemoteExecutor, run: ShellRun): Promise<ToolEnd> {
   const { context, args, input, background } = run;
-  const { command, cwd, env, stdin } = args;
+  const { command, cwd, env, stdin, timeout } = args;
   const given = Object.fromEntries(
-    Object.entries({ command, cwd, env, stdin }).filter(([, value]) => value !== undefined),
+    Object.entries({ command, cwd, env, stdin, timeout }).filter(([, value]) => value !== undefined),
   );
   const start: RemoteCall['start'] = {
     ...(context.signed === undefined

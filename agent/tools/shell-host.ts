@@ -10,7 +10,7 @@ export interface ShellProcess {
 
 export interface ShellRun {
   context: CallContext;
-  args: Pick<ShellArguments, 'command' | 'cwd' | 'env' | 'stdin'>;
+  args: Pick<ShellArguments, 'command' | 'cwd' | 'env' | 'stdin' | 'timeout'>;
   /** Stays open for what comes later; without it stdin is `args.stdin`, or /dev/null. */
   input?: LiveInput | undefined;
   /** stdout and stderr together on `stdout`, in the order in which they were written. */
