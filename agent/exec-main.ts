@@ -53,6 +53,8 @@ async function serve(unit: string, log: Logger): Promise<void> {
     workers,
     owner: unit,
     bootId: bootId(),
+    // systemd names the instance NUMBER-PID-UID of who connected (systemd.socket(5), Accept=).
+    peerIsRoot: /@\d+-\d+-0\.service$/.test(unit),
     verify: (message) =>
       verifier?.verify(message, systemClock.now(), undefined) ?? {
         kind: 'rejected',

@@ -1,5 +1,7 @@
 import { constants } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
+import type { ShellHost } from '../agent/tools/shell-host.ts';
+import type { DiskLayout } from '../protocol/disk-layout.ts';
 import { parseDuration } from '../protocol/provisioning-token.ts';
 import { type CliContext, layoutFor, withHome } from './context.ts';
 
@@ -9,7 +11,8 @@ interface Flags {
 }
 
 const HELP = `
-The words after -- are joined by spaces and run by /bin/sh -c, with the rights of who calls this. Options may also
+The words after -- are joined by spaces and run by /bin/sh -c, with the rights of who calls this; for root in a systemd
+unit of its own, through the executor, which notes it in the audit log. Options may also
 follow a command in one quoted string: vm-agent exec 'ps aux' --timeout 60. Output comes as it is made. Exit code: the
 command's own; 124 when its time was over, 128+N when signal N ended it, 126 when it could not be started, 130 after
 Ctrl-C.
@@ -64,8 +67,9 @@ async function run(command: string, flags: Flags, ctx: CliContext): Promise<numb
   const { systemClock } = await import('../base/clock.ts');
   const { silentLogger } = await import('../base/logger.ts');
   const { process } = ctx;
+  const layout = layoutFor(flags.home, ctx);
 
-  const config = await loadAgentConfig({ layout: layoutFor(flags.home, ctx), env: process.env });
+  const config = await loadAgentConfig({ layout, env: process.env });
   const { enabled, timeout } = config.tools.shell_executor;
   const cancel = new AbortController();
   const onSignal = () => cancel.abort();
@@ -73,10 +77,16 @@ async function run(command: string, flags: Flags, ctx: CliContext): Promise<numb
   process.on('SIGTERM', onSignal);
   const folder = await mkdtemp(join(tmpdir(), 'vm-agent-exec-'));
   const env = Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined);
+  const executor = await executorForRoot(layout, process);
   const streams = { stdout: process.stdout, stderr: process.stderr };
   try {
     const outcome = await executeLocally({
-      args: { command, ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }) },
+      args: {
+        command,
+        ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),
+        ...(executor === undefined ? {} : { cwd: process.cwd(), env: passedOn(process.env) }),
+      },
+      host: executor?.host,
       enabled,
       defaultTimeoutS: timeout,
       env: Object.fromEntries(env),
@@ -98,9 +108,37 @@ async function run(command: string, flags: Flags, ctx: CliContext): Promise<numb
   } finally {
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
+    executor?.close();
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+/** Root's way to the executor, where there is one: the command gets a unit, and an entry in the audit log. */
+async function executorForRoot(
+  layout: DiskLayout,
+  process: NodeJS.Process,
+): Promise<{ host: ShellHost; close(): void } | undefined> {
+  const { existsSync } = await import('node:fs');
+  const { adminSocket } = await import('../protocol/disk-layout.ts');
+  const path = adminSocket(layout);
+  if (process.getuid?.() !== 0 || layout.home !== undefined || !existsSync(path)) return undefined;
+  const { ExecutorClient } = await import('../agent/executor/client.ts');
+  const { PROGRAM_VERSION } = await import('../agent/identity/program-version.ts');
+  const { remoteShell } = await import('../agent/tools/remote.ts');
+  const { systemClock: clock } = await import('../base/clock.ts');
+  const { silentLogger: log } = await import('../base/logger.ts');
+  const onCondition = () => undefined;
+  const client = new ExecutorClient({ path, version: PROGRAM_VERSION, clock, log, onCondition });
+  return { host: remoteShell(client), close: () => client.close() };
+}
+
+/** What of the caller's environment can be given to another process's child. */
+const passedOn = (env: NodeJS.ProcessEnv): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(env).filter(
+      (pair): pair is [string, string] => pair[1] !== undefined && /^[A-Za-z_][A-Za-z0-9_]*$/.test(pair[0]),
+    ),
+  );
 
 const signalNumber = (name: string): number =>
   (constants.signals as Readonly<Record<string, number>>)[name] ?? 0;

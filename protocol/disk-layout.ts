@@ -151,4 +151,6 @@ export const backgroundDir = (layout: DiskLayout): string => `${layout.state}/ba
 export const executorRunDir = (layout: DiskLayout): string =>
   layout.home === undefined ? '/run/vm-agent-exec' : `${layout.run}/exec`;
 export const execSocket = (layout: DiskLayout): string => `${layout.run}/exec.sock`;
+/** The same for root, who has other rights there. */
+export const adminSocket = (layout: DiskLayout): string => `${layout.run}/admin.sock`;
 export const agentLogFile = (layout: DiskLayout): string => `${layout.log}/agent.log`;

@@ -6,6 +6,8 @@ import { RUN_USER } from './disk-layout.ts';
 export const ORCHESTRATOR_GRANT = 'orchestrator';
 /** The grant of who holds this VM's API key. */
 export const LOCAL_API_GRANT = 'local-api';
+/** What root on this VM has who connects to the executor: everything. No policy limits who may write the policy. */
+export const ROOT_GRANT = 'root';
 /** `client:<id>`: the grant of a client certificate with that id. */
 export const CLIENT_GRANT_PREFIX = 'client:';
 

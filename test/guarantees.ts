@@ -55,6 +55,10 @@ export const GUARANTEES: readonly Guarantee[] = [
     text: 'Without a signature a caller has what the policy grants to local-api, as its user, and no more.',
   },
   {
+    id: 'executor-3',
+    text: 'Root on the VM may do through the executor what root may, noted in the audit log; who it is, the kernel says.',
+  },
+  {
     id: 'upgrade-1',
     text: 'Commands that run survive an upgrade of their agent, with all of their output and their exit code.',
   },

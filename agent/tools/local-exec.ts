@@ -8,6 +8,7 @@ import { type CallOutcome, startCall } from './call.ts';
 import { localShell } from './local-shell.ts';
 import { createRegistry } from './registry.ts';
 import { shellTool } from './shell-execute.ts';
+import type { ShellHost } from './shell-host.ts';
 import { CLI_GRANT, type OutputSink } from './tool.ts';
 
 /**
@@ -24,6 +25,8 @@ export async function executeLocally(options: {
   cwd: string;
   /** For the pipes; a folder of the caller's own. */
   folder: string;
+  /** Runs it; without one this process does. */
+  host?: ShellHost | undefined;
   clock: Clock;
   log: Logger;
   signal: AbortSignal;
@@ -34,7 +37,11 @@ export async function executeLocally(options: {
   const leftovers = new LeftoverSweeper({ clock, onKilled: () => undefined });
   try {
     const registry = createRegistry([
-      shellTool({ host: localShell({ pipes, leftovers, env, cwd }), enabled, defaultTimeoutS }),
+      shellTool({
+        host: options.host ?? localShell({ pipes, leftovers, env, cwd }),
+        enabled,
+        defaultTimeoutS,
+      }),
     ]);
     const call = registry.prepare(SHELL_TOOL, options.args);
     const caller = { door: 'cli', id: 'cli', grant: CLI_GRANT } as const;

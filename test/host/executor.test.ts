@@ -1,5 +1,6 @@
 // The two privilege levels on a machine with a real systemd: what the daemon cannot do, what commands can, and what a
 // hijacked daemon gets out of the executor.
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -195,8 +196,54 @@ describe('commands that the orchestrator signed', () => {
   });
 });
 
+describe('root at the command line', () => {
+  it('[executor-3] has commands run in units of their own, as itself, and in the audit log', async () => {
+    const { machine } = at;
+    const { code, out, err } = await machine.run(
+      'cd /srv && CANARY=own vm-agent exec -- "id -u; pwd; echo \\$CANARY; grep ^0: /proc/self/cgroup; echo e >&2; exit 7"',
+    );
+    expect({ code, err }).toEqual({ code: 7, err: 'e\n' });
+    expect(out.split('\n')).toEqual([
+      '0',
+      '/srv',
+      'own',
+      expect.stringMatching(/vmagent\.slice\/vm-agent-cmd-/),
+      '',
+    ]);
+    const { out: audit } = await machine.runOk(['vm-agent', 'audit', '--json']);
+    expect(audit).toMatch(/command\.taken[^\n]*"grant":\s*"root"/);
+    expect(audit).not.toContain('CANARY');
+  });
+
+  it('ends everything with Ctrl-C, and with the time limit', async () => {
+    const { machine } = at;
+    const started = machine.start(['vm-agent', 'exec', '--', 'setsid sleep 4713 & sleep 4713']);
+    const sleeping = async () => (await machine.run(['pgrep', '-f', '^sleep 4713'])).code === 0;
+    await machine.waitFor('the command', sleeping);
+    await machine.runOk("pkill -INT -f 'vm-agent[.]mjs exec'");
+    const [status] = await once(started.child, 'exit');
+    expect(status).toBe(130);
+    expect(await sleeping()).toBe(false);
+    const late = await machine.run(['vm-agent', 'exec', '--timeout', '1', '--', 'sleep 4713']);
+    expect(late.code).toBe(124);
+    expect(await sleeping()).toBe(false);
+  });
+
+  it('may have longer than is usual on this VM', async () => {
+    const { machine } = at;
+    const config = '/opt/vm-agent/config/agent_config.yaml';
+    await machine.runOk(
+      `cp -p ${config} /root/config && printf '\ntools:\n  shell_executor:\n    timeout: 1\n' >>${config}`,
+    );
+    expect((await machine.run(['vm-agent', 'exec', '--', 'sleep 2; echo no'])).code).toBe(124);
+    const { out } = await machine.runOk(['vm-agent', 'exec', '--timeout', '60', '--', 'sleep 2; echo yes']);
+    expect(out).toBe('yes\n');
+    await machine.runOk(`cp -p /root/config ${config}`);
+  });
+});
+
 describe('a hijacked daemon', () => {
-  const attack = async (messages: unknown[], user = 'vm-agent') => {
+  const attack = async (messages: unknown[], user = 'vm-agent', socket = 'exec') => {
     const { machine } = at;
     await machine.writeFile('/tmp/attacker.mjs', support('attacker.mjs'));
     await machine.writeFile('/tmp/messages.json', JSON.stringify(messages));
@@ -208,6 +255,7 @@ describe('a hijacked daemon', () => {
       NODE,
       '/tmp/attacker.mjs',
       '/tmp/messages.json',
+      `/run/vm-agent/${socket}.sock`,
     ]);
     if (out === '') throw new Error(`no answer: ${err}`);
     return JSON.parse(out);
@@ -300,34 +348,44 @@ describe('a hijacked daemon', () => {
     );
   });
 
-  it('[executor-2] has what the policy grants to local-api, as its user, and no more', async () => {
-    const { machine } = at;
-    const local = (id: string, tool: string, args: unknown) => ({
-      type: 'start',
-      id,
-      local: { tool, arguments: args },
-    });
-    expect(
-      await attack([
-        local('shell', 'execute_shell_command', { command: 'id -un >/tmp/who; cat /etc/shadow' }),
-        local('read', 'read_file', { file_path: '/etc/shadow' }),
-        local('write', 'write_file', { file_path: '/opt/vm-agent/config/policy.yaml', content: 'x' }),
-      ]),
-    ).toMatchObject({
-      shell: { kind: 'exited', exit_code: 1 },
-      read: { kind: 'thrown', code: expect.stringMatching(/forbidden|path_refused|not_found/) },
-      write: { kind: 'thrown' },
-    });
-    expect((await machine.readFile('/tmp/who')).toString()).toBe('vm-agent-run\n');
-    const policy = '/opt/vm-agent/config/policy.yaml';
-    await machine.runOk(
-      `cp ${policy} /root/policy && printf 'version: 1\\ngrants:\\n  orchestrator:\\n    tools: {allow: ["*"]}\\n' >${policy}`,
-    );
-    expect(await attack([local('denied', 'execute_shell_command', { command: 'id' })])).toEqual({
-      denied: 'policy_refused',
-    });
-    await machine.runOk(`cat /root/policy >${policy}`);
-  });
+  it.each(['exec', 'admin'])(
+    '[executor-2] has what the policy grants to local-api, as its user, and no more: %s.sock',
+    async (name) => {
+      const { machine } = at;
+      const local = (id: string, tool: string, args: unknown) => ({
+        type: 'start',
+        id,
+        local: { tool, arguments: args },
+      });
+      expect(
+        await attack(
+          [
+            local('shell', 'execute_shell_command', { command: 'id -un >/tmp/who; cat /etc/shadow' }),
+            local('read', 'read_file', { file_path: '/etc/shadow' }),
+            local('write', 'write_file', { file_path: '/opt/vm-agent/config/policy.yaml', content: 'x' }),
+          ],
+          'vm-agent',
+          name,
+        ),
+      ).toMatchObject({
+        shell: { kind: 'exited', exit_code: 1 },
+        read: { kind: 'thrown', code: expect.stringMatching(/forbidden|path_refused|not_found/) },
+        write: { kind: 'thrown' },
+      });
+      expect((await machine.readFile('/tmp/who')).toString()).toBe('vm-agent-run\n');
+      const policy = '/opt/vm-agent/config/policy.yaml';
+      await machine.runOk(
+        `cp ${policy} /root/policy && printf 'version: 1\\ngrants:\\n  orchestrator:\\n    tools: {allow: ["*"]}\\n' >${policy}`,
+      );
+      const denied = await attack(
+        [local('denied', 'execute_shell_command', { command: 'id' })],
+        'vm-agent',
+        name,
+      );
+      expect(denied).toEqual({ denied: 'policy_refused' });
+      await machine.runOk(`cat /root/policy >${policy}`);
+    },
+  );
 
   it('is alone in being let in: other users are not', async () => {
     expect(await attack([{ type: 'start', id: 'x' }], 'nobody')).toEqual({ error: 'EACCES' });

@@ -8,6 +8,7 @@ import {
   LOCAL_API_GRANT,
   ORCHESTRATOR_GRANT,
   type PolicyDecision,
+  ROOT_GRANT,
 } from '../../../protocol/policy.ts';
 import { isWithin } from '../../files/access.ts';
 import type { Verified } from '../../policy/verify-envelope.ts';
@@ -23,6 +24,8 @@ export interface Authorized {
   outputBytes: number | undefined;
   /** Undefined: nobody signed it. */
   signed: CommandPayload | undefined;
+  /** What of the policy allowed it. */
+  grant: string;
 }
 
 export interface Denial {
@@ -40,6 +43,8 @@ export interface AuthorizeFacts {
   decide(grant: string, tool: string): PolicyDecision;
   /** `tools.shell_executor.run_as`, for what the orchestrator signed. */
   runAs: string | undefined;
+  /** By the kernel's word the peer is root: who is asked then is not the daemon. */
+  peerIsRoot: boolean;
 }
 
 const deny = (code: ErrorCode, message: string, detail: Record<string, unknown> = {}): Authorization => ({
@@ -49,7 +54,8 @@ const deny = (code: ErrorCode, message: string, detail: Record<string, unknown> 
 
 /**
  * Who may do what, as root-owned files say it. What is signed has the orchestrator's grant; whatever else the daemon
- * asks for has that of the local API, also when it says that somebody better asked: the daemon is not believed. Pure.
+ * asks for has that of the local API, also when it says that somebody better asked: the daemon is not believed. Root on
+ * this VM, who connects as such, may do what root may. Pure.
  */
 export function authorize(message: StartMessage, facts: AuthorizeFacts): Authorization {
   const { signed, local } = message;
@@ -57,6 +63,7 @@ export function authorize(message: StartMessage, facts: AuthorizeFacts): Authori
     return deny('bad_request', 'A start is either signed or local.');
   if (signed !== undefined) return authorizeSigned(message.id, signed, facts);
   if (local === undefined) return deny('bad_request', 'Nothing is asked for.');
+  if (facts.peerIsRoot) return { ok: true, call: rootsOwn(local) };
   const decision = facts.decide(LOCAL_API_GRANT, local.tool);
   if (!decision.allowed)
     return deny('policy_refused', decision.why, { grant: LOCAL_API_GRANT, tool: local.tool });
@@ -74,9 +81,22 @@ export function authorize(message: StartMessage, facts: AuthorizeFacts): Authori
       timeoutS: local.timeout_s,
       outputBytes: undefined,
       signed: undefined,
+      grant: LOCAL_API_GRANT,
     },
   };
 }
+
+const rootsOwn = (local: NonNullable<StartMessage['local']>): Authorized => ({
+  tool: local.tool,
+  args: local.arguments,
+  runAs: 'root',
+  limits: {},
+  access: { read: ['/'], write: ['/'] },
+  timeoutS: local.timeout_s,
+  outputBytes: undefined,
+  signed: undefined,
+  grant: ROOT_GRANT,
+});
 
 /** The payload of something signed that concerns `id`, or why it is not believed. */
 export function believe(
@@ -142,6 +162,7 @@ function authorizeSigned(id: string, signed: SignedCommand, facts: AuthorizeFact
       timeoutS: payload.limits.timeout_s,
       outputBytes: payload.limits.output_bytes,
       signed: payload,
+      grant: ORCHESTRATOR_GRANT,
     },
   };
 }

@@ -26,6 +26,8 @@ export interface CoreOptions {
   /** The unit of this executor. */
   owner: string;
   bootId: string;
+  /** Root itself is at the other end, not the daemon. */
+  peerIsRoot: boolean;
   verify(message: SignedCommand): Verified;
   decide(grant: string, tool: string): PolicyDecision;
   shell: { runAs: string | undefined; enabled: boolean; defaultTimeoutS: number; lang: string | undefined };
@@ -82,6 +84,9 @@ export class ExecutorCore {
   }
   get bootId(): string {
     return this.#options.bootId;
+  }
+  get peerIsRoot(): boolean {
+    return this.#options.peerIsRoot;
   }
   get runAs(): string | undefined {
     return this.#options.shell.runAs;

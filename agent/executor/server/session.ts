@@ -119,7 +119,7 @@ export class ExecutorSession {
         core.record('command.taken', {
           id: message.id,
           tool: call.tool,
-          grant: 'local-api',
+          grant: call.grant,
           run_as: call.runAs,
         });
       } else if (core.claim(call.signed, plan.meta, call.runAs) === 'replay')

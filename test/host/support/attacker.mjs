@@ -1,11 +1,11 @@
 // Runs in a machine as the daemon's user: sends frames to the executor's socket, as a hijacked daemon could, and prints
-// what it answers. Argument: a file with a JSON array of messages. Ends when each `start` has been answered.
+// what it answers. Arguments: a file with a JSON array of messages, and the socket. Ends when each `start` has been answered.
 import { readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 
 const messages = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const answers = {};
-const socket = createConnection('/run/vm-agent/exec.sock');
+const socket = createConnection(process.argv[3] ?? '/run/vm-agent/exec.sock');
 const send = (value) => {
   const body = Buffer.from(JSON.stringify(value));
   const head = Buffer.alloc(5);

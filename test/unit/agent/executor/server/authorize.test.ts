@@ -20,6 +20,7 @@ const grants = (decisions: Record<string, PolicyDecision>): AuthorizeFacts => ({
   verify: (message) => verifier.verify(message, systemClock.now(), undefined),
   decide: (grant) => decisions[grant] ?? { allowed: false, why: `nothing for ${grant}` },
   runAs: undefined,
+  peerIsRoot: false,
 });
 const all: PolicyDecision = { allowed: true, read: ['/'], write: ['/'] };
 const signed = (run_as: string | null = null) => {
@@ -56,6 +57,22 @@ describe('who may do what', () => {
     });
     expect(authorize(local, grants({ orchestrator: all, 'client:root': all }))).toMatchObject({
       ok: false,
+      denial: { code: 'policy_refused' },
+    });
+  });
+
+  it('[executor-3] gives root on this VM root’s rights, whatever the policy says, by the kernel’s word alone', () => {
+    const local = {
+      type: 'start',
+      id: 'x',
+      local: { tool: 'execute_shell_command', arguments: {} },
+    } as const;
+    expect(authorize(local, { ...grants({}), peerIsRoot: true })).toMatchObject({
+      ok: true,
+      call: { runAs: 'root', grant: 'root', signed: undefined },
+    });
+    // A signature is still checked: it says who asked.
+    expect(authorize(signed(), { ...grants({}), peerIsRoot: true })).toMatchObject({
       denial: { code: 'policy_refused' },
     });
   });

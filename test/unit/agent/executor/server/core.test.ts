@@ -39,6 +39,7 @@ beforeEach(async () => {
     }),
     owner: 'o',
     bootId: 'boot-1',
+    peerIsRoot: false,
     verify: () => {
       throw new Error('not asked');
     },
@@ -65,6 +66,7 @@ const plan = (tool: string, over: Partial<Authorized> = {}) =>
       timeoutS: 3600,
       outputBytes: undefined,
       signed: payload,
+      grant: 'orchestrator',
       ...over,
     },
     false,
