@@ -1,4 +1,5 @@
 // The command on an enrolled machine: as root, and as somebody who may nothing.
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -75,6 +76,49 @@ describe('vm-agent, as root', () => {
     expect((await machine.runOk(['vm-agent', 'config'])).out).toMatch(/^server:$/m);
     const { code, out } = await machine.run(['vm-agent', 'status']);
     expect({ code, healthy: /^status +healthy$/m.test(out) }).toEqual({ code: 0, healthy: true });
+  });
+});
+
+describe('vm-agent exec, as root', () => {
+  it('[executor-3] has commands run in units of their own, as itself, and in the audit log', async () => {
+    const { code, out, err } = await machine.run(
+      'cd /srv && CANARY=own vm-agent exec -- "id -u; pwd; echo \\$CANARY; grep ^0: /proc/self/cgroup; echo e >&2; exit 7"',
+    );
+    expect({ code, err }).toEqual({ code: 7, err: 'e\n' });
+    expect(out.split('\n')).toEqual([
+      '0',
+      '/srv',
+      'own',
+      expect.stringMatching(/vmagent\.slice\/vm-agent-cmd-/),
+      '',
+    ]);
+    const { out: audit } = await machine.runOk(['vm-agent', 'audit', '--json']);
+    expect(audit).toMatch(/command\.taken[^\n]*"grant":\s*"root"/);
+    expect(audit).not.toContain('CANARY');
+  });
+
+  it('ends everything with Ctrl-C, and with the time limit', async () => {
+    const started = machine.start(['vm-agent', 'exec', '--', 'setsid sleep 4713 & sleep 4713']);
+    const sleeping = async () => (await machine.run(['pgrep', '-f', '^sleep 4713'])).code === 0;
+    await machine.waitFor('the command', sleeping);
+    await machine.runOk("pkill -INT -f 'vm-agent[.]mjs exec'");
+    const [status] = await once(started.child, 'exit');
+    expect(status).toBe(130);
+    expect(await sleeping()).toBe(false);
+    const late = await machine.run(['vm-agent', 'exec', '--timeout', '1', '--', 'sleep 4713']);
+    expect(late.code).toBe(124);
+    expect(await sleeping()).toBe(false);
+  });
+
+  it('may have longer than is usual on this VM', async () => {
+    const config = '/opt/vm-agent/config/agent_config.yaml';
+    await machine.runOk(
+      `cp -p ${config} /root/config && printf '\ntools:\n  shell_executor:\n    timeout: 1\n' >>${config}`,
+    );
+    expect((await machine.run(['vm-agent', 'exec', '--', 'sleep 2; echo no'])).code).toBe(124);
+    const { out } = await machine.runOk(['vm-agent', 'exec', '--timeout', '60', '--', 'sleep 2; echo yes']);
+    expect(out).toBe('yes\n');
+    await machine.runOk(`cp -p /root/config ${config}`);
   });
 });
 

@@ -1,6 +1,5 @@
 // The two privilege levels on a machine with a real systemd: what the daemon cannot do, what commands can, and what a
 // hijacked daemon gets out of the executor.
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -193,52 +192,6 @@ describe('commands that the orchestrator signed', () => {
     const { code, out, err } = await run;
     expect({ code, out }).toEqual({ code: 9, out: '1\n2\n3\n4\n5\n6\n7\n' });
     expect(err).toContain('e7');
-  });
-});
-
-describe('root at the command line', () => {
-  it('[executor-3] has commands run in units of their own, as itself, and in the audit log', async () => {
-    const { machine } = at;
-    const { code, out, err } = await machine.run(
-      'cd /srv && CANARY=own vm-agent exec -- "id -u; pwd; echo \\$CANARY; grep ^0: /proc/self/cgroup; echo e >&2; exit 7"',
-    );
-    expect({ code, err }).toEqual({ code: 7, err: 'e\n' });
-    expect(out.split('\n')).toEqual([
-      '0',
-      '/srv',
-      'own',
-      expect.stringMatching(/vmagent\.slice\/vm-agent-cmd-/),
-      '',
-    ]);
-    const { out: audit } = await machine.runOk(['vm-agent', 'audit', '--json']);
-    expect(audit).toMatch(/command\.taken[^\n]*"grant":\s*"root"/);
-    expect(audit).not.toContain('CANARY');
-  });
-
-  it('ends everything with Ctrl-C, and with the time limit', async () => {
-    const { machine } = at;
-    const started = machine.start(['vm-agent', 'exec', '--', 'setsid sleep 4713 & sleep 4713']);
-    const sleeping = async () => (await machine.run(['pgrep', '-f', '^sleep 4713'])).code === 0;
-    await machine.waitFor('the command', sleeping);
-    await machine.runOk("pkill -INT -f 'vm-agent[.]mjs exec'");
-    const [status] = await once(started.child, 'exit');
-    expect(status).toBe(130);
-    expect(await sleeping()).toBe(false);
-    const late = await machine.run(['vm-agent', 'exec', '--timeout', '1', '--', 'sleep 4713']);
-    expect(late.code).toBe(124);
-    expect(await sleeping()).toBe(false);
-  });
-
-  it('may have longer than is usual on this VM', async () => {
-    const { machine } = at;
-    const config = '/opt/vm-agent/config/agent_config.yaml';
-    await machine.runOk(
-      `cp -p ${config} /root/config && printf '\ntools:\n  shell_executor:\n    timeout: 1\n' >>${config}`,
-    );
-    expect((await machine.run(['vm-agent', 'exec', '--', 'sleep 2; echo no'])).code).toBe(124);
-    const { out } = await machine.runOk(['vm-agent', 'exec', '--timeout', '60', '--', 'sleep 2; echo yes']);
-    expect(out).toBe('yes\n');
-    await machine.runOk(`cp -p /root/config ${config}`);
   });
 });
 
