@@ -102,6 +102,9 @@ async function makeImage(name: (typeof NAMES)[number], epoch: number, work: stri
   const recipe = readContainerfile(readFileSync(file, 'utf8'), { VERSION: PACKAGE.version });
   const packages = [...new Set([...recipe.packages, ...values.include.split(',').filter(Boolean)])].sort();
   const say = (line: string) => console.log(`${name}: ${line}`);
+  const layer = join(work, `${name}.tar`);
+  const platform = arch === 'amd64' ? 'linux-x64' : `linux-${arch}`;
+  writeFileSync(layer, await makeLayer({ recipe, dist: DIST, platform, epoch }));
   say(`base of ${packages.join(', ')}`);
   const base = await provideBase({
     arch: arch ?? '',
@@ -112,9 +115,6 @@ async function makeImage(name: (typeof NAMES)[number], epoch: number, work: stri
     say,
   });
   say(`base ${base.suite}, ${megabytes(base.tar)}${base.cached ? ', from the cache' : ''}`);
-  const layer = join(work, `${name}.tar`);
-  const platform = arch === 'amd64' ? 'linux-x64' : `linux-${arch}`;
-  writeFileSync(layer, await makeLayer({ recipe, dist: DIST, platform, epoch }));
   const revision = commit();
   const digest = writeLayout({
     folder: resolve(values.out, name),

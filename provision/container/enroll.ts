@@ -24,8 +24,8 @@ export interface ContainerEnrolment extends Omit<RunInstaller, 'flags' | 'scope'
 export async function enrollContainer(run: ContainerEnrolment): Promise<number> {
   const { layout, labels, process } = run;
   const { env } = process;
-  await refuseInstalled(layout);
   await refuseReadOnly(layout, process.getuid?.() ?? -1);
+  await refuseInstalled(layout);
   const server = required(env['ORCHESTRATOR_URL']);
   if (await isEnrolled(layout)) {
     const { vmId } = await readCredentials(layout);

@@ -47,6 +47,15 @@ export const SUITES: readonly Suite[] = [
     preflight: 'test/host/harness/preflight.ts',
   },
   {
+    name: 'image',
+    files: 'test/image/**/*.test.ts',
+    timeout: 300_000,
+    serial: true,
+    needsRoot: true,
+    packages: ['mmdebstrap', 'umoci', 'skopeo', 'runc', 'ca-certificates'],
+    preflight: 'test/image/support/preflight.ts',
+  },
+  {
     name: 'vm',
     files: 'test/vm/**/*.test.ts',
     timeout: 900_000,
