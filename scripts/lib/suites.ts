@@ -43,6 +43,7 @@ export const SUITES: readonly Suite[] = [
       'curl',
       'ca-certificates',
       'faketime',
+      'openssh-client',
     ],
     preflight: 'test/host/harness/preflight.ts',
   },
