@@ -87,12 +87,14 @@ describe('the agent’s container', () => {
       code: 0,
       out: ['10001', 'vm-agent', 'CapEff:\t0000000000000000', '/tmp', ''],
     });
+    const status = await container.exec(['vm-agent', 'status']);
+    expect({ code: status.code, out: status.out }).toEqual({ code: 0, out: expect.stringContaining(vm_id) });
     const written = await run('node-1', 'touch /usr/x; touch /tmp/x && echo tmp');
     expect(written.err).toContain('Read-only file system');
     expect(written.out).toBe('tmp\n');
   });
 
-  it('shows its token to no command, in no environment and no file of its volume', async () => {
+  it('[container-2] shows its token to no command, in no environment and no file of its volume', async () => {
     const { token } = await orchestrator.createToken();
     const container = start('node-2', { PROVISIONING_TOKEN: token }, ['run', '--label', 'node=node-2']);
     await orchestrator.online('node-2', () => container.output);
@@ -109,7 +111,7 @@ describe('the agent’s container', () => {
     expect(container.output).not.toContain(secret);
   });
 
-  it('ends in order on SIGTERM, and comes back as the same agent although its token is spent', async () => {
+  it('[container-1] ends in order on SIGTERM, and comes back as the same agent although its token is spent', async () => {
     const { token } = await orchestrator.createToken();
     const first = start('node-3', { PROVISIONING_TOKEN: token });
     const { vm_id, agent_id } = await orchestrator.online('node-3', () => first.output);
@@ -175,6 +177,27 @@ describe('a container that cannot enroll', () => {
       expect(said).toContain(`Port ${port} is taken by another program.`);
     } finally {
       taken.close();
+    }
+  });
+
+  it('ends at once on SIGTERM while it waits for an orchestrator that does not answer', async () => {
+    const { token } = await orchestrator.createToken();
+    const asked: string[] = [];
+    const silent = createServer(() => asked.push('connection')).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const address = silent.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    try {
+      const url = `https://127.0.0.1:${address.port}`;
+      const container = start('node-11', { ORCHESTRATOR_URL: url, PROVISIONING_TOKEN: token });
+      await eventually(
+        'the agent to ask',
+        () => asked.length > 0,
+        () => container.output,
+      );
+      expect(await container.stop()).toBe(143);
+    } finally {
+      silent.close();
     }
   });
 

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ROOT } from '../../scripts/lib/root.ts';
-import type { Outcome } from '../host/harness/command.ts';
+import { killGroup, type Outcome, startProgram } from '../host/harness/command.ts';
 import { type HostOrchestrator, serve } from '../host/support/orchestrator.ts';
-import { freePort } from './support/fleet.ts';
+import { eventually, freePort } from './support/fleet.ts';
 import { type PythonTool, providePython } from './support/python.ts';
 
 const PLAYBOOK = join(ROOT, 'infra/ansible/playbook.yml');
@@ -71,9 +71,10 @@ describe('the playbook', () => {
     expect({ code, said: code === 0 ? '' : out + err }).toEqual({ code: 0, said: '' });
   });
 
-  it('enrolls a host, changes nothing the second time, and shows its token at no verbosity', async () => {
+  it('enrolls a host, changes nothing the second time, asks a healthy agent alone, and shows its token at no verbosity', async () => {
     const home = join(work, 'home');
-    const hosts = inventory(home, await freePort());
+    const port = await freePort();
+    const hosts = inventory(home, port);
     const first = await play(['-vvv', '-i', hosts]);
     expect({ code: first.code, said: first.code === 0 ? '' : first.out + first.err }).toEqual({
       code: 0,
@@ -88,6 +89,20 @@ describe('the playbook', () => {
     const second = await play(['-i', hosts]);
     expect(second.out).toMatch(/node +: ok=\d+ +changed=0 /);
     expect((await orchestrator.agents()).map(({ agent_id }) => agent_id)).toEqual([agents[0]?.agent_id]);
+
+    const agent = startProgram([join(home, 'current/bin/vm-agent'), 'server', '--home', home]);
+    try {
+      const health = () => fetch(`http://127.0.0.1:${port}/health`).catch(() => undefined);
+      await eventually(
+        'health',
+        async () => (await health())?.status === 200,
+        () => '',
+      );
+      const third = await play(['-i', hosts]);
+      expect(third.out).toMatch(/node +: ok=\d+ +changed=0 +unreachable=0 +failed=0 +skipped=3 /);
+    } finally {
+      killGroup(agent);
+    }
   });
 
   it('fails with the installer’s own words', async () => {
