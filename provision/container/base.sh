@@ -11,4 +11,4 @@ rm -f /etc/machine-id /var/lib/dbus/machine-id
 
 # Nothing of the build, and nothing that differs from one build to the next.
 rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* /var/cache/ldconfig/* /var/log/* /tmp/*
-rm -f /etc/hostname /etc/resolv.conf /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /var/lib/dpkg/*-old
+rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /var/lib/dpkg/*-old

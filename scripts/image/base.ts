@@ -81,7 +81,8 @@ export async function provideBase(options: {
       ...INCLUDED.map((path) => `--dpkgopt=path-include=${path}`),
       ...readAptOptions().map((line) => `--aptopt=${line}`),
       `--customize-hook=chroot "$1" sh <'${script.replaceAll("'", "'\\''")}'`,
-      '--customize-hook=rm -rf "$1/etc/apt/sources.list" "$1/etc/apt/sources.list.d" "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap"',
+      // Its own names, which an engine puts in place itself, and ways to packages that it has no apt for.
+      '--customize-hook=rm -rf "$1/etc/hostname" "$1/etc/resolv.conf" "$1/etc/apt/sources.list" "$1/etc/apt/sources.list.d" "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap"',
       suite,
       made,
       ...sources,
