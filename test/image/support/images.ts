@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../../../scripts/lib/root.ts';
 import { type CommandOptions, type Outcome, runProgram } from '../../host/harness/command.ts';
+import { imageSuiteObstacles } from './preflight.ts';
 
 export function npmRunImage(words: readonly string[], options: CommandOptions = {}): Promise<Outcome> {
   return runProgram([process.execPath, join(ROOT, 'scripts/image.mts'), ...words], {
@@ -14,6 +15,8 @@ export function npmRunImage(words: readonly string[], options: CommandOptions = 
 
 /** Both images of dist/, made in a folder of their own; `dispose` takes it away. */
 export async function makeImages(): Promise<{ folder: string; output: string; dispose(): void }> {
+  const obstacles = await imageSuiteObstacles();
+  if (obstacles.length > 0) throw new Error(`the image suite cannot run here: ${obstacles.join('; ')}`);
   const folder = await mkdtemp(join(tmpdir(), 'vm-agent-images-'));
   const { code, out, err } = await npmRunImage(['--out', folder]);
   if (code !== 0) throw new Error(`npm run image ended with ${code}: ${out}${err}`);

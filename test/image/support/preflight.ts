@@ -12,7 +12,7 @@ const programs: Readonly<Record<string, string>> = {
 };
 
 /** Why the image suite cannot run here, one sentence each; empty if it can. */
-async function imageSuiteObstacles(): Promise<readonly string[]> {
+export async function imageSuiteObstacles(): Promise<readonly string[]> {
   const missing: string[] = [];
   for (const [program, name] of Object.entries(programs)) {
     const found = await runProgram(['/bin/sh', '-c', 'command -v "$1"', 'sh', program]);
@@ -25,4 +25,4 @@ async function imageSuiteObstacles(): Promise<readonly string[]> {
   return unshare.code === 0 ? [] : [`namespaces cannot be made here: ${unshare.err.trim()}`];
 }
 
-process.stdout.write(`${JSON.stringify(await imageSuiteObstacles())}\n`);
+if (import.meta.main) process.stdout.write(`${JSON.stringify(await imageSuiteObstacles())}\n`);
