@@ -50,7 +50,7 @@ export const SUITES: readonly Suite[] = [
   {
     name: 'image',
     files: 'test/image/**/*.test.ts',
-    timeout: 300_000,
+    timeout: 600_000,
     serial: true,
     needsRoot: true,
     packages: ['mmdebstrap', 'umoci', 'skopeo', 'runc', 'ca-certificates'],

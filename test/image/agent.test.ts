@@ -213,11 +213,12 @@ describe('a container that cannot enroll', () => {
 });
 
 describe('a volume that the node made for root', () => {
-  const prepare = () => {
+  const prepare = (capabilities = ['CAP_CHOWN'], env: Record<string, string> = {}) => {
     const container = agents.start({
       hostname: 'prepare',
       args: ['prepare'],
-      root: { capabilities: ['CAP_CHOWN'] },
+      env,
+      root: { capabilities },
       volumes: { [HOME]: volume },
     });
     running.push(container);
@@ -245,6 +246,24 @@ describe('a volume that the node made for root', () => {
     const agent = start('node-10', { PROVISIONING_TOKEN: token });
     await orchestrator.online('node-10', () => agent.output);
     expect(await prepare().ended()).toBe(0);
+  });
+
+  it('changes hands between the base and the overlay that runs as root, and stays the same agent', async () => {
+    const ownersOf = async () =>
+      (await runProgram(['find', volume, '-printf', '%U:%G\\n'])).out.trim().split('\n');
+    const { token } = await orchestrator.createToken();
+    await prepare().ended();
+    const first = start('node-12', { PROVISIONING_TOKEN: token });
+    const { agent_id } = await orchestrator.online('node-12', () => first.output);
+    await first.stop();
+    const toRoot = prepare(['CAP_CHOWN', 'CAP_DAC_READ_SEARCH'], { VM_AGENT_CONTAINER_USER: '0' });
+    expect({ code: await toRoot.ended(), said: toRoot.output }).toEqual({ code: 0, said: '' });
+    expect(new Set(await ownersOf())).toEqual(new Set(['0:0']));
+    const back = prepare();
+    expect({ code: await back.ended(), said: back.output }).toEqual({ code: 0, said: '' });
+    expect(new Set(await ownersOf())).toEqual(new Set(['10001:10001']));
+    const second = start('node-12', {});
+    expect(await orchestrator.online('node-12', () => second.output)).toMatchObject({ agent_id });
   });
 
   it('stays as it is where an agent is installed without containers', async () => {

@@ -8,7 +8,7 @@ import { imageSuiteObstacles } from './preflight.ts';
 
 export function npmRunImage(words: readonly string[], options: CommandOptions = {}): Promise<Outcome> {
   return runProgram([process.execPath, join(ROOT, 'scripts/image.mts'), ...words], {
-    timeoutMs: 280_000,
+    timeoutMs: 500_000,
     ...options,
   });
 }
