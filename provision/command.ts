@@ -22,7 +22,7 @@ export interface InstallFlags {
   artifacts?: string;
 }
 
-const collectLabel = (text: string, before: Labels | undefined): Labels => {
+export const collectLabel = (text: string, before: Labels | undefined): Labels => {
   const label = parseLabel(text);
   if (label === undefined)
     throw new InvalidArgumentError('It must look like key=value, such as env=prod or role=web.');

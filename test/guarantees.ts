@@ -140,5 +140,13 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'policy-1',
     text: 'What policy.yaml does not grant to a caller is refused by whichever door it comes; an invalid policy refuses all.',
   },
+  {
+    id: 'container-1',
+    text: 'An agent’s container needs its token at the first start alone, and comes back as the same agent from its volume.',
+  },
+  {
+    id: 'container-2',
+    text: 'No process in an agent’s container has the provisioning token in its environment, and no file of its volume holds it.',
+  },
   { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
 ];

@@ -23,6 +23,11 @@ export const COPIES: readonly { readonly out: string; readonly from: string }[] 
   { out: 'dashboard/index.html', from: 'orchestrator/dashboard/index.html' },
   { out: 'units', from: 'provision/units' },
   { out: 'bootstrap.sh', from: 'provision/bootstrap.sh' },
+  // What the images start; their Containerfiles build from dist/ alone.
+  { out: 'LICENSE', from: 'LICENSE' },
+  { out: 'container/base.sh', from: 'provision/container/base.sh' },
+  { out: 'container/entrypoint.sh', from: 'provision/container/entrypoint.sh' },
+  { out: 'container/launcher.sh', from: 'provision/container/launcher.sh' },
 ];
 
 /** What of `dist/` the `agent` archive carries to a VM, beside its VERSION file. */

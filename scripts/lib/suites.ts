@@ -43,8 +43,18 @@ export const SUITES: readonly Suite[] = [
       'curl',
       'ca-certificates',
       'faketime',
+      'openssh-client',
     ],
     preflight: 'test/host/harness/preflight.ts',
+  },
+  {
+    name: 'image',
+    files: 'test/image/**/*.test.ts',
+    timeout: 600_000,
+    serial: true,
+    needsRoot: true,
+    packages: ['mmdebstrap', 'umoci', 'skopeo', 'runc', 'ca-certificates'],
+    preflight: 'test/image/support/preflight.ts',
   },
   {
     name: 'vm',

@@ -23,6 +23,7 @@ describe('the help', () => {
     'support-bundle',
     'upgrade',
     'server',
+    'container',
     'status',
     'exec',
     'ls',

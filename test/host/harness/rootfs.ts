@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { arch } from 'node:os';
 import { join } from 'node:path';
-import { type AptSources, readAptOptions, readAptSources } from './apt-sources.ts';
+import { type AptSources, readAptOptions, readAptSources } from '../../../scripts/lib/apt-sources.ts';
 import { buildOnce } from './cache.ts';
 import { runProgramOk } from './command.ts';
 import {
@@ -70,7 +70,7 @@ export async function runMmdebstrap(make: MmdebstrapOptions): Promise<void> {
     ...(existsSync(hooks) ? [`--hook-dir=${hooks}`] : []),
     `--include=${make.packages.join(',')}`,
     ...excludedPaths.map((path) => `--dpkgopt=path-exclude=${path}`),
-    ...(await readAptOptions()).map((line) => `--aptopt=${line}`),
+    ...readAptOptions().map((line) => `--aptopt=${line}`),
     ...make.options,
     make.sources.suite,
     make.root,

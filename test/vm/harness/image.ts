@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AptSources, readAptSources } from '../../host/harness/apt-sources.ts';
+import { type AptSources, readAptSources } from '../../../scripts/lib/apt-sources.ts';
 import { buildOnce } from '../../host/harness/cache.ts';
 import { runProgramOk } from '../../host/harness/command.ts';
 import { runMmdebstrap } from '../../host/harness/rootfs.ts';

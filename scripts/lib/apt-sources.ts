@@ -1,7 +1,7 @@
-// The root file system comes from where this machine gets its own packages: its mirrors, proxy and certificates.
+// Root file systems that we make come from where this machine gets its own packages: its mirrors, proxy and certificates.
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runProgram } from './command.ts';
 
 export interface AptSources {
   /** The distribution's code name, `bookworm`. */
@@ -26,11 +26,10 @@ export function readAptSources(etc = '/etc'): AptSources {
 }
 
 /** The settings of this machine's apt without which its mirrors may not be reachable or accepted. */
-export async function readAptOptions(): Promise<readonly string[]> {
-  const dump = await runProgram(['apt-config', 'dump']);
-  if (dump.code !== 0) throw new Error(`apt-config dump ended with ${dump.code}: ${dump.err}`);
+export function readAptOptions(): readonly string[] {
+  const dump = execFileSync('apt-config', ['dump'], { encoding: 'utf8' });
   const carried = /^Acquire::(https?|Check-Valid-Until|Check-Date|ForceIPv[46]|Retries)\b[^ ]* "[^"]+";$/i;
-  return dump.out.split('\n').filter((line) => carried.test(line));
+  return dump.split('\n').filter((line) => carried.test(line));
 }
 
 function sourceFiles(etc: string): string[] {
