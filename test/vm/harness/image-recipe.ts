@@ -76,6 +76,7 @@ const cloudInit = [
   'network: {config: disabled}',
   'preserve_hostname: true',
   'apt: {preserve_sources_list: true}',
+  'locale: false',
 ];
 
 const cloudInitScript = [
