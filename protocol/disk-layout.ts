@@ -55,6 +55,10 @@ export const RUN_USER = 'vm-agent-run';
 export const SERVICE_UNIT = 'vm-agent.service';
 /** Starts an executor for each connection of the daemon. */
 export const EXEC_SOCKET_UNIT = 'vm-agent-exec.socket';
+/** Made by user-data: enrolls the machine at its first boot. */
+export const ENROLL_UNIT = 'vm-agent-enroll.service';
+/** Root's folder with what that needs; it stays, without secrets, to say how it went. */
+export const ENROLL_FOLDER = '/var/lib/vm-agent-enroll';
 export const EXEC_SERVICE_UNIT = 'vm-agent-exec@.service';
 /** Each command is a transient unit of this name and its id, in a slice of their own. */
 export const COMMAND_UNIT_PREFIX = 'vm-agent-cmd-';
@@ -137,6 +141,8 @@ export const trustEntries = (layout: DiskLayout) =>
     /** Signs results and heads of the audit chain; the orchestrator knows its public half. */
     executorKey: { path: `${layout.trust}/executor.key`, mode: 0o600, owner: 'root' },
     enrolment: { path: `${layout.trust}/enrolment.json`, mode: 0o644, owner: 'root' },
+    /** The platform's instance on which the key was made, where cloud-init tells it: another one has a copy. */
+    instance: { path: `${layout.trust}/instance_id`, mode: 0o644, owner: 'root' },
   }) as const satisfies Record<string, DiskEntry>;
 
 /** How far the last upgrade came, and the newest release that was installed. */

@@ -148,5 +148,17 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'container-2',
     text: 'No process in an agent’s container has the provisioning token in its environment, and no file of its volume holds it.',
   },
+  {
+    id: 'cloud-1',
+    text: 'After enrolment by user-data the token is in no file, log, journal or program’s output of the machine, also after a reboot.',
+  },
+  {
+    id: 'cloud-2',
+    text: 'A copy of a disk with another instance id neither runs as the original nor enrolls with its token, and says so.',
+  },
+  {
+    id: 'token-1',
+    text: 'A token with a rate enrolls no more machines within its time, however many come at once.',
+  },
   { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
 ];
