@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import {
   type EngineEvent,
   LocalWorkspace,
@@ -18,6 +18,7 @@ import {
   type ProjectSettings,
   type PulumiFn,
   type Stack,
+  type StepEventMetadata,
 } from '@pulumi/pulumi/automation/index.js';
 import { providePulumi } from '../engine/engine.ts';
 
@@ -30,6 +31,8 @@ export interface Run {
   readonly changes: OpMap;
   /** Those that were not left as they were, by operation: `update fleet-web-1-install`. Sorted. */
   readonly touched: readonly string[];
+  /** The same in the order in which each began and ended: `begin update …`, `end update …`. */
+  readonly order: readonly string[];
   /** What the run ended with, where it failed. */
   readonly error: string | undefined;
   /** The program's outputs; empty after a failure. */
@@ -59,12 +62,14 @@ export class TestStack {
     return this.#said.join('\n');
   }
 
-  /** Files that hold this text, among the state, its history and backups, and the engine's logs. */
-  filesWith(text: string): string[] {
+  /** Files that hold this, among the state, its history and backups, and the engine's logs. */
+  filesWith(text: string | RegExp): string[] {
     const files = readdirSync(this.folder, { recursive: true, encoding: 'utf8' }).map((name) =>
       join(this.folder, name),
     );
-    return files.filter((file) => statSync(file).isFile() && readFileSync(file).includes(text));
+    const holds = (content: string) =>
+      typeof text === 'string' ? content.includes(text) : text.test(content);
+    return files.filter((file) => statSync(file).isFile() && holds(readFileSync(file, 'latin1')));
   }
 
   dispose(): void {
@@ -79,7 +84,16 @@ export class TestStack {
     }) => Promise<{ outputs?: Record<string, { value: unknown }> } | object>,
   ): Promise<Run> {
     let changes: OpMap = {};
-    const touched: string[] = [];
+    const order: string[] = [];
+    const note = (when: string, step: StepEventMetadata | undefined) => {
+      if (
+        step === undefined ||
+        step.op === 'same' ||
+        /::pulumi:(pulumi:Stack|providers:\w+)::/.test(step.urn)
+      )
+        return;
+      order.push(`${when} ${step.op} ${step.urn.split('::').slice(3).join('::')}`);
+    };
     const result = await operation({
       onOutput: (text) => this.#said.push(text),
       onError: (text) => this.#said.push(text),
@@ -88,13 +102,9 @@ export class TestStack {
         const severity: string | undefined = event.diagnosticEvent?.severity;
         if (severity !== 'debug') this.#said.push(JSON.stringify(event));
         if (event.summaryEvent) changes = event.summaryEvent.resourceChanges;
-        const step = event.resourcePreEvent?.metadata;
-        if (
-          step !== undefined &&
-          step.op !== 'same' &&
-          !/::pulumi:(pulumi:Stack|providers:\w+)::/.test(step.urn)
-        )
-          touched.push(`${step.op} ${step.urn.split('::').slice(3).join('::')}`);
+        note('begin', event.resourcePreEvent?.metadata);
+        note('end', event.resOutputsEvent?.metadata);
+        note('failed', event.resOpFailedEvent?.metadata);
       },
     }).catch((error: unknown) => ({ error: error instanceof Error ? error.message : String(error) }));
     const outputs = 'outputs' in result ? (result.outputs as Record<string, { value: unknown }>) : {};
@@ -102,7 +112,8 @@ export class TestStack {
     if (error !== undefined) this.#said.push(error);
     return {
       changes,
-      touched: touched.sort(),
+      touched: order.flatMap((step) => (step.startsWith('begin ') ? [step.slice(6)] : [])).sort(),
+      order,
       error,
       outputs: Object.fromEntries(Object.entries(outputs).map(([name, { value }]) => [name, value])),
     };
@@ -137,6 +148,8 @@ export async function openStack(options: StackOptions): Promise<TestStack> {
         pulumiHome: home ?? '',
         projectSettings,
         envVars: {
+          // Components may start `node`: that of the test, whatever the machine has.
+          PATH: [dirname(process.execPath), process.env['PATH']].join(delimiter),
           PULUMI_BACKEND_URL: `file://${state}`,
           PULUMI_CONFIG_PASSPHRASE: 'of a test',
           PULUMI_SKIP_UPDATE_CHECK: 'true',
