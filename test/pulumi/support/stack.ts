@@ -52,7 +52,9 @@ export class TestStack {
     this.program = program;
   }
 
-  up = (): Promise<Run> => this.#run((callbacks) => this.#stack.up({ ...callbacks, program: this.program }));
+  /** `continueOnError`: what does not depend on a failure goes on, as with `--continue-on-error`. */
+  up = (options: { continueOnError?: boolean } = {}): Promise<Run> =>
+    this.#run((callbacks) => this.#stack.up({ ...callbacks, ...options, program: this.program }));
   preview = (): Promise<Run> =>
     this.#run((callbacks) => this.#stack.preview({ ...callbacks, program: this.program }));
   destroy = (): Promise<Run> => this.#run((callbacks) => this.#stack.destroy(callbacks));
