@@ -1,3 +1,4 @@
+import { shellQuote } from '../../cloud-init/shell-quote.ts';
 import { AppError } from '../../protocol/errors.ts';
 
 /**
@@ -30,9 +31,6 @@ export function checkPublicUrl(text: string): URL {
   }
   return url;
 }
-
-/** In single quotes nothing means anything to a POSIX shell but the quote itself. */
-export const shellQuote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 export interface EnrollmentAddress {
   /** `https://host[:port]`, from {@link checkPublicUrl}. */
