@@ -1,7 +1,10 @@
 // What the machines of the host suite are made of. Each change here makes a new cache entry.
 
-/** `standard` has curl, `wget` has wget in its place, `bare` has neither: what a bootstrap script may meet. */
-export type RootfsPurpose = 'standard' | 'wget' | 'bare';
+/**
+ * `standard` has curl, `wget` has wget in its place, `bare` has neither: what a bootstrap script may meet. `ssh` is
+ * `standard` with an sshd as Debian configures it.
+ */
+export type RootfsPurpose = 'standard' | 'wget' | 'bare' | 'ssh';
 
 const minimalServer = [
   'systemd',
@@ -24,6 +27,7 @@ export const packagesFor: Readonly<Record<RootfsPurpose, readonly string[]>> = {
   standard: [...minimalServer, insteadOfUsrmerge, 'curl'],
   wget: [...minimalServer, insteadOfUsrmerge, 'wget'],
   bare: [...minimalServer, insteadOfUsrmerge],
+  ssh: [...minimalServer, insteadOfUsrmerge, 'curl', 'openssh-server'],
 };
 
 /** Programs that a machine must have, so that a test does not pass or fail for want of them. */
@@ -31,40 +35,29 @@ export const requiredPrograms: Readonly<Record<RootfsPurpose, readonly string[]>
   standard: ['curl', 'systemctl', 'ip', 'ps', 'hostname', 'tar', 'gzip', 'sha256sum', 'sudo'],
   wget: ['wget', 'systemctl', 'ip', 'ps', 'hostname', 'tar', 'gzip', 'sha256sum', 'sudo'],
   bare: ['systemctl', 'ip', 'ps', 'hostname', 'tar', 'gzip', 'sha256sum', 'sudo'],
+  ssh: ['curl', 'sshd', 'systemctl', 'ip', 'ps', 'hostname', 'tar', 'gzip', 'sha256sum', 'sudo'],
 };
+
+const neverThere = [
+  'node',
+  'nodejs',
+  'npm',
+  'python',
+  'python3',
+  'openssl',
+  'git',
+  'jq',
+  'gcc',
+  'unzip',
+  'xz',
+];
 
 /** Programs that a machine must not have: what the product needs it has to bring. */
 export const forbiddenPrograms: Readonly<Record<RootfsPurpose, readonly string[]>> = {
-  standard: [
-    'node',
-    'nodejs',
-    'npm',
-    'python',
-    'python3',
-    'openssl',
-    'wget',
-    'git',
-    'jq',
-    'gcc',
-    'unzip',
-    'xz',
-  ],
-  wget: ['node', 'nodejs', 'npm', 'python', 'python3', 'openssl', 'curl', 'git', 'jq', 'gcc', 'unzip', 'xz'],
-  bare: [
-    'node',
-    'nodejs',
-    'npm',
-    'python',
-    'python3',
-    'openssl',
-    'curl',
-    'wget',
-    'git',
-    'jq',
-    'gcc',
-    'unzip',
-    'xz',
-  ],
+  standard: [...neverThere, 'wget'],
+  wget: [...neverThere, 'curl'],
+  bare: [...neverThere, 'curl', 'wget'],
+  ssh: [...neverThere, 'wget'],
 };
 
 /** Documentation, translations: nothing that runs. Halves what is copied for each machine. */
