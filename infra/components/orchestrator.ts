@@ -26,27 +26,32 @@ export interface Orchestrator {
   /** Empty: what the system trusts. */
   ca: pulumi.Output<string>;
   organization: pulumi.Output<string>;
-  /** What it knows now, asked once. Fails in a preview alone: see {@link ask}. */
+  /** What it knows now, asked once. It never rejects: see {@link ask}. */
   snapshot(): pulumi.Output<Known>;
 }
 
 /** A snapshot, or why there is none. */
 export type Known = { snapshot: Snapshot } | { message: string };
 
-/** @throws Error for what is wrong whatever the values are */
-export function orchestratorOf(args: OrchestratorArgs): Orchestrator {
-  if (args?.url === undefined) throw new Error('orchestrator.url is missing: write https://HOST[:PORT].');
-  if (args.apiToken === undefined)
-    throw new Error(
-      'orchestrator.apiToken is missing: make one on the orchestrator, and keep it as a secret.',
-    );
-  if (args.caPem !== undefined && args.caFile !== undefined)
-    throw new Error('orchestrator: give caPem or caFile, not both.');
-  if (typeof args.url === 'string') originOf(args.url);
-  const url = pulumi.output(args.url).apply(originOf);
-  const apiToken = pulumi.secret(args.apiToken);
-  const ca = pulumi.output(args.caFile === undefined ? (args.caPem ?? '') : fileText(args.caFile));
-  const organization = pulumi.output(args.organization ?? 'default');
+/**
+ * `args` may be an output: programs in other languages hand one over when a field of it is a secret.
+ * @throws Error for what is wrong with values that are known
+ */
+export function orchestratorOf(args: pulumi.Input<OrchestratorArgs>): Orchestrator {
+  if (!pulumi.Output.isInstance(args) && !(args instanceof Promise)) {
+    check(args);
+    if (typeof args.url === 'string') originOf(args.url);
+  }
+  const given = pulumi.output(args as OrchestratorArgs).apply((all) => {
+    check(all);
+    return all;
+  });
+  const url = pulumi.unsecret(given.apply((all) => originOf(all.url)));
+  const apiToken = pulumi.secret(given.apply((all) => all.apiToken));
+  const ca = pulumi.unsecret(
+    given.apply(({ caFile, caPem }) => (caFile === undefined ? (caPem ?? '') : fileText(caFile))),
+  );
+  const organization = pulumi.unsecret(given.apply((all) => all.organization ?? 'default'));
   let known: pulumi.Output<Known> | undefined;
   return {
     url,
@@ -58,6 +63,16 @@ export function orchestratorOf(args: OrchestratorArgs): Orchestrator {
       return known;
     },
   };
+}
+
+function check(args: { url?: unknown; apiToken?: unknown; caPem?: unknown; caFile?: unknown }): void {
+  if (args?.url === undefined) throw new Error('orchestrator.url is missing: write https://HOST[:PORT].');
+  if (args.apiToken === undefined)
+    throw new Error(
+      'orchestrator.apiToken is missing: make one on the orchestrator, and keep it as a secret of the stack.',
+    );
+  if (args.caPem !== undefined && args.caFile !== undefined)
+    throw new Error('orchestrator: give caPem or caFile, not both.');
 }
 
 /** @throws Error when it is not an address of that form alone: it goes into shell scripts. */
@@ -84,9 +99,9 @@ function fileText(path: string): string {
 const asked = new WeakMap<object, Map<string, Promise<Known>>>();
 
 /**
- * What the orchestrator knows when the program begins. In a preview a failure ends the program. In an update it must
- * not: resources that could not be declared would count as removed, and `--continue-on-error` would take the agents
- * off their machines. The failure then travels on, and the first command of each host fails with it.
+ * What the orchestrator knows when the program begins. A failure must not keep anything from being declared: that
+ * would count as removed, and `--continue-on-error` would take the agents off their machines. It is an error of the
+ * preview, and in an update the first command of each host fails with it.
  */
 function ask(settings: Omit<Orchestrator, 'snapshot'>): pulumi.Output<Known> {
   const { url, apiToken, ca, organization } = settings;
@@ -101,27 +116,28 @@ function ask(settings: Omit<Orchestrator, 'snapshot'>): pulumi.Output<Known> {
       ofRun.get(key) ??
       takeSnapshot(options, now()).then(
         (snapshot): Known => ({ snapshot }),
-        (cause: Error): Known => ({ message: cause.message }),
+        (cause: Error): Known => failure(cause.message),
       );
     ofRun.set(key, found);
     const answer = await found;
-    if ('message' in answer && pulumi.runtime.isDryRun()) throw new Error(answer.message);
     return answer;
   });
   // It holds nothing of the API token, and what is shown of a plan must not be hidden for it.
   return pulumi.unsecret(known);
 }
 
-/** What is to be done to a host; like the snapshot it fails in a preview alone. */
+function failure(message: string): { message: string } {
+  if (pulumi.runtime.isDryRun()) void pulumi.log.error(message);
+  return { message };
+}
+
+/** What is to be done to a host; `failed` is an error of the preview. */
 export const planOf = (
   orchestrator: Orchestrator,
   wanted: pulumi.Input<WantedHost>,
 ): pulumi.Output<HostPlan> =>
   pulumi.all([orchestrator.snapshot(), wanted]).apply(([known, host]): HostPlan => {
-    const plan: HostPlan =
-      'message' in known
-        ? { kind: 'failed', message: known.message }
-        : planHost(host as WantedHost, known.snapshot as Snapshot);
-    if (plan.kind === 'failed' && pulumi.runtime.isDryRun()) throw new Error(plan.message);
-    return plan;
+    if ('message' in known) return { kind: 'failed', message: known.message };
+    const plan = planHost(host as WantedHost, known.snapshot as Snapshot);
+    return plan.kind === 'failed' ? { ...plan, ...failure(plan.message) } : plan;
   });

@@ -122,7 +122,11 @@ export async function runAction(
         `${wanted.host}: ${wrong.get(wanted.host)}, after ${wanted.timeout_s} s. On the machine, \`vm-agent status\` and \`journalctl -u vm-agent\` say why.`,
       );
     }
-    const { agent_id, vm_id, hostname } = agent;
+    const { agent_id, vm_id, hostname, labels } = agent;
+    // Where a new identity was made, the one before is nobody's. Only what a token granted counts for this.
+    if (labels[HOST] === wanted.host)
+      for (const other of await rest.agents(`${HOST}=${wanted.host}`))
+        if (other.agent_id !== agent_id) await gone('/agents/', other.agent_id);
     const told: AwaitedAgent = { agent_id, vm_id, hostname, version: wanted.version };
     return JSON.stringify(told);
   }

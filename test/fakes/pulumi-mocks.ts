@@ -102,14 +102,12 @@ interface MockedMonitor {
 /** The output's value; it must be known. */
 export const valueOfOutput = <T>(output: pulumi.Output<T>): Promise<T> =>
   new Promise((resolve, reject) => {
+    const ended = output.apply((value): [T | undefined, Error | undefined] => [value, undefined]);
     pulumi
-      .recover(
-        output.apply((value) => ({ value: value as T })),
-        (cause: Error) => ({ cause }),
-      )
+      .recover(ended, (cause: Error): [undefined, Error] => [undefined, cause])
       .apply((end) => {
-        const { value, cause } = end as { value?: T; cause?: Error };
-        if (cause === undefined) resolve(value as T);
+        const [value, cause] = end as [T, Error | undefined];
+        if (cause === undefined) resolve(value);
         else reject(cause);
       });
   });
