@@ -1,12 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { readCredentials } from '../agent/identity/credentials.ts';
+import { copiedError, copiedFrom, platformInstance } from '../agent/identity/instance.ts';
 import { type DiskLayout, SERVICE_USER } from '../protocol/disk-layout.ts';
 import { AppError } from '../protocol/errors.ts';
 
 /**
- * What keeps the daemon from being started here, said before it makes any file: no identity, or root where everything
- * belongs to the service, which could not write afterwards what root had made.
- * @throws AppError `bad_request`, `not_enrolled`
+ * What keeps the daemon from being started here, said before it makes any file: no identity, that of another machine,
+ * or root where everything belongs to the service, which could not write afterwards what root had made.
+ * @throws AppError `bad_request`, `not_enrolled`, `machine_copied`
  */
 export async function refuseStart(layout: DiskLayout, uid: number): Promise<void> {
   if (layout.home === undefined && uid === 0) {
@@ -30,4 +31,6 @@ export async function refuseStart(layout: DiskLayout, uid: number): Promise<void
       cause,
     });
   }
+  const copied = await copiedFrom(layout, await platformInstance());
+  if (copied !== undefined) throw copiedError(copied);
 }

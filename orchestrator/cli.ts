@@ -6,6 +6,7 @@ import { register as registerAgents } from './cli/agents.ts';
 import { register as registerAudit } from './cli/audit.ts';
 import { register as registerBootstrap } from './cli/bootstrap.ts';
 import { EXIT, printError } from './cli/client.ts';
+import { register as registerCloudInit } from './cli/cloud-init.ts';
 import type { CliDeps } from './cli/deps.ts';
 import { register as registerJobs } from './cli/jobs.ts';
 import { register as registerOrg } from './cli/org.ts';
@@ -21,6 +22,7 @@ const SUBCOMMANDS = [
   registerBootstrap,
   registerAdmin,
   registerToken,
+  registerCloudInit,
   registerAgents,
   registerRun,
   registerJobs,

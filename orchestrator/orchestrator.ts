@@ -22,7 +22,7 @@ import { registrationRoutes } from './http/routes/registration.ts';
 import { sessionRoutes } from './http/routes/session.ts';
 import { tokenRoutes } from './http/routes/tokens.ts';
 import { createHttpServer, type HttpServer } from './http/server.ts';
-import { setupScriptRoutes } from './http/setup-script.ts';
+import { setupScriptRoutes, setupScriptSha256 } from './http/setup-script.ts';
 import { memoryBus } from './hub/bus-memory.ts';
 import { createHub, type Hub } from './hub/hub.ts';
 import { createPresence } from './hub/presence.ts';
@@ -155,6 +155,7 @@ export async function startOrchestrator(
           rootFingerprint: authority.rootFingerprint,
         }),
         apiTokens,
+        setupSha256: () => setupScriptSha256(dist),
         address: () => ({
           origin: publicOrigin(),
           rootCertificate: config.publicCertificate ? undefined : authority.root,

@@ -137,6 +137,8 @@ export const trustEntries = (layout: DiskLayout) =>
     /** Signs results and heads of the audit chain; the orchestrator knows its public half. */
     executorKey: { path: `${layout.trust}/executor.key`, mode: 0o600, owner: 'root' },
     enrolment: { path: `${layout.trust}/enrolment.json`, mode: 0o644, owner: 'root' },
+    /** The platform's instance on which the key was made, where cloud-init tells it: another one has a copy. */
+    instance: { path: `${layout.trust}/instance_id`, mode: 0o644, owner: 'root' },
   }) as const satisfies Record<string, DiskEntry>;
 
 /** How far the last upgrade came, and the newest release that was installed. */

@@ -42,6 +42,17 @@ export const labelsSchema = z
   .refine((l) => Object.keys(l).length <= 64, 'at most 64 labels');
 export type Labels = z.infer<typeof labelsSchema>;
 
+/** So many machines within so many seconds. */
+export const tokenRateSchema = z.strictObject({
+  uses: z.number().int().min(1).max(100_000),
+  window_s: z
+    .number()
+    .int()
+    .min(1)
+    .max(30 * 24 * 3600),
+});
+export type TokenRate = z.infer<typeof tokenRateSchema>;
+
 /** What a token allows, besides its secret. */
 export const tokenLimitsSchema = z.object({
   uses: z.number().int().min(1).max(100_000).default(1),
@@ -54,6 +65,7 @@ export const tokenLimitsSchema = z.object({
   labels: labelsSchema.default({}).describe('Granted to the agents that it enrolls'),
   vm_id_pattern: z.string().max(128).optional().describe('Glob that the vm_id must match: * and ?'),
   cidr: z.string().max(64).optional().describe('Network that the registration must come from'),
+  rate: tokenRateSchema.optional().describe('How many machines it enrolls within a time'),
 });
 export type TokenLimits = z.infer<typeof tokenLimitsSchema>;
 
@@ -64,6 +76,15 @@ export function parseLabel(text: string): [string, string] | undefined {
   const key = labelKeySchema.safeParse(text.slice(0, at));
   const value = labelValueSchema.safeParse(text.slice(at + 1));
   return key.success && value.success ? [key.data, value.data] : undefined;
+}
+
+/** Parses `10/1h`: ten machines in any hour. */
+export function parseRate(text: string): TokenRate | undefined {
+  const [uses = '', window = '', ...more] = text.split('/');
+  const seconds = parseDuration(window);
+  if (!/^\d+$/.test(uses) || seconds === undefined || more.length > 0) return undefined;
+  const rate = tokenRateSchema.safeParse({ uses: Number(uses), window_s: seconds });
+  return rate.success ? rate.data : undefined;
 }
 
 /** Parses a duration in seconds, or with a unit: `90`, `90s`, `15m`, `24h`, `7d`. Seconds; undefined if it is none. */

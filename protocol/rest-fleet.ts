@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { factsSchema, loadSampleSchema } from './facts.ts';
 import { agentIdSchema, apiTokenIdSchema, organizationIdSchema, vmIdSchema } from './ids.ts';
-import { labelsSchema, tokenLimitsSchema } from './provisioning-token.ts';
+import { labelsSchema, tokenLimitsSchema, tokenRateSchema } from './provisioning-token.ts';
 
 const time = z.iso.datetime();
 
@@ -53,6 +53,7 @@ export const provisioningTokenSchema = z.object({
   labels: labelsSchema,
   vm_id_pattern: z.string().nullable(),
   cidr: z.string().nullable(),
+  rate: tokenRateSchema.nullable().optional().describe('Absent from an older orchestrator'),
   created_by: z.string(),
 });
 export type ProvisioningTokenInfo = z.infer<typeof provisioningTokenSchema>;
@@ -62,6 +63,8 @@ export const createTokenResponseSchema = z.object({
   expires_at: time,
   one_liner: z.string().describe('Shell line that enrolls a machine'),
   setup_command: z.string().describe('The same by npx zx, for a checkout'),
+  server_url: z.string().optional().describe('Where machines reach the orchestrator'),
+  setup_sha256: z.string().optional().describe('SHA-256 of /setup.sh as it is now, hex'),
 });
 export type CreateTokenResponse = z.infer<typeof createTokenResponseSchema>;
 export const tokenListSchema = z.object({ items: z.array(provisioningTokenSchema) });

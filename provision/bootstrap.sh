@@ -119,6 +119,7 @@ again: it continues where an interrupted run stopped, or changes nothing.
   --home DIR                 folder of such an installation (default ~/.vm-agent)
   --skip-dependencies        install no system packages
   --force-reinstall          replace the identity by a new one; keeps logs
+  --same-machine             keep the identity although the instance id has changed
   --no-privileged-executor   run commands inside the agent (in this version always so)
   --dry-run                  say what would be done, and change nothing
   --debug                    show each command, durations, and where an error happened

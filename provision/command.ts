@@ -12,6 +12,7 @@ export interface InstallFlags {
   caFile?: string;
   skipDependencies?: boolean;
   forceReinstall?: boolean;
+  sameMachine?: boolean;
   debug?: boolean;
   user?: boolean;
   home?: string;
@@ -60,6 +61,7 @@ export function withInstallOptions(command: Command): Command {
     )
     .option('--skip-dependencies', 'install no system packages')
     .option('--force-reinstall', 'replace the identity by a new one; keeps logs and configuration', false)
+    .option('--same-machine', 'keep the identity although the platform gave this machine another instance id')
     .option('--no-privileged-executor', 'run commands inside the agent, with the rights of its user alone')
     .option('--dry-run', 'say what would be done, and change nothing')
     .option('--debug', 'show each command that is run, how long each step took, and where an error happened')

@@ -33,6 +33,8 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   downgrade_refused: 31,
   upgrade_rolled_back: 32,
   policy_refused: 33,
+  machine_copied: 34,
+  token_rate_limited: 35,
 };
 
 export const exitCodeOf = (code: ErrorCode): number => BY_CODE[code] ?? EXIT.unexpected;

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { access, readFile, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
+import { platformInstance } from '../agent/identity/instance.ts';
 
 export interface Ran {
   code: number;
@@ -16,6 +17,8 @@ export interface Host {
   platform: string;
   arch: string;
   hostname: string;
+  /** The platform's name for this machine, where cloud-init tells it. */
+  instance(): Promise<string | undefined>;
   /** Path of the Node that runs this. */
   node: string;
   /** What children get: the caller's environment without anything secret. */
@@ -63,6 +66,7 @@ export function createHost(process: NodeJS.Process, hostname: string): Host {
     platform: process.platform,
     arch: process.arch,
     hostname,
+    instance: () => platformInstance(),
     node: process.execPath,
     env,
     run: (file, args) => run(file, args, env),

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadAgentConfig } from '../agent/config.ts';
 import { readSecurityFile } from '../agent/identity/credentials.ts';
+import { copiedError, copiedFrom } from '../agent/identity/instance.ts';
 import { PROGRAM_VERSION } from '../agent/identity/program-version.ts';
 import { type ProxySettings, proxyFromEnv } from '../agent/identity/proxy.ts';
 import type { Clock } from '../base/clock.ts';
@@ -29,6 +30,7 @@ import { refuseRevoked } from './revoked.ts';
 import { parseServerUrl } from './server-url.ts';
 import { downloadedSource, localSource } from './source.ts';
 import { type Reporter, runSteps, type Step } from './step.ts';
+import { rememberInstance } from './steps/identity.ts';
 import { isSwitchUnderWay, switchIdentity } from './steps/switch-identity.ts';
 import type { Token } from './token.ts';
 
@@ -54,6 +56,8 @@ export interface InstallOptions {
   skipDependencies: boolean;
   privilegedExecutor: boolean;
   forceReinstall: boolean;
+  /** The platform's new name for this machine is taken for what it is. */
+  sameMachine: boolean;
   dryRun: boolean;
   scope: Scope;
   /** Folder with archives that were downloaded from the orchestrator; undefined: `dist`. */
@@ -101,14 +105,36 @@ async function planFor(ctx: InstallContext, options: InstallOptions): Promise<St
   if (await isSwitchUnderWay(layout)) return [switchIdentity(ctx), ...installationPlan(ctx, false)];
   const isOfToken = (begun: EnrolmentFile | undefined) =>
     begun !== undefined && !begun.complete && begun.token_id === token?.id;
-  if (!options.forceReinstall) await refuseRevoked(ctx);
+  const replace = options.forceReinstall || (await isFreshCopy(ctx, options));
+  if (!replace) await refuseRevoked(ctx);
   // One that was interrupted after the old identity had gone is continued, not begun again.
-  if (!options.forceReinstall || isOfToken(await readEnrolment(layout))) return installationPlan(ctx, false);
+  if (!replace || isOfToken(await readEnrolment(layout))) return installationPlan(ctx, false);
   if (!options.dryRun && !isOfToken(await readEnrolment(replacementLayout(layout, 'made'))))
     await rm(replacementFolder(layout, 'made'), { recursive: true, force: true }).catch((cause: unknown) => {
       throw explain(cause);
     });
   return installationPlan(ctx, true);
+}
+
+/**
+ * Whether the disk came from another machine and there is a token for this one, so that it gets an identity of its own;
+ * the other one's is left alone.
+ * @throws AppError `machine_copied` for a copy without a token, or with the one that the original has used.
+ */
+async function isFreshCopy(ctx: InstallContext, { sameMachine, dryRun }: InstallOptions): Promise<boolean> {
+  const copied = await copiedFrom(ctx.layout, await ctx.host.instance());
+  if (copied === undefined) return false;
+  if (sameMachine) {
+    if (!dryRun) await rememberInstance(ctx);
+    return false;
+  }
+  const used = (await readEnrolment(ctx.layout))?.token_id;
+  if (ctx.token !== undefined && ctx.token.id !== used) return true;
+  throw copiedError(
+    copied,
+    ctx.token &&
+      'The token that was given is the one that the original used. To enroll this machine as one of its own',
+  );
 }
 
 async function contextFor(options: InstallOptions, deps: InstallDeps): Promise<InstallContext> {

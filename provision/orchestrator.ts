@@ -210,6 +210,8 @@ async function retrying(
   for (let failures = 1; ; failures++) {
     const answer = await attempt();
     if ((answer.status !== 429 && answer.status !== 503) || failures >= RETRIES) return answer;
+    // A token's own time is too long to wait for here; the answer says how long it is.
+    if (problemOf(answer).code === 'token_rate_limited') return answer;
     await options.clock.sleep(options.random() * 1000 * 2 ** failures);
   }
 }

@@ -76,6 +76,7 @@ async function optionsFrom({
     skipDependencies: flags.skipDependencies === true,
     privilegedExecutor: flags.privilegedExecutor,
     forceReinstall: flags.forceReinstall === true,
+    sameMachine: flags.sameMachine === true,
     dryRun: flags.dryRun === true,
     scope,
     artifacts: flags.artifacts,

@@ -118,6 +118,7 @@ async function demo(): Promise<void> {
       privilegedExecutor: false,
       // Another address than last time, another port or network, is another orchestrator to an agent.
       forceReinstall: begun !== undefined && begun.orchestrator_url !== url,
+      sameMachine: false,
       dryRun: false,
       scope: 'unstarted',
       artifacts: undefined,

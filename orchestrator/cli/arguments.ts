@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { AppError } from '../../protocol/errors.ts';
 import { agentIdSchema, commandIdSchema, jobIdSchema, vmIdSchema } from '../../protocol/ids.ts';
-import { parseDuration, parseLabel } from '../../protocol/provisioning-token.ts';
+import { parseDuration, parseLabel, parseRate, type TokenRate } from '../../protocol/provisioning-token.ts';
 import { parseSelector } from '../../protocol/selector.ts';
 
 // What the orchestrator would refuse is refused here first, in the words of the options.
@@ -29,6 +29,13 @@ export function labelArgument(text: string, before: Record<string, string> = {})
   const [key, value] = label;
   if (Object.hasOwn(before, key)) throw new InvalidArgumentError(`The label ${key} is given twice.`);
   return { ...before, [key]: value };
+}
+
+export function rateArgument(text: string): TokenRate {
+  const rate = parseRate(text);
+  if (rate === undefined)
+    throw new InvalidArgumentError('Write a number and a time of at most 30d, such as 10/1h.');
+  return rate;
 }
 
 export const countArgument =

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { TokenRate } from '../../protocol/provisioning-token.ts';
 import {
   type CreateTokenRequest,
   createTokenResponseSchema,
@@ -10,6 +11,7 @@ import {
   descriptionArgument,
   durationArgument,
   labelArgument,
+  rateArgument,
   tokenArgument,
 } from './arguments.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
@@ -19,6 +21,7 @@ import { labelsText, printJson, table, timeText, write } from './print.ts';
 interface CreateFlags extends ClientFlags {
   uses?: number;
   ttl?: number;
+  rate?: TokenRate;
   label?: Record<string, string>;
   verbose?: true;
   description?: string;
@@ -32,6 +35,7 @@ async function create(deps: CliDeps, flags: CreateFlags): Promise<void> {
     labels: flags.label ?? {},
     ...(flags.uses === undefined ? {} : { uses: flags.uses }),
     ...(flags.ttl === undefined ? {} : { ttl_s: Math.ceil(flags.ttl) }),
+    ...(flags.rate === undefined ? {} : { rate: flags.rate }),
     ...(flags.description === undefined ? {} : { description: flags.description }),
   };
   const token = await client.call({ method: 'POST', path: PATH, body, answer: createTokenResponseSchema });
@@ -53,6 +57,19 @@ function stateText(token: ProvisioningTokenInfo, now: number): string {
   return Date.parse(token.expires_at) <= now ? 'expired' : `until ${timeText(token.expires_at)}`;
 }
 
+/** Seconds as they are when no unit fits. */
+function rateText({ rate }: ProvisioningTokenInfo): string {
+  if (!rate) return '';
+  const [seconds, unit] = UNITS.find(([size]) => rate.window_s % size === 0) ?? [1, 's'];
+  return ` (${rate.uses}/${rate.window_s / seconds}${unit})`;
+}
+
+const UNITS = [
+  [86_400, 'd'],
+  [3600, 'h'],
+  [60, 'm'],
+] as const;
+
 async function list(deps: CliDeps, flags: ClientFlags): Promise<void> {
   const client = await clientFor(deps, flags);
   const tokens = await client.call({ path: PATH, answer: tokenListSchema });
@@ -60,7 +77,7 @@ async function list(deps: CliDeps, flags: ClientFlags): Promise<void> {
   const rows = tokens.items.map((token) => [
     token.id,
     stateText(token, deps.clock.now()),
-    `${token.used}/${token.uses}`,
+    `${token.used}/${token.uses}${rateText(token)}`,
     labelsText(token.labels) || '-',
     token.created_by,
     token.description,
@@ -93,6 +110,7 @@ export function register(program: Command, deps: CliDeps): void {
         'how long it is valid, e.g. 15m or 24h (default: 24h)',
         durationArgument('--ttl', { least: '10s', most: '30d' }),
       )
+      .option('--rate <n/time>', 'how many machines within a time, e.g. 10/1h', rateArgument)
       .option('--label <key=value>', 'label of the agents that it enrolls; may be repeated', labelArgument)
       .option('--description <text>', 'what it is for', descriptionArgument)
       .option('--verbose', 'also the command for a checkout'),

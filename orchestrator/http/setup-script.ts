@@ -1,7 +1,15 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../../protocol/errors.ts';
 import { fileAnswer } from './files.ts';
 import { defineRoute, type Route } from './route.ts';
+
+/** SHA-256 of the bootstrap script, hex: user-data names it, so that a machine runs no other. */
+export async function setupScriptSha256(dist: string): Promise<string | undefined> {
+  const text = await readFile(join(dist, 'bootstrap.sh')).catch(() => undefined);
+  return text && createHash('sha256').update(text).digest('hex');
+}
 
 /** The bootstrap script, byte for byte: nothing of the request goes into it, so nobody can make it say something. */
 export function setupScriptRoutes(options: { dist: string }): Route[] {

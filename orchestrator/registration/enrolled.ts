@@ -4,7 +4,7 @@ import type { registerRequestSchema } from '../../protocol/rest-registration.ts'
 import type { IssuedCertificate } from '../ca/x509.ts';
 import type { Queryable, Tx } from '../store/store.ts';
 import type { Row } from '../store/tables.ts';
-import type { TokenRow } from '../tenancy/provisioning-tokens.ts';
+import { rateOf, type TokenRow } from '../tenancy/provisioning-tokens.ts';
 import type { StoredCertificate } from './answer.ts';
 
 export type AgentIdentity = Pick<Row<'agents'>, 'id' | 'vm_id' | 'organization_id' | 'state'>;
@@ -42,8 +42,12 @@ export async function findByKey(
   return { agent, tokenId: agent.token_id, certificate };
 }
 
-/** Counts one use, if one is left. */
+/**
+ * Counts one use, if one is left.
+ * @throws AppError `token_rate_limited` when there were as many as may be within the token's time.
+ */
 export async function spendToken(tx: Tx, token: TokenRow, now: number): Promise<boolean> {
+  await keepToRate(tx, token, now);
   const { numUpdatedRows } = await tx
     .updateTable('provisioning_tokens')
     .set((eb) => ({ used: eb('used', '+', 1) }))
@@ -53,7 +57,39 @@ export async function spendToken(tx: Tx, token: TokenRow, now: number): Promise<
     .where('expires_at', '>', now)
     .whereRef('used', '<', 'uses')
     .executeTakeFirst();
-  return numUpdatedRows === 1n;
+  if (numUpdatedRows !== 1n) return false;
+  if (rateOf(token) !== undefined)
+    await tx
+      .insertInto('token_uses')
+      .values({ organization_id: token.organization_id, token_id: token.id, at: now })
+      .execute();
+  return true;
+}
+
+async function keepToRate(tx: Tx, token: TokenRow, now: number): Promise<void> {
+  const rate = rateOf(token);
+  if (rate === undefined) return;
+  const window = rate.window_s * 1000;
+  await tx
+    .deleteFrom('token_uses')
+    .where('organization_id', '=', token.organization_id)
+    .where('token_id', '=', token.id)
+    .where('at', '<=', now - window)
+    .execute();
+  const { count, oldest } = await tx
+    .selectFrom('token_uses')
+    .select(({ fn }) => [fn.countAll<number>().as('count'), fn.min<number | null>('at').as('oldest')])
+    .where('organization_id', '=', token.organization_id)
+    .where('token_id', '=', token.id)
+    .executeTakeFirstOrThrow();
+  if (Number(count) >= rate.uses) {
+    const seconds = Math.max(1, Math.ceil((Number(oldest ?? now) + window - now) / 1000));
+    throw new AppError('token_rate_limited', {
+      detail: `The provisioning token enrolls at most ${rate.uses} machines within ${rate.window_s} s; try again in ${seconds} s.`,
+      hint: `Run this again in ${seconds} s: the token was not used. If the machines are all yours, make a token with a higher rate.`,
+      context: { retry_after: seconds },
+    });
+  }
 }
 
 /** @throws AppError `vm_id_taken` */

@@ -2,6 +2,7 @@ import { Kysely, type Transaction } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { openDatabase } from '../../base/sqlite.ts';
 import { initial } from './migrations/0001-initial.ts';
+import { tokenRate } from './migrations/0002-token-rate.ts';
 import { nodeSqliteDialect } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
 
@@ -11,7 +12,7 @@ export type Tx = Transaction<Tables>;
 export type Queryable = Database | Tx;
 
 /** Names sort in the order in which they are applied; an applied one never changes. */
-const MIGRATIONS = { '0001-initial': initial };
+const MIGRATIONS = { '0001-initial': initial, '0002-token-rate': tokenRate };
 
 /** The one interface to what the orchestrator remembers. A commit has reached the disk when it returns. */
 export interface Store {

@@ -61,6 +61,15 @@ export interface Tables {
     vm_id_pattern: string | null;
     cidr: string | null;
     created_by: string;
+    /** Both or none. */
+    rate_uses: number | null;
+    rate_window_s: number | null;
+  };
+  /** When tokens with a rate were used, as far back as the rate asks. */
+  token_uses: {
+    organization_id: string;
+    token_id: string;
+    at: number;
   };
   agents: {
     organization_id: string;

@@ -3,7 +3,12 @@ import type { z } from 'zod';
 import { type Clock, isoTime } from '../../base/clock.ts';
 import { randomText } from '../../base/random.ts';
 import { AppError } from '../../protocol/errors.ts';
-import { caPinOf, formatProvisioningToken, type Labels } from '../../protocol/provisioning-token.ts';
+import {
+  caPinOf,
+  formatProvisioningToken,
+  type Labels,
+  type TokenRate,
+} from '../../protocol/provisioning-token.ts';
 import type { createTokenRequestSchema, ProvisioningTokenInfo } from '../../protocol/rest-fleet.ts';
 import { type AuditActor, record } from '../audit/audit.ts';
 import type { Store } from '../store/store.ts';
@@ -11,6 +16,10 @@ import type { Row } from '../store/tables.ts';
 import { hashToken } from './secrets.ts';
 
 export type TokenRow = Row<'provisioning_tokens'>;
+
+/** Undefined when it may be used as fast as machines come. */
+export const rateOf = ({ rate_uses: uses, rate_window_s: window_s }: TokenRow): TokenRate | undefined =>
+  uses === null || window_s === null ? undefined : { uses, window_s };
 
 const shown = (row: TokenRow): ProvisioningTokenInfo => ({
   id: row.id,
@@ -23,6 +32,7 @@ const shown = (row: TokenRow): ProvisioningTokenInfo => ({
   labels: JSON.parse(row.labels) as Labels,
   vm_id_pattern: row.vm_id_pattern,
   cidr: row.cidr,
+  rate: rateOf(row) ?? null,
   created_by: row.created_by,
 });
 
@@ -112,6 +122,8 @@ export function createProvisioningTokens(options: {
             vm_id_pattern: limits.vm_id_pattern ?? null,
             cidr,
             created_by: actor.name,
+            rate_uses: limits.rate?.uses ?? null,
+            rate_window_s: limits.rate?.window_s ?? null,
           })
           .execute();
         const { description, ...rest } = limits;

@@ -62,6 +62,7 @@ export function keyAndCsr(ctx: Needs): Step {
       const id = (await readSecurityFile(ctx.layout, 'vmId')) ?? '';
       const kept = await readSecurityFile(ctx.layout, 'key');
       const key = kept ?? createKey();
+      if (kept === undefined) await rememberInstance(ctx);
       if (kept === undefined) await writeSecurityFile(ctx.layout, 'key', key, service);
       await writeSecurityFile(ctx.layout, 'csr', await createCsr(key, id), service);
       if (ctx.privilegedExecutor) await makeExecutorKey(ctx);
@@ -69,9 +70,19 @@ export function keyAndCsr(ctx: Needs): Step {
     },
     async undo() {
       await remove(ctx, ['key', 'csr']);
-      await rm(trustEntries(ctx.layout).executorKey.path, { force: true });
+      for (const entry of [trustEntries(ctx.layout).executorKey, trustEntries(ctx.layout).instance])
+        await rm(entry.path, { force: true });
     },
   };
+}
+
+/** From now on the identity belongs to this machine: a copy of its disk, on another instance, is told by it. */
+export async function rememberInstance(ctx: Pick<Needs, 'layout' | 'owners' | 'host'>): Promise<void> {
+  const instance = await ctx.host.instance();
+  if (instance === undefined) return;
+  const entry = trustEntries(ctx.layout).instance;
+  const owner = ownerOf(entry, await ctx.owners());
+  await writeFileAtomic(entry.path, `${instance}\n`, { mode: entry.mode, owner });
 }
 
 /** Root's alone: with it the executor signs what it saw. The orchestrator learns the public half when it registers. */

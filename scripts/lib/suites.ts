@@ -56,6 +56,7 @@ export const SUITES: readonly Suite[] = [
     packages: [
       'qemu-system-x86',
       'qemu-utils',
+      'cloud-image-utils',
       'mmdebstrap',
       'e2fsprogs',
       'iproute2',

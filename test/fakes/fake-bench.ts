@@ -20,6 +20,7 @@ export function fakeHost(answers: Answers = {}, over: Partial<Host> = {}): Host 
     platform: 'linux',
     arch: 'x64',
     hostname: 'test',
+    instance: async () => undefined,
     node: '/usr/bin/node',
     env: {},
     async run(file, args) {

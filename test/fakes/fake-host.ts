@@ -6,6 +6,7 @@ export const fakeHost = (over: Partial<Host> = {}): Host => ({
   platform: 'linux',
   arch: 'x64',
   hostname: 'fake',
+  instance: async () => undefined,
   node: process.execPath,
   env: {},
   run: async () => ({ code: 0, stdout: 'running\n', stderr: '' }),

@@ -21,8 +21,10 @@ export function tokenRoutes(options: {
   apiTokens: ApiTokens;
   /** Where machines go. */
   address: () => EnrollmentAddress;
+  /** SHA-256 of the bootstrap script, hex; undefined where there is none. */
+  setupSha256: () => Promise<string | undefined>;
 }): Route[] {
-  const { provisioningTokens, apiTokens, address } = options;
+  const { provisioningTokens, apiTokens, address, setupSha256 } = options;
   return [
     defineRoute({
       method: 'POST',
@@ -39,8 +41,11 @@ export function tokenRoutes(options: {
           actor: caller.actor,
           address: request.address,
         });
+        const sha256 = await setupSha256();
         return {
           ...made,
+          server_url: address().origin,
+          ...(sha256 === undefined ? {} : { setup_sha256: sha256 }),
           one_liner: oneLiner(address(), made.token),
           setup_command: setupCommand(address(), made.token),
         };

@@ -1,7 +1,7 @@
 // What the virtual machines of the suite boot from. Each change here makes a new cache entry.
 
 /** A cloud server's packages; `qemu-guest-agent` is how the tests run commands in it. */
-export const imagePackages: readonly string[] = [
+const imagePackages: readonly string[] = [
   'linux-image-cloud-amd64',
   'initramfs-tools',
   'systemd',
@@ -18,6 +18,11 @@ export const imagePackages: readonly string[] = [
   // `usrmerge` would bring all of Perl for a one-time conversion of a system that is already merged.
   'usr-is-merged',
 ];
+
+/** `plain` has what a server needs to boot; `cloud-init` also configures itself from the platform's user-data. */
+export type ImageKind = 'plain' | 'cloud-init';
+
+const cloudInitPackages: readonly string[] = ['cloud-init'];
 
 /** Sparse: room for the agent's bundle, its state and what tests write. */
 export const diskSize = '4G';
@@ -50,7 +55,7 @@ export const essentialScript = [
 ].join('\n');
 
 /** Runs on the host with the new root as `$1`, after all packages are in. */
-export const finishScript = [
+const finishScript = [
   'rm -f "$1/usr/bin/openssl" "$1/usr/bin/c_rehash"',
   'rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1/etc/resolv.conf" "$1/var/lib/dbus/machine-id"',
   ': >"$1/etc/resolv.conf"',
@@ -64,3 +69,29 @@ export const finishScript = [
   'chroot "$1" systemctl --quiet enable systemd-networkd qemu-guest-agent 2>/dev/null',
   ...maskedUnits.map((unit) => `ln -sf /dev/null "$1/etc/systemd/system/${unit}"`),
 ].join('\n');
+
+// A real image's own settings, except that the network is there already and the name comes from the kernel's line.
+const cloudInit = [
+  'datasource_list: [NoCloud, None]',
+  'network: {config: disabled}',
+  'preserve_hostname: true',
+  'apt: {preserve_sources_list: true}',
+  'locale: false',
+];
+
+const cloudInitScript = [
+  `printf '%s\\n' ${cloudInit.map((line) => `'${line}'`).join(' ')} >"$1/etc/cloud/cloud.cfg.d/90-vm.cfg"`,
+].join('\n');
+
+export interface Recipe {
+  readonly packages: readonly string[];
+  readonly finish: string;
+}
+
+export const recipeOf = (kind: ImageKind): Recipe =>
+  kind === 'plain'
+    ? { packages: imagePackages, finish: finishScript }
+    : {
+        packages: [...imagePackages, ...cloudInitPackages],
+        finish: `${finishScript}\n${cloudInitScript}`,
+      };

@@ -6,7 +6,7 @@ import { type AptSources, readAptSources } from '../../host/harness/apt-sources.
 import { buildOnce } from '../../host/harness/cache.ts';
 import { runProgramOk } from '../../host/harness/command.ts';
 import { runMmdebstrap } from '../../host/harness/rootfs.ts';
-import { diskSize, essentialScript, finishScript, imagePackages } from './image-recipe.ts';
+import { diskSize, essentialScript, type ImageKind, type Recipe, recipeOf } from './image-recipe.ts';
 
 export interface Image {
   /** An ext4 file system, raw and sparse: boot an overlay of it. */
@@ -16,9 +16,12 @@ export interface Image {
 }
 
 /** The image, built if the cache has none (about 40 s and 350 MB). */
-export async function provideImage(): Promise<Image> {
+export async function provideImage(kind: ImageKind): Promise<Image> {
   const sources = readAptSources();
-  const folder = await buildOnce(`vm-image-${recipeHash(sources)}`, (work) => buildImage(work, sources));
+  const recipe = recipeOf(kind);
+  const folder = await buildOnce(`vm-image-${recipeHash(recipe, sources)}`, (work) =>
+    buildImage(work, recipe, sources),
+  );
   return imageIn(folder);
 }
 
@@ -28,19 +31,19 @@ const imageIn = (folder: string): Image => ({
   initrd: join(folder, 'initrd'),
 });
 
-function recipeHash(sources: AptSources): string {
-  const recipe = [sources, imagePackages, diskSize, essentialScript, finishScript];
+function recipeHash({ packages, finish }: Recipe, sources: AptSources): string {
+  const recipe = [sources, packages, diskSize, essentialScript, finish];
   return createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 16);
 }
 
-async function buildImage(work: string, sources: AptSources): Promise<string> {
+async function buildImage(work: string, { packages, finish }: Recipe, sources: AptSources): Promise<string> {
   const root = join(work, 'root');
   await runMmdebstrap({
     work,
     root,
     sources,
-    packages: imagePackages,
-    options: [`--essential-hook=${essentialScript}`, `--customize-hook=${finishScript}`],
+    packages,
+    options: [`--essential-hook=${essentialScript}`, `--customize-hook=${finish}`],
   });
   const result = join(work, 'image');
   mkdirSync(result);

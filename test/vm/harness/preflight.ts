@@ -10,6 +10,7 @@ const programs: Readonly<Record<string, string>> = {
   'qemu-img': 'qemu-utils',
   mmdebstrap: 'mmdebstrap',
   'mkfs.ext4': 'e2fsprogs',
+  'cloud-localds': 'cloud-image-utils',
   ip: 'iproute2',
   curl: 'curl',
 };

@@ -23,6 +23,9 @@ export interface QemuOptions {
   readonly cgroups: readonly string[];
 }
 
+/** Where a machine's user-data lies, if it has any: the drive that cloud-init calls NoCloud. */
+export const seedIn = (folder: string): string => join(folder, 'seed.img');
+
 export const overlayIn = (folder: string): string => join(folder, 'disk.qcow2');
 
 function argvOf({ folder, hostname, image }: QemuOptions): readonly string[] {
@@ -41,6 +44,9 @@ function argvOf({ folder, hostname, image }: QemuOptions): readonly string[] {
     ...['-nodefaults', '-no-user-config', '-display', 'none'],
     ...['-kernel', image.kernel, '-initrd', image.initrd, '-append', kernelLine.join(' ')],
     ...['-drive', `file=${overlayIn(folder)},if=virtio,format=qcow2,cache=writeback`],
+    ...(existsSync(seedIn(folder))
+      ? ['-drive', `file=${seedIn(folder)},if=virtio,format=raw,readonly=on`]
+      : []),
     ...['-netdev', 'user,id=net', '-device', 'virtio-net-pci,netdev=net', '-device', 'virtio-rng-pci'],
     ...['-chardev', `file,id=console,path=${join(folder, 'console.log')},append=on`],
     ...['-serial', 'chardev:console', '-device', 'virtio-serial-pci'],

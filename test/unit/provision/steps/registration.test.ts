@@ -11,6 +11,7 @@ import {
 } from '../../../../protocol/rest-registration.ts';
 import { apiKey, keyAndCsr, vmId } from '../../../../provision/steps/identity.ts';
 import { registration } from '../../../../provision/steps/registration.ts';
+import { fakeHost } from '../../../fakes/fake-host.ts';
 import { createTempHome, type TempHome } from '../../../fakes/temp-home.ts';
 
 const TIME = '2026-11-23T00:00:00.000Z';
@@ -44,7 +45,7 @@ async function prepared(home: TempHome, taken: number) {
   const ctx = {
     layout,
     owners: async () => ({ root: undefined, service: undefined }),
-    host: { hostname: 'web-1' } as Parameters<typeof registration>[0]['host'],
+    host: fakeHost({ hostname: 'web-1' }),
     token: { text: 'prov_secret', id: 'a' },
     labels: { rack: 'b12' },
     privilegedExecutor: true,
