@@ -302,6 +302,7 @@ export class Agent {
           in_flight: runner.inFlight(),
           command_seq: runner.commandSeq,
           facts: hostFacts(),
+          labels: { ...this.#facts.labels },
         };
       },
       handlers: handlersOf(runner, sender, clock),
@@ -342,8 +343,10 @@ export class Agent {
     return () => {
       this.#registry.replace(registry);
       this.#metrics.sampler = samplerOf(config.tools.system_monitor.enabled, this.#options.clock);
-      this.#facts.name = config.agent.name ?? null;
-      this.#facts.labels = config.agent.labels;
+      // Labels are told as a connection begins; the session and its commands move over to the new one.
+      if (JSON.stringify(config.agent.labels) !== JSON.stringify(this.#facts.labels))
+        void this.#channel?.reconnect();
+      Object.assign(this.#facts, { name: config.agent.name ?? null, labels: config.agent.labels });
       if (config.orchestrator.heartbeat_interval === this.#heartbeatInterval) return;
       this.#heartbeatInterval = config.orchestrator.heartbeat_interval;
       this.#channel?.adjustHeartbeat();

@@ -3,6 +3,7 @@ import { commandResultSchema, commandStateSchema, reasonSchema, streamSchema } f
 import { envelopeSchema } from './dsse.ts';
 import { factsSchema, loadSampleSchema } from './facts.ts';
 import { agentIdSchema, commandIdSchema, organizationIdSchema, sessionIdSchema } from './ids.ts';
+import { labelsSchema } from './provisioning-token.ts';
 import { toolEntrySchema } from './tool-manifest.ts';
 
 // Sequenced frames (`seq`) are delivered once and in order within a session, and acknowledged cumulatively when
@@ -48,6 +49,7 @@ export const helloSchema = z.object({
   /** Highest command seq (of the envelopes, not of the session) that this agent ever took. */
   command_seq: count,
   facts: factsSchema,
+  labels: labelsSchema.optional().describe('What agent.labels says now; unchanged where it is missing'),
 });
 
 export const heartbeatSchema = z.object({

@@ -7,11 +7,12 @@ import { parseArgs } from 'node:util';
 import { type ArchiveEntry, archive, entriesOf } from './build/archive.ts';
 import { bundlePages, bundlePrograms } from './build/bundle.ts';
 import { standaloneTypes } from './build/client-types.ts';
+import { infraTypes } from './build/infra-types.ts';
 import { thirdPartyLicenses } from './build/licenses.ts';
 import { type Artifact, writeRelease } from './build/release.ts';
 import { readReleaseKey } from './build/release-key.ts';
 import { fetchedRuntime, installedRuntime, PINNED_PLATFORMS } from './build/runtime.ts';
-import { AGENT_FILES, CLIENT, COPIES, PAGES, PROGRAMS } from './build/targets.ts';
+import { AGENT_FILES, CLIENT, COPIES, INFRA, PAGES, PROGRAMS } from './build/targets.ts';
 import { PACKAGE, ROOT } from './lib/root.ts';
 
 const DIST = join(ROOT, 'dist');
@@ -45,6 +46,7 @@ const started = performance.now();
 const metafiles = await bundlePrograms(DIST, only);
 if (!only.length || only.includes('client'))
   writeFileSync(join(DIST, 'client.d.mts'), standaloneTypes(CLIENT));
+if (!only.length || only.includes('infra')) writeFileSync(join(DIST, 'infra.d.mts'), infraTypes(INFRA));
 if (!only.length) {
   metafiles.push(...(await bundlePages(DIST)));
   for (const { out, from } of COPIES) cpSync(join(ROOT, from), join(DIST, out), { recursive: true });

@@ -5,6 +5,7 @@ import { globSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { installPackages } from './lib/apt.ts';
+import { startEarly } from './lib/early.ts';
 import { ROOT } from './lib/root.ts';
 import { SUITES, type Suite } from './lib/suites.ts';
 import { type Failure, readReport, type Tally } from './lib/vitest-report.ts';
@@ -82,9 +83,10 @@ if (unknown.length) {
 
 let [passed, failed, skipped] = [0, 0, 0];
 const failures: Failure[] = [];
+const wanted = SUITES.filter(({ name }) => !named.length || named.includes(name));
+const stopEarly = startEarly(wanted);
 try {
-  for (const suite of SUITES) {
-    if (named.length && !named.includes(suite.name)) continue;
+  for (const suite of wanted) {
     if (!globSync(suite.files, { cwd: ROOT }).length) {
       if (named.length) console.log(`– ${suite.name}: has no tests`);
       continue;
@@ -104,6 +106,7 @@ try {
     failures.push(...tally.failures);
   }
 } finally {
+  stopEarly();
   rmSync(reports, { recursive: true, force: true });
 }
 

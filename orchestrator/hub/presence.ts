@@ -74,6 +74,7 @@ export function createPresence(options: { store: Store; commits: GroupCommit; cl
             features: JSON.stringify(hello.features),
             facts: JSON.stringify(hello.facts),
             hostname: hello.facts.hostname,
+            ...(hello.labels === undefined ? {} : { reported_labels: JSON.stringify(hello.labels) }),
             ...(hello.tools === undefined
               ? {}
               : {

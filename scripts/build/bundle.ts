@@ -19,12 +19,13 @@ export async function bundlePrograms(
 ): Promise<Metafile[]> {
   const chosen = PROGRAMS.filter(({ name }) => !only.length || only.includes(name));
   return Promise.all(
-    chosen.map(async ({ name, entry }) => {
+    chosen.map(async ({ name, entry, external = [] }) => {
       const { metafile } = await build({
         absWorkingDir: ROOT,
         entryPoints: [entry],
         outfile: join(outFolder, `${name}.mjs`),
         bundle: true,
+        external: [...external],
         platform: 'node',
         format: 'esm',
         target: 'node24',

@@ -3,13 +3,23 @@
 /** What the package exports as `vm-agent/client`; its types are made beside it. */
 export const CLIENT = 'agent/client.ts';
 
+/** What it exports as `vm-agent/infra`; its types are made beside it too. */
+export const INFRA = 'infra/index.ts';
+
 /** Programs for Node, each bundled into one self-contained ESM file. */
-export const PROGRAMS: readonly { readonly name: string; readonly entry: string }[] = [
+export const PROGRAMS: readonly {
+  readonly name: string;
+  readonly entry: string;
+  /** Packages that stay outside the bundle: whoever runs it has them. */
+  readonly external?: readonly string[];
+}[] = [
   { name: 'vm-agent', entry: 'cli/main.ts' },
   { name: 'vm-agent-exec', entry: 'agent/exec-main.ts' },
   { name: 'vm-orchestrator', entry: 'orchestrator/main.ts' },
   { name: 'setup', entry: 'provision/setup.mts' },
   { name: 'client', entry: CLIENT },
+  { name: 'infra', entry: INFRA, external: ['@pulumi/*'] },
+  { name: 'pulumi-resource-vm-agent', entry: 'infra/provider/main.ts', external: ['@pulumi/*'] },
 ];
 
 /** Scripts and style sheets for the browser. */

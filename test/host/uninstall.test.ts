@@ -4,6 +4,7 @@ import { diskLayout } from '../../protocol/disk-layout.ts';
 import { finisherScript } from '../../provision/finisher.ts';
 import { bootMachine, type Machine } from './harness/machine.ts';
 import { type HostOrchestrator, serve } from './support/orchestrator.ts';
+import { traces } from './support/traces.ts';
 
 let machine: Machine;
 let orchestrator: HostOrchestrator;
@@ -49,19 +50,6 @@ async function install(): Promise<string> {
 const uninstall = (...more: string[]) =>
   machine.run(['vm-agent', 'uninstall', '--yes', ...more], { timeoutMs: 120_000 });
 
-/** Names of ours anywhere on the disk, in the accounts, among the processes and the units. */
-async function traces(): Promise<string> {
-  const { out } = await machine.runOk(
-    `find / /run /tmp /dev/shm -xdev \\( -iname '*vm-agent*' -o -iname '*vm_agent*' -o -iname 'vmagent*' \\) -not -path '/proc/*'
-     grep -l vm-agent /etc/passwd /etc/group /etc/shadow /etc/gshadow
-     pgrep -f 'vm-agent[.]mjs'
-     systemctl list-units --all --plain --no-legend 'vm-agent*' 'vmagent*'
-     systemctl list-unit-files --no-legend 'vm-agent*' 'vmagent*'
-     true`,
-  );
-  return out;
-}
-
 it('[remove-1] leaves nothing that was not there before, after install, use and uninstall --purge', async () => {
   await machine.runOk(`touch ${MARKER}`);
   const vmId = await install();
@@ -76,7 +64,7 @@ it('[remove-1] leaves nothing that was not there before, after install, use and 
   const { code, out, err } = await uninstall('--purge');
   expect({ code, err }).toEqual({ code: 0, err: '' });
   expect(out).toContain(`${vmId} ended at the orchestrator`);
-  expect(await traces()).toBe('');
+  expect(await traces(machine)).toBe('');
   expect(await leftovers()).toEqual([]);
   expect(await orchestrator.agents()).toEqual([]);
 });
@@ -129,7 +117,7 @@ it('[remove-2] is finished by a second run after a kill -9 at each of its steps'
     'rm -rf /opt/vm-agent/config /var/log/vm-agent; rmdir /opt/vm-agent',
   ]);
   expect(purged.err).not.toMatch(/not empty/);
-  expect(await traces()).toBe('');
+  expect(await traces(machine)).toBe('');
 });
 
 it('is finished by the command that it left when the programs were gone already, and by no other word', async () => {
@@ -141,7 +129,7 @@ it('is finished by the command that it left when the programs were gone already,
   expect((await machine.run(['vm-agent', 'uninstall', '--dry-run'])).code).toBe(0);
   expect(await machine.exists('/opt/vm-agent/versions/1.0.0')).toBe(true);
   expect((await machine.run(['vm-agent', 'uninstall', '--yes'])).code).toBe(0);
-  expect(await traces()).toBe('');
+  expect(await traces(machine)).toBe('');
 });
 
 it('is undone by an installation that comes after one that was cut off', async () => {
@@ -161,6 +149,6 @@ it('goes on without the orchestrator, and says what is left to do there', async 
   const { code, out } = await uninstall('--purge');
   expect(code).toBe(0);
   expect(out).toContain(`vm-orchestrator agents revoke ${vmId}`);
-  expect(await traces()).toBe('');
+  expect(await traces(machine)).toBe('');
   await orchestrator.start();
 });

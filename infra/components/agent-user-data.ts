@@ -1,0 +1,131 @@
+import { local } from '@pulumi/command';
+import * as pulumi from '@pulumi/pulumi';
+import type { UserDataFormat } from '../../cloud-init/params.ts';
+import { renderUserData } from '../../cloud-init/render.ts';
+import { commandLine, PROGRAM } from '../program/text.ts';
+import { type OrchestratorArgs, orchestratorOf } from './orchestrator.ts';
+import { ProvisioningToken } from './provisioning-token.ts';
+
+export interface AgentUserDataArgs {
+  orchestrator: OrchestratorArgs;
+  /**
+   * A change makes a new token and with it new user-data, which replaces the VM. Name here what replaces the VM in
+   * any case, such as its image and size, so that the new one does not come with the spent token of the old one.
+   */
+  triggers?: pulumi.Input<pulumi.Input<string>[]>;
+  /** How many machines may enroll; 1 if left out. More for a group of machines. */
+  uses?: pulumi.Input<number>;
+  /** How long the token counts, e.g. `15m`, `7d`; `15m` if left out. */
+  ttl?: pulumi.Input<string>;
+  /** Makes a new token in the first `pulumi up` of each such period, e.g. `1d`: for groups that grow by themselves. */
+  renewEvery?: string;
+  /** Labels that the orchestrator grants to the agents; with `tokenFrom`, that the machines report. */
+  labels?: pulumi.Input<{ [key: string]: pulumi.Input<string> }>;
+  /** What the machine's vm_id must look like, e.g. `vm-web-*`. */
+  vmIdPattern?: pulumi.Input<string>;
+  /** Network that the registration must come from, e.g. `10.0.0.0/8`. */
+  cidr?: pulumi.Input<string>;
+  /**
+   * Instead of a token: one line for `/bin/sh` that prints one, run as root on the machine, such as a read from a
+   * secret store by the machine's role. No token is made then, and the user-data holds no secret.
+   */
+  tokenFrom?: pulumi.Input<string>;
+  /** `cloud-config` (if left out), `mime` or `ignition`. */
+  format?: pulumi.Input<string>;
+  /** User-data of your own, for the format `mime`. */
+  parts?: pulumi.Input<pulumi.Input<UserDataPartArgs>[]>;
+}
+
+export interface UserDataPartArgs {
+  filename?: pulumi.Input<string>;
+  /** Told from the first line if left out. */
+  contentType?: pulumi.Input<string>;
+  content: pulumi.Input<string>;
+}
+
+/** As long as a real one, so that a preview knows the size. */
+const PLACEHOLDER = `prov_${'0'.repeat(12)}_${'0'.repeat(40)}_${'0'.repeat(32)}`;
+
+/** User-data with which a new VM of any cloud enrolls itself. */
+export class AgentUserData extends pulumi.ComponentResource {
+  /** The text; a secret. It stays the same until another token is made. */
+  readonly userData: pulumi.Output<string>;
+  /** The same in base64. */
+  readonly userDataBase64: pulumi.Output<string>;
+  /** What the orchestrator calls the token; empty with `tokenFrom`. */
+  readonly tokenId: pulumi.Output<string>;
+  readonly expiresAt: pulumi.Output<string>;
+
+  constructor(name: string, args: AgentUserDataArgs, opts?: pulumi.ComponentResourceOptions) {
+    super('vm-agent:index:AgentUserData', name, {}, opts);
+    const orchestrator = orchestratorOf(args.orchestrator);
+    const { labels, format, parts, tokenFrom } = args;
+    const content = pulumi.output({ labels, format, parts, tokenFrom });
+    const render = (token?: string, setupSha256?: string) =>
+      pulumi.all([orchestrator.url, content]).apply(([url, given]) =>
+        renderUserData({
+          url,
+          ...(given.tokenFrom === undefined
+            ? { token: token ?? PLACEHOLDER, setupSha256: setupSha256 ?? '0'.repeat(64) }
+            : // What a token grants is the token's; one that comes from elsewhere grants what it was made with.
+              { tokenFrom: given.tokenFrom, labels: given.labels }),
+          format: given.format as UserDataFormat | undefined,
+          parts: given.parts,
+        }),
+      );
+
+    // Rendered in a preview too, when there is no token yet: what is wrong or too large is said before anything is made.
+    const rehearsed = render();
+    if (tokenFrom !== undefined) {
+      this.userData = pulumi.secret(rehearsed);
+      this.tokenId = pulumi.output('');
+      this.expiresAt = pulumi.output('');
+    } else {
+      const token = new ProvisioningToken(`${name}-token`, tokenArgsOf(name, args, rehearsed), {
+        parent: this,
+      });
+      const real = pulumi
+        .all([token.token, token.setupSha256])
+        .apply(([text, setupSha256]) => render(text, setupSha256));
+      // Another version of this package, or of what the orchestrator serves, must not replace machines that run.
+      const frozen = new local.Command(
+        `${name}-frozen`,
+        {
+          create: commandLine('freeze'),
+          update: commandLine('freeze'),
+          stdin: PROGRAM,
+          environment: { VM_AGENT_USER_DATA: pulumi.secret(real) },
+          triggers: [token.tokenId],
+          logging: 'none',
+        },
+        { parent: this, additionalSecretOutputs: ['stdout', 'stderr'] },
+      );
+      this.userData = pulumi.secret(frozen.stdout);
+      this.tokenId = token.tokenId;
+      this.expiresAt = token.expiresAt;
+    }
+    this.userDataBase64 = this.userData.apply((text) => Buffer.from(text, 'utf8').toString('base64'));
+    this.registerOutputs({
+      userData: this.userData,
+      userDataBase64: this.userDataBase64,
+      tokenId: this.tokenId,
+      expiresAt: this.expiresAt,
+    });
+  }
+}
+
+/** No token is made before the user-data is known to be right. */
+function tokenArgsOf(name: string, args: AgentUserDataArgs, rehearsed: pulumi.Output<string>) {
+  const { uses, ttl, renewEvery, labels, vmIdPattern, cidr, triggers } = args;
+  return {
+    orchestrator: args.orchestrator,
+    ttl: pulumi.all([ttl ?? '15m', rehearsed]).apply(([time]) => time),
+    description: `pulumi: user-data ${name}`,
+    ...(uses === undefined ? {} : { uses }),
+    ...(renewEvery === undefined ? {} : { renewEvery }),
+    ...(labels === undefined ? {} : { labels }),
+    ...(vmIdPattern === undefined ? {} : { vmIdPattern }),
+    ...(cidr === undefined ? {} : { cidr }),
+    ...(triggers === undefined ? {} : { triggers }),
+  };
+}
