@@ -1,10 +1,10 @@
-import type { Clock } from '../base/clock.ts';
+import { isDeepStrictEqual } from 'node:util';
 import { isoTime } from '../base/clock.ts';
-import { type Logger, moduleLogger } from '../base/logger.ts';
-import type { Random } from '../base/random.ts';
+import { moduleLogger } from '../base/logger.ts';
 import { closeAll } from '../base/shutdown.ts';
 import type { ServerCredentials } from '../base/tls-server.ts';
-import { backgroundDir, type DiskLayout, journalFile, spoolDir } from '../protocol/disk-layout.ts';
+import { backgroundDir, journalFile, spoolDir } from '../protocol/disk-layout.ts';
+import type { AgentOptions } from './agent-options.ts';
 import { Channel } from './channel/channel.ts';
 import { sampleLoad } from './channel/load-sample.ts';
 import { keepTidy } from './commands/housekeeping.ts';
@@ -43,27 +43,6 @@ import type { ShellHost } from './tools/shell-host.ts';
 const FEATURES: readonly string[] = ['shell', 'cancel', 'output', 'resume'];
 /** How long a stop waits for the results of what it ended to reach the orchestrator. */
 const LAST_WORDS_MS = 2000;
-
-export interface AgentOptions {
-  layout: DiskLayout;
-  config: FrozenConfig;
-  /** Where the configuration was read from, when that is not the usual place. */
-  configFile?: string | undefined;
-  clock: Clock;
-  random: Random;
-  log: Logger;
-  version: string;
-  hostname: string;
-  /** Socket of the privileged executor; undefined: commands run inside the daemon, with its rights. */
-  executorSocket?: string | undefined;
-  /** Whose rights commands have without an executor: the daemon's own. */
-  user: { name: string; home: string; lang?: string | undefined };
-  runtime: AgentFacts['runtime'];
-  /** What this process has used so far. */
-  usage(): { cpuSeconds: number; residentBytes: number };
-  /** Another certificate for the local port than the agent's own. */
-  localTls?: { cert: string; key: string } | undefined;
-}
 
 /** Joins the parts of the daemon; `start`, then `connect` once there are credentials, then `stop`. */
 export class Agent {
@@ -343,10 +322,10 @@ export class Agent {
     return () => {
       this.#registry.replace(registry);
       this.#metrics.sampler = samplerOf(config.tools.system_monitor.enabled, this.#options.clock);
-      // Labels are told as a connection begins; the session and its commands move over to the new one.
-      if (JSON.stringify(config.agent.labels) !== JSON.stringify(this.#facts.labels))
-        void this.#channel?.reconnect();
+      const before = this.#facts.labels;
       Object.assign(this.#facts, { name: config.agent.name ?? null, labels: config.agent.labels });
+      // Labels are told as a connection begins; the session and its commands move over to the new one.
+      if (!isDeepStrictEqual(config.agent.labels, before)) void this.#channel?.reconnect();
       if (config.orchestrator.heartbeat_interval === this.#heartbeatInterval) return;
       this.#heartbeatInterval = config.orchestrator.heartbeat_interval;
       this.#channel?.adjustHeartbeat();

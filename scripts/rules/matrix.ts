@@ -79,6 +79,7 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     'exec-main': { rank: 0 },
     'tool-worker': { rank: 1 },
     agent: { rank: 1 },
+    'agent-options': { rank: 1.5 },
     handlers: { rank: 1.5 },
     reload: { rank: 1.5 },
     http: { rank: 2 },
