@@ -60,19 +60,13 @@ export class AgentUserData extends pulumi.ComponentResource {
     super('vm-agent:index:AgentUserData', name, {}, opts);
     const orchestrator = orchestratorOf(args.orchestrator);
     const { labels, format, parts, tokenFrom } = args;
-    const content = pulumi.output({ labels, format, parts, tokenFrom });
+    const content = { labels, format, parts, tokenFrom };
+    if (isKnown(args.orchestrator?.url) && isKnown(content))
+      rendered(String(args.orchestrator.url), content as KnownContent);
     const render = (token?: string, setupSha256?: string) =>
-      pulumi.all([orchestrator.url, content]).apply(([url, given]) =>
-        renderUserData({
-          url,
-          ...(given.tokenFrom === undefined
-            ? { token: token ?? PLACEHOLDER, setupSha256: setupSha256 ?? '0'.repeat(64) }
-            : // What a token grants is the token's; one that comes from elsewhere grants what it was made with.
-              { tokenFrom: given.tokenFrom, labels: given.labels }),
-          format: given.format as UserDataFormat | undefined,
-          parts: given.parts,
-        }),
-      );
+      pulumi
+        .all([orchestrator.url, pulumi.output(content)])
+        .apply(([url, given]) => rendered(url, given as KnownContent, token, setupSha256));
 
     // Rendered in a preview too, when there is no token yet: what is wrong or too large is said before anything is made.
     const rehearsed = render();
@@ -112,6 +106,37 @@ export class AgentUserData extends pulumi.ComponentResource {
       expiresAt: this.expiresAt,
     });
   }
+}
+
+interface KnownContent {
+  labels: Record<string, string> | undefined;
+  format: string | undefined;
+  parts: { filename?: string; contentType?: string; content: string }[] | undefined;
+  tokenFrom: string | undefined;
+}
+
+/** @throws AppError for a wrong parameter, or with both sizes when it is too large */
+function rendered(
+  url: string,
+  given: KnownContent,
+  token = PLACEHOLDER,
+  setupSha256 = '0'.repeat(64),
+): string {
+  const { tokenFrom, labels, format, parts } = given;
+  return renderUserData({
+    url,
+    // What a token grants is the token's; one that comes from elsewhere grants what it was made with.
+    ...(tokenFrom === undefined ? { token, setupSha256 } : { tokenFrom, labels }),
+    format: format as UserDataFormat | undefined,
+    parts,
+  });
+}
+
+/** Nothing in it is an output: then what is wrong is said at once, before anything is declared. */
+function isKnown(value: unknown): boolean {
+  if (pulumi.Output.isInstance(value) || value instanceof Promise) return false;
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.values(value).every(isKnown);
 }
 
 /** No token is made before the user-data is known to be right. */
