@@ -182,7 +182,7 @@ export const GUARANTEES: readonly Guarantee[] = [
   },
   {
     id: 'fleet-6',
-    text: 'Adding and removing hosts touches those and no other; what is removed leaves nothing.',
+    text: 'Adding and removing hosts touches those and no other; what is removed leaves nothing, and a host with a wrong key gets nothing.',
   },
   { id: 'fleet-7', text: 'pulumi destroy leaves nothing on the hosts and no agent at the orchestrator.' },
   {

@@ -18,6 +18,8 @@ const wanted = {
   version: PACKAGE.version,
   maxFailures: 0,
   dialErrorLimit: 1,
+  /** A host of which another key is expected than it has. */
+  stranger: '',
 };
 let machines: Machines;
 let stack: TestStack;
@@ -43,7 +45,7 @@ function program() {
     const connection = {
       host: machine.address,
       ...(name === 'web-5' ? { user: 'deploy' } : {}),
-      hostKey,
+      hostKey: wanted.stranger === name ? key.publicKey : hostKey,
       privateKey: key.privateKey,
       dialErrorLimit: wanted.dialErrorLimit,
     };
@@ -71,7 +73,7 @@ const hostsOf = (run: Run): string[] =>
 const rolloutOf = ({ order }: Run): string =>
   order
     .flatMap((step) => {
-      const [, host] = /^begin \w+ fleet-(web-\d)-install$/.exec(step) ?? [];
+      const [, host] = /^begin update fleet-(web-\d)-install$/.exec(step) ?? [];
       return host ?? (/^end \w+ fleet-gate-\d$/.test(step) ? '|' : []);
     })
     .join(' ')
@@ -122,12 +124,14 @@ it('[fleet-3] brings a new version in waves, and commands that run meanwhile do 
   await Promise.all(
     ALL.map((name) => machineOf(name).waitFor('the command', () => machineOf(name).exists('/run/long'))),
   );
+  const before = (await agents()).map(({ agent_id }) => agent_id);
   await machines.releases.offer('0.2.0');
   wanted.version = '0.2.0';
   const run = await stack.up();
   expect(run.error).toBeUndefined();
   expect(rolloutOf(run)).toBe('web-1 | web-2 web-3 | web-4 web-5 | ');
   expect(await online()).toEqual(ALL.map((name) => `${name} 0.2.0`));
+  expect((await agents()).map(({ agent_id }) => agent_id)).toEqual(before);
   await Promise.all(ALL.map((name) => machineOf(name).runOk('rm /run/long')));
   const { code, out } = await command;
   expect(code).toBe(0);
@@ -171,7 +175,7 @@ it('[fleet-5] sees an agent that was switched off in a preview, and repairs that
   expect(await stack.up()).toMatchObject({ error: undefined, touched: [] });
 });
 
-it('[fleet-6] takes the agent off a host that is removed, and touches no other, nor when one is added', async () => {
+it('[fleet-6] takes the agent off a host that is removed and puts it on one that is added, if that has its key, and touches no other', async () => {
   wanted.hosts = ALL.slice(0, 4);
   const removed = await stack.up();
   expect(removed.error).toBeUndefined();
@@ -179,6 +183,10 @@ it('[fleet-6] takes the agent off a host that is removed, and touches no other, 
   expect(await traces(machineOf('web-5'))).toBe('');
   expect((await agents()).map(({ hostname }) => hostname)).toEqual(wanted.hosts);
   wanted.hosts = [...ALL];
+  wanted.stranger = 'web-5';
+  expect((await stack.up()).error).toContain('host key mismatch');
+  expect(await traces(machineOf('web-5'))).toBe('');
+  wanted.stranger = '';
   const added = await stack.up();
   expect(added.error).toBeUndefined();
   expect(hostsOf(added)).toEqual(['web-5']);
