@@ -337,13 +337,12 @@ export class Agent {
     );
   }
 
-  /** Prepares another configuration; what it gives back puts it in force, and the connection stays. */
+  /** Prepares another configuration; what it gives back puts it in force. Labels are told by a new connection. */
   configure(config: FrozenConfig): () => void {
     const registry = this.#registryOf(config);
     return () => {
       this.#registry.replace(registry);
       this.#metrics.sampler = samplerOf(config.tools.system_monitor.enabled, this.#options.clock);
-      // Labels are told as a connection begins; the session and its commands move over to the new one.
       if (JSON.stringify(config.agent.labels) !== JSON.stringify(this.#facts.labels))
         void this.#channel?.reconnect();
       Object.assign(this.#facts, { name: config.agent.name ?? null, labels: config.agent.labels });
