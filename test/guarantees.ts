@@ -136,5 +136,38 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'policy-1',
     text: 'What policy.yaml does not grant to a caller is refused by whichever door it comes; an invalid policy refuses all.',
   },
+  {
+    id: 'fleet-1',
+    text: 'pulumi up makes every host of a fleet an agent, with its labels, and a second one changes nothing.',
+  },
+  {
+    id: 'fleet-2',
+    text: 'A change of how a host is reached touches nothing on it: its agent goes on, and no token is made.',
+  },
+  {
+    id: 'fleet-3',
+    text: 'A new version comes to a fleet in place and in waves, and the commands that run meanwhile do not notice.',
+  },
+  {
+    id: 'fleet-4',
+    text: 'A host that fails, fails alone; when more fail than may, later waves are left as they are.',
+  },
+  {
+    id: 'fleet-5',
+    text: 'An agent that is gone shows in pulumi preview, and pulumi up repairs that host and no other.',
+  },
+  {
+    id: 'fleet-6',
+    text: 'Adding and removing hosts touches those and no other; what is removed leaves nothing, and a host with a wrong key gets nothing.',
+  },
+  { id: 'fleet-7', text: 'pulumi destroy leaves nothing on the hosts and no agent at the orchestrator.' },
+  {
+    id: 'fleet-8',
+    text: 'Provisioning tokens, the API token and SSH keys are in clear neither in Pulumi’s state nor in what it prints or logs.',
+  },
+  {
+    id: 'fleet-9',
+    text: 'While the orchestrator cannot be reached, pulumi up fails and takes no agent off its host, with --continue-on-error too.',
+  },
   { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
 ];

@@ -9,8 +9,9 @@ import type { Suite } from './suites.ts';
  */
 export function startEarly(suites: readonly Suite[]): () => void {
   const children: ChildProcess[] = [];
-  for (const { preflight } of suites.slice(1).filter(({ startsEarly }) => startsEarly)) {
+  for (const { name, preflight } of suites.slice(1).filter(({ startsEarly }) => startsEarly)) {
     if (preflight === undefined) continue;
+    console.log(`… ${name}: made ready in the background`);
     const child = spawn('nice', ['-n', '19', process.execPath, join(ROOT, preflight)], { stdio: 'ignore' });
     // Without `nice` the suite's own preflight does the work.
     child.on('error', () => undefined);

@@ -94,6 +94,8 @@ function writeConfig(folder: string, connection: Properties): string {
     '  LogLevel ERROR',
     '  GlobalKnownHostsFile none',
     '  UpdateHostKeys no',
+    // A connection in the background ends by itself, should nobody be left to close it.
+    '  ServerAliveInterval 15',
   ];
   const path = join(folder, 'config');
   writeFileSync(path, `${lines.join('\n')}\n`);
