@@ -1,3 +1,4 @@
+import { ENROLL_FOLDER, ENROLL_UNIT } from '../protocol/disk-layout.ts';
 import type { CheckedParams } from './params.ts';
 import { shellQuote } from './shell-quote.ts';
 
@@ -7,10 +8,6 @@ export interface MachineFile {
   mode: number;
   content: string;
 }
-
-/** Root's folder with what enrolling needs; it stays, without secrets, to say how it went. */
-export const ENROLL_FOLDER = '/var/lib/vm-agent-enroll';
-export const ENROLL_UNIT = 'vm-agent-enroll.service';
 
 export const tokenFile = `${ENROLL_FOLDER}/token`;
 export const tokenCommandFile = `${ENROLL_FOLDER}/token-from`;

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
+import { ENROLL_UNIT } from '../protocol/disk-layout.ts';
 import { AppError } from '../protocol/errors.ts';
 import {
-  ENROLL_UNIT,
   enrollScript,
   enrollUnit,
   type MachineFile,

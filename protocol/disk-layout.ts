@@ -55,6 +55,10 @@ export const RUN_USER = 'vm-agent-run';
 export const SERVICE_UNIT = 'vm-agent.service';
 /** Starts an executor for each connection of the daemon. */
 export const EXEC_SOCKET_UNIT = 'vm-agent-exec.socket';
+/** Made by user-data: enrolls the machine at its first boot. */
+export const ENROLL_UNIT = 'vm-agent-enroll.service';
+/** Root's folder with what that needs; it stays, without secrets, to say how it went. */
+export const ENROLL_FOLDER = '/var/lib/vm-agent-enroll';
 export const EXEC_SERVICE_UNIT = 'vm-agent-exec@.service';
 /** Each command is a transient unit of this name and its id, in a slice of their own. */
 export const COMMAND_UNIT_PREFIX = 'vm-agent-cmd-';

@@ -169,5 +169,17 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'fleet-9',
     text: 'While the orchestrator cannot be reached, pulumi up fails and takes no agent off its host, with --continue-on-error too.',
   },
+  {
+    id: 'cloud-1',
+    text: 'After enrolment by user-data the token is in no file, log, journal or program’s output of the machine, also after a reboot.',
+  },
+  {
+    id: 'cloud-2',
+    text: 'A copy of a disk with another instance id neither runs as the original nor enrolls with its token, and says so.',
+  },
+  {
+    id: 'token-1',
+    text: 'A token with a rate enrolls no more machines within its time, however many come at once.',
+  },
   { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
 ];

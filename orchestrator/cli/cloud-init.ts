@@ -12,20 +12,20 @@ import type { CliDeps } from './deps.ts';
 import { printJson, timeText, write } from './print.ts';
 
 interface Flags extends ClientFlags {
-  ttl: number;
-  uses: number;
+  ttl?: number;
+  uses?: number;
   rate?: TokenRate;
   label?: Record<string, string>;
   vmIdPattern?: string;
   cidr?: string;
   format: UserDataFormat;
-  part: string[];
+  part?: string[];
   tokenFrom?: string;
   serverUrl?: string;
   port?: number;
 }
 
-const collect = (file: string, before: string[]) => [...before, file];
+const collect = (file: string, before: string[] = []) => [...before, file];
 
 async function readParts(files: readonly string[]): Promise<UserDataPart[]> {
   return Promise.all(
@@ -42,9 +42,10 @@ async function readParts(files: readonly string[]): Promise<UserDataPart[]> {
 }
 
 async function print(deps: CliDeps, flags: Flags): Promise<void> {
-  const parts = await readParts(flags.part);
+  const parts = await readParts(flags.part ?? []);
   if (flags.tokenFrom !== undefined) return printWithoutToken(deps, flags, parts, flags.tokenFrom);
   const common = commonOf(flags, parts);
+  const { ttl = DEFAULT_TTL_S, uses = 1 } = flags;
   // A call that is wrong must not make a token: everything is tried with one that only looks like it.
   renderUserData({ ...common, url: flags.serverUrl ?? 'https://localhost', token: LOOKS_LIKE_A_TOKEN });
   const client = await clientFor(deps, flags);
@@ -52,8 +53,8 @@ async function print(deps: CliDeps, flags: Flags): Promise<void> {
     method: 'POST',
     path: '/provisioning-tokens',
     body: {
-      uses: flags.uses,
-      ttl_s: Math.ceil(flags.ttl),
+      uses,
+      ttl_s: Math.ceil(ttl),
       labels: flags.label ?? {},
       description: 'cloud-init',
       ...(flags.rate === undefined ? {} : { rate: flags.rate }),
@@ -67,14 +68,14 @@ async function print(deps: CliDeps, flags: Flags): Promise<void> {
     url: flags.serverUrl ?? made.server_url ?? addressOf(deps, flags),
     token: made.token,
     // User-data of a group outlives releases of the orchestrator, and with them that script.
-    ...(flags.uses > 1 || made.setup_sha256 === undefined ? {} : { setupSha256: made.setup_sha256 }),
+    ...(uses > 1 || made.setup_sha256 === undefined ? {} : { setupSha256: made.setup_sha256 }),
   });
   const bytes = Buffer.byteLength(userData);
   if (flags.json) {
     const { id, expires_at } = made;
     return printJson(deps.stdout, { user_data: userData, bytes, token_id: id, expires_at });
   }
-  const machines = flags.uses === 1 ? 'one machine' : `${flags.uses} machines`;
+  const machines = uses === 1 ? 'one machine' : `${uses} machines`;
   deps.stderr.write(
     `vm-orchestrator: ${bytes} of ${MAX_USER_DATA_BYTES} bytes; the token ${made.id} in it enrolls ${machines} until ${timeText(made.expires_at)}\n`,
   );
@@ -104,6 +105,8 @@ async function printWithoutToken(
 
 const commonOf = ({ format, port }: Flags, parts: readonly UserDataPart[]) => ({ format, port, parts });
 
+/** Long enough for a machine to boot, and short for whoever finds the user-data later. */
+const DEFAULT_TTL_S = 15 * 60;
 const LOOKS_LIKE_A_TOKEN = `prov_${'0'.repeat(12)}_${'0'.repeat(40)}_${'0'.repeat(32)}`;
 
 function addressOf(deps: CliDeps, flags: Flags): string {
@@ -129,11 +132,10 @@ export function register(program: Command, deps: CliDeps): void {
       .description('print user-data that makes a new machine enroll itself')
       .option(
         '--ttl <time>',
-        'how long its token is valid; a machine must have booted by then',
+        'how long its token is valid: the machine must have booted by then (default: 15m)',
         durationArgument('--ttl', { least: '10s', most: '30d' }),
-        15 * 60,
       )
-      .option('--uses <n>', 'how many machines may use it', countArgument('--uses', 100_000), 1)
+      .option('--uses <n>', 'how many machines may use it (default: 1)', countArgument('--uses', 100_000))
       .option('--rate <n/time>', 'how many within a time, e.g. 10/1h', rateArgument)
       .option('--label <key=value>', 'label of the agents; may be repeated', labelArgument)
       .option('--vm-id-pattern <glob>', 'only machines whose vm_id is so, e.g. vm-web-*')
@@ -143,7 +145,7 @@ export function register(program: Command, deps: CliDeps): void {
           .choices([...USER_DATA_FORMATS])
           .default('cloud-config'),
       )
-      .option('--part <file>', 'user-data of your own, for --format mime; may be repeated', collect, [])
+      .option('--part <file>', 'user-data of your own, for --format mime; may be repeated', collect)
       .addOption(
         new Option(
           '--token-from <command>',

@@ -22,6 +22,8 @@ interface CreateFlags extends ClientFlags {
   uses?: number;
   ttl?: number;
   rate?: TokenRate;
+  vmIdPattern?: string;
+  cidr?: string;
   label?: Record<string, string>;
   verbose?: true;
   description?: string;
@@ -36,6 +38,8 @@ async function create(deps: CliDeps, flags: CreateFlags): Promise<void> {
     ...(flags.uses === undefined ? {} : { uses: flags.uses }),
     ...(flags.ttl === undefined ? {} : { ttl_s: Math.ceil(flags.ttl) }),
     ...(flags.rate === undefined ? {} : { rate: flags.rate }),
+    ...(flags.vmIdPattern === undefined ? {} : { vm_id_pattern: flags.vmIdPattern }),
+    ...(flags.cidr === undefined ? {} : { cidr: flags.cidr }),
     ...(flags.description === undefined ? {} : { description: flags.description }),
   };
   const token = await client.call({ method: 'POST', path: PATH, body, answer: createTokenResponseSchema });
@@ -111,6 +115,8 @@ export function register(program: Command, deps: CliDeps): void {
         durationArgument('--ttl', { least: '10s', most: '30d' }),
       )
       .option('--rate <n/time>', 'how many machines within a time, e.g. 10/1h', rateArgument)
+      .option('--vm-id-pattern <glob>', 'only machines whose vm_id is so, e.g. vm-web-*')
+      .option('--cidr <network>', 'only machines in this network, e.g. 10.0.0.0/8')
       .option('--label <key=value>', 'label of the agents that it enrolls; may be repeated', labelArgument)
       .option('--description <text>', 'what it is for', descriptionArgument)
       .option('--verbose', 'also the command for a checkout'),

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../base/atomic-file.ts';
 import { isoTime } from '../../base/clock.ts';
-import { configFile, executorRunDir, replacementFolder } from '../../protocol/disk-layout.ts';
+import { configFile, ENROLL_FOLDER, executorRunDir, replacementFolder } from '../../protocol/disk-layout.ts';
 import { exists, linkTarget } from '../files.ts';
 import { finisherScript, isFinisher } from '../finisher.ts';
 import type { Step } from '../step.ts';
@@ -98,7 +98,7 @@ export function removeData(ctx: Ctx): Step {
       layout.plugins,
       layout.config,
       layout.log,
-      ...(mode === 'system' ? await downloads() : []),
+      ...(mode === 'system' ? [ENROLL_FOLDER, ...(await downloads())] : []),
     ];
     const there = await Promise.all(all.map(async (path) => (await exists(path)) && !(await isKept(path))));
     return all.filter((_, index) => there[index]);

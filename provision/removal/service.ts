@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import {
   COMMAND_SLICE,
   COMMAND_UNIT_PREFIX,
+  ENROLL_UNIT,
   EXEC_SERVICE_UNIT,
   EXEC_SOCKET_UNIT,
   SERVICE_UNIT,
@@ -29,7 +30,7 @@ const isOurFile = (name: string): boolean => /^vm-agent[.@-]/.test(name) || name
 const TEMPLATE = EXEC_SERVICE_UNIT.replace('@.service', '@');
 /** What is loaded under our names; a unit that someone else called so, for example to run this very program, is not. */
 export const isOurUnit = (name: string): boolean =>
-  [SERVICE_UNIT, EXEC_SOCKET_UNIT, COMMAND_SLICE].includes(name) ||
+  [SERVICE_UNIT, EXEC_SOCKET_UNIT, ENROLL_UNIT, COMMAND_SLICE].includes(name) ||
   [TEMPLATE, COMMAND_UNIT_PREFIX, TOOLS_UNIT_PREFIX, 'vm-agent-rollback.', `${slice}-`].some((prefix) =>
     name.startsWith(prefix),
   );

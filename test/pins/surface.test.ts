@@ -44,6 +44,7 @@ describe('the help', () => {
     'admin',
     'token',
     'token create',
+    'cloud-init',
     'agents',
     'agents list',
     'agents revoke',

@@ -75,8 +75,21 @@ async function whoShows(user: string): Promise<string> {
     grep -rlaF -f <(printf '%s\\n' "$secret") /dev/shm 2>/dev/null
     true`;
   const options = { user, input: `${secret()}\n`, timeoutMs: 240_000 };
-  return (await vm.runOk(['bash', '-c', search], options)).out;
+  // One that must be found shows that the search can.
+  const control = '/var/tmp/control';
+  await vm.runOk(`umask 022; cat >${control}`, { input: secret() });
+  const { out } = await vm.runOk(['bash', '-c', search], options);
+  await vm.runOk(['rm', control]);
+  expect(out).toContain(`${control}\n`);
+  return out.replace(`${control}\n`, '');
 }
+
+/** The cloud-configs of an archive, without their headers. */
+const configsIn = (archive: string) =>
+  archive
+    .split(/^--vm-agent-user-data(?:--)?\n/m)
+    .map((section) => section.slice(section.indexOf('\n\n') + 2))
+    .filter((content) => content.startsWith('#cloud-config'));
 
 describe('user-data from the command line', () => {
   it('enrolls the machine at its first boot', async () => {
@@ -86,14 +99,18 @@ describe('user-data from the command line', () => {
     expect(await orchestrator.cli(run, END_TIMEOUT_MS)).toMatchObject({ code: 4, out: 'cloud-1\n' });
   });
 
-  it('is good for cloud-init’s own schema, with tokenFrom, and as the parts of an archive', async () => {
+  it('is good for cloud-init’s own schema, with a command for the token, and as part of an archive', async () => {
     const base = { url, labels: { env: 'cloud' }, setupSha256: 'a'.repeat(64), port: 0 };
-    for (const params of [{ token }, { tokenFrom: "get --it 'x'" }]) {
-      const { out } = await vm.runOk('cat >/run/u && cloud-init schema --config-file /run/u; rm /run/u', {
-        input: renderUserData({ ...base, ...params }).replace(secret(), '0'.repeat(40)),
-      });
-      expect(out).toContain('Valid cloud-config');
-    }
+    const valid = async (input: string) => {
+      const check = 'cat >/run/u; cloud-init schema --config-file /run/u';
+      return (await vm.run(check, { input: input.replace(secret(), '0'.repeat(40)) })).code === 0;
+    };
+    const [inArchive = '', ...more] = configsIn(renderUserData({ ...base, token, format: 'mime' }));
+    expect(more).toEqual([]);
+    for (const text of [renderUserData({ ...base, tokenFrom: "get --it 'x'" }), inArchive])
+      expect(await valid(text)).toBe(true);
+    expect(await valid('#cloud-config\nruncmd: 7\n')).toBe(false);
+    await vm.runOk(['rm', '/run/u']);
   });
 
   it('leaves its token nowhere on the machine [cloud-1]', async () => {

@@ -1,13 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { FINAL_EXIT_CODES } from '../../../cloud-init/enroll-script.ts';
 import {
   CLOUD_CONFIG_KEYS,
   MAX_USER_DATA_BYTES,
   renderUserData,
   type UserDataParams,
 } from '../../../cloud-init/render.ts';
-import { AppError } from '../../../protocol/errors.ts';
+import { AppError, type ErrorCode } from '../../../protocol/errors.ts';
+import { EXIT, exitCodeOf } from '../../../provision/exit-codes.ts';
 
 const PIN = 'ab'.repeat(16);
 const SECRET = 's'.repeat(40);
@@ -92,6 +94,23 @@ describe('cloud-config', () => {
     const sha = 'c'.repeat(64);
     expect(render({ setupSha256: sha })).toContain(`setup_sha256=${sha}`);
   });
+});
+
+it('gives up after those errors of the installer that another try cannot mend', () => {
+  const errors: ErrorCode[] = [
+    'not_root',
+    'url_scheme',
+    'token_invalid',
+    'token_used',
+    'token_expired',
+    'token_revoked',
+    'token_not_allowed',
+    'platform_unsupported',
+    'conflict',
+    'certificate_revoked',
+    'machine_copied',
+  ];
+  expect(FINAL_EXIT_CODES).toEqual([EXIT.usage, ...errors.map(exitCodeOf)]);
 });
 
 describe('mime', () => {

@@ -5,6 +5,7 @@ import {
   parseDuration,
   parseLabel,
   parseProvisioningToken,
+  parseRate,
   tokenLimitsSchema,
 } from '../../../protocol/provisioning-token.ts';
 
@@ -58,5 +59,29 @@ describe('labels and durations', () => {
     ['-3', undefined],
   ])('reads the duration %j as %j seconds', (text, seconds) => {
     expect(parseDuration(text)).toBe(seconds);
+  });
+});
+
+describe('a rate', () => {
+  it('is a number of machines within a time', () => {
+    expect(parseRate('10/1h')).toEqual({ uses: 10, window_s: 3600 });
+    expect(parseRate('1/90')).toEqual({ uses: 1, window_s: 90 });
+  });
+
+  it.each([
+    '',
+    '10',
+    '10/',
+    '/1h',
+    '0/1h',
+    '-1/1h',
+    '1.5/1h',
+    '10/0',
+    '10/31d',
+    '10/1h/2',
+    '10/500ms',
+    'x/1h',
+  ])('is not %j', (text) => {
+    expect(parseRate(text)).toBeUndefined();
   });
 });

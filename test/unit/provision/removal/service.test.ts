@@ -6,6 +6,7 @@ it('knows the units that are the agent’s, and no other that is called nearly s
   const ours = [
     'vm-agent.service',
     'vm-agent-exec.socket',
+    'vm-agent-enroll.service',
     'vm-agent-exec@3-1234-0.service',
     'vm-agent-cmd-cmd_1.service',
     'vm-agent-rollback.timer',
