@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as command from '@pulumi/command';
 import * as pulumi from '@pulumi/pulumi';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AgentUserData } from '../../infra/index.ts';
+import { AgentFleet, AgentUserData } from '../../infra/index.ts';
 import { ROOT } from '../../scripts/lib/root.ts';
 import { type FakeControlPlane, startFakeControlPlane } from '../fakes/fake-control-plane.ts';
 import { runProgramOk } from '../host/harness/command.ts';
@@ -140,4 +140,25 @@ describe('the user-data of a machine', () => {
       stack.dispose();
     }
   });
+});
+
+it('a preview that cannot ask the orchestrator fails, says so, and removes nothing', async () => {
+  const stack = await openStack({
+    program: async () => {
+      const connection = { host: '192.0.2.1', hostKey: 'ssh-ed25519 AAAA' };
+      const orchestrator = { url: plane.url, apiToken: plane.apiToken, caPem: plane.caPem };
+      new AgentFleet('fleet', { orchestrator, hosts: { web: { connection } } });
+    },
+  });
+  try {
+    expect((await stack.preview()).error).toBeUndefined();
+    plane.down = true;
+    const failed = await stack.preview();
+    expect(failed.error).toMatch(/The orchestrator .* cannot be reached/);
+    expect(failed.touched.filter((step) => step.startsWith('delete'))).toEqual([]);
+    expect(failed.touched).toContain('create fleet-web-install');
+  } finally {
+    plane.down = false;
+    stack.dispose();
+  }
 });
