@@ -316,7 +316,7 @@ export class Agent {
     );
   }
 
-  /** Prepares another configuration; what it gives back puts it in force, and the connection stays. */
+  /** Prepares another configuration; what it gives back puts it in force. Labels are told by a new connection. */
   configure(config: FrozenConfig): () => void {
     const registry = this.#registryOf(config);
     return () => {

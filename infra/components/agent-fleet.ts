@@ -43,7 +43,7 @@ export class AgentFleet extends pulumi.ComponentResource {
   /** By the hosts' names; empty for a host that failed. */
   readonly agentIds: pulumi.Output<{ [name: string]: string }>;
   readonly dashboardUrls: pulumi.Output<{ [name: string]: string }>;
-  /** `online`, or empty for a host that failed. */
+  /** `online`, `gone`, or empty for a host that failed. */
   readonly status: pulumi.Output<{ [name: string]: string }>;
 
   constructor(name: string, args: AgentFleetArgs, opts?: pulumi.ComponentResourceOptions) {

@@ -55,7 +55,7 @@ export class AgentHost extends pulumi.ComponentResource {
   readonly vmId: pulumi.Output<string>;
   /** The agent's page in the dashboard. */
   readonly dashboardUrl: pulumi.Output<string>;
-  /** `online`: the orchestrator has seen it so, in the version that was wanted. */
+  /** `online`: the orchestrator has seen it so, in the version that was wanted; or `gone`. */
   readonly status: pulumi.Output<string>;
 
   constructor(name: string, args: AgentHostArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -176,7 +176,7 @@ export class AgentHost extends pulumi.ComponentResource {
     this.agentId = pulumi.unsecret(awaited.apply(({ agent_id }) => agent_id));
     this.vmId = pulumi.unsecret(awaited.apply(({ vm_id }) => vm_id));
     this.dashboardUrl = pulumi.interpolate`${url}/#/agents/${this.agentId}`;
-    this.status = this.agentId.apply(() => 'online');
+    this.status = this.agentId.apply(() => (gone ? 'gone' : 'online'));
     void plan.apply((ready) => {
       if (ready.kind === 'ready' && !ready.well) pulumi.log.info(`${name}: ${ready.reason}`, this);
     });

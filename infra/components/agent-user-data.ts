@@ -9,8 +9,8 @@ import { ProvisioningToken } from './provisioning-token.ts';
 export interface AgentUserDataArgs {
   orchestrator: OrchestratorArgs;
   /**
-   * A change makes a new token and with it new user-data, which replaces the VM. Name here what replaces the VM in
-   * any case, such as its image and size, so that the new one does not come with the spent token of the old one.
+   * A change makes a new token and with it new user-data. Name here what replaces the VM, such as its image, so that
+   * the new VM does not come with the spent token of the old one.
    */
   triggers?: pulumi.Input<pulumi.Input<string>[]>;
   /** How many machines may enroll; 1 if left out. More for a group of machines. */

@@ -11,6 +11,8 @@ export interface FakeControlPlane {
   /** Those that it knows; tests change it. */
   agents: SeenAgent[];
   served: string;
+  /** What `/setup.sh` answers. */
+  setup: string;
   /** `METHOD path`, in the order of their coming. */
   readonly requests: string[];
   readonly tokens: { id: string; body: Record<string, unknown>; revoked: boolean }[];
@@ -38,7 +40,7 @@ export async function startFakeControlPlane(): Promise<FakeControlPlane> {
         response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
       const problem = (status: number, code: string) =>
         json({ title: `it is ${code}`, code, status }, status);
-      if (url.pathname === '/setup.sh') return void response.end('#!/bin/sh\n');
+      if (url.pathname === '/setup.sh') return void response.end(plane.setup);
       if (url.pathname === '/artifacts/manifest.json') {
         const payload = Buffer.from(JSON.stringify({ version: plane.served })).toString('base64');
         return void json({ payload_type: 'test', payload, signatures: [{ kid: 'k', sig: 'c2ln' }] });
@@ -87,6 +89,7 @@ export async function startFakeControlPlane(): Promise<FakeControlPlane> {
     apiToken,
     agents: [],
     served: '1.2.3',
+    setup: '#!/bin/sh\n',
     requests: [],
     tokens: [],
     down: false,

@@ -50,19 +50,16 @@ describe('SIGHUP', () => {
   it('changes levels and tools on the connection that stands', async () => {
     expect((await server.run(home.signer.shell('true'))).state).toBe('succeeded');
     const lines = await reload(
-      `${LOCAL}logging: {level: DEBUG}\ntools: {shell_executor: {enabled: false}}\nagent: {labels: {rack: b2}}\n`,
+      `${LOCAL}logging: {level: DEBUG}\ntools: {shell_executor: {enabled: false}}\n`,
     );
     const changes = lines.filter(({ msg }) => msg === 'a setting was changed');
     expect(changes.map(({ setting, from, to }) => [setting, from, to])).toEqual([
-      ['agent.labels.rack', undefined, 'b2'],
       ['tools.shell_executor.enabled', true, false],
       ['logging.level', 'INFO', 'DEBUG'],
     ]);
     const refused = await server.run(home.signer.shell('true'));
     expect(refused).toMatchObject({ state: 'refused', error: { code: 'tool_disabled' } });
     expect(server.hellos).toHaveLength(1);
-    const info = await fetch(`http://127.0.0.1:${await agent.port()}/info`);
-    expect(await info.json()).toMatchObject({ labels: { rack: 'b2' } });
     await reload(LOCAL);
     expect((await server.run(home.signer.shell('true'))).state).toBe('succeeded');
     expect(server.hellos).toHaveLength(1);
@@ -83,6 +80,15 @@ describe('SIGHUP', () => {
     await reload(LOCAL);
     expect(await health()).toMatchObject({ code: 200, body: { status: 'healthy' } });
     expect(server.hellos).toHaveLength(1);
+  });
+
+  it('tells the orchestrator of changed labels, on a new connection to which the session moves', async () => {
+    await reload(`${LOCAL}agent: {labels: {rack: b2}}\n`);
+    expect(await server.connected(2)).toMatchObject({ labels: { rack: 'b2' } });
+    expect(server.resumed.at(-1)).toBe(true);
+    const info = await fetch(`http://127.0.0.1:${await agent.port()}/info`);
+    expect(await info.json()).toMatchObject({ labels: { rack: 'b2' } });
+    expect((await server.run(home.signer.shell('true'))).state).toBe('succeeded');
   });
 
   it('has every line of agent.log be JSON with time, level, module and message', async () => {

@@ -19,16 +19,16 @@ const servers = names.map((name) => {
     labels: { role: 'web', stack: pulumi.getStack() },
     // The vm_id is made of the hostname: the token enrolls no other machine.
     vmIdPattern: `vm-${name}-*`,
-    // What replaces the machine makes a new token too. Anything else leaves both as they are.
+    // What replaces the machine makes a new token too.
     triggers: [image, location],
   });
-  return new hcloud.Server(name, {
+  return new hcloud.Server(
     name,
-    image,
-    location,
-    serverType: config.get('serverType') ?? 'cx23',
-    userData: boot.userData,
-  });
+    { name, image, location, serverType: config.get('serverType') ?? 'cx23', userData: boot.userData },
+    // A new token, for other labels for instance, is no reason to replace a machine that runs. One that is replaced
+    // for another reason gets the newest.
+    { ignoreChanges: ['userData'] },
+  );
 });
 
 export const addresses = servers.map((server) => server.ipv4Address);

@@ -231,6 +231,22 @@ describe('what does not belong here', () => {
     expect((await refused).code).toBe(CLOSE.unsupportedVersion);
   });
 
+  it('takes the labels that a hello brings, and keeps those it has where it brings none', async () => {
+    const { agent, agentId } = await rig.addAgent();
+    const reported = async () => {
+      const query = rig.store.db.selectFrom('agents').select('reported_labels').where('id', '=', agentId);
+      return JSON.parse((await query.executeTakeFirstOrThrow()).reported_labels);
+    };
+    await agent.connect({ labels: { rack: 'b2' } });
+    expect(await reported()).toEqual({ rack: 'b2' });
+    await agent.drop();
+    await agent.connect();
+    expect(await reported()).toEqual({ rack: 'b2' });
+    await agent.drop();
+    await agent.connect({ labels: {} });
+    expect(await reported()).toEqual({});
+  });
+
   it('[identity-4] cuts a revoked agent at once', async () => {
     const { agent, agentId } = await rig.addAgent();
     await agent.connect();
