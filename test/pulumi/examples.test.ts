@@ -14,7 +14,7 @@ import { plain } from '../fakes/pulumi-mocks.ts';
 const run = promisify(execFile);
 
 const EXAMPLES = ['ssh-hosts', 'aws-autoscaling', 'hetzner'] as const;
-const CACHE = join(homedir(), '.cache/vm-agent-test');
+const CACHE = join(homedir(), '.cache/vm-agent');
 /** What the checkout has itself; two copies of the SDK in one process would not know each other's outputs. */
 const OWN = /^(@pulumi\/(pulumi|command)|vm-agent|typescript|@types\/node)$/;
 const LONG_MS = 600_000;
