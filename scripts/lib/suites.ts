@@ -7,6 +7,8 @@ export interface Suite {
   readonly timeout: number;
   /** Test files run one after the other: they share the machine's systemd, network or display. */
   readonly serial?: boolean;
+  /** Test files that run at the same time at most; as many as the machine has processors for, if left out. */
+  readonly workers?: number;
   readonly needsRoot?: boolean;
   /** What apt-get installs, where it is missing. */
   readonly packages?: readonly string[];
@@ -34,7 +36,8 @@ export const SUITES: readonly Suite[] = [
     name: 'host',
     files: 'test/host/**/*.test.ts',
     timeout: 300_000,
-    serial: true,
+    // Each machine has a network of its own, and waits more than it works.
+    workers: 2,
     needsRoot: true,
     packages: [
       'systemd-container',

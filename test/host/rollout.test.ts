@@ -33,20 +33,25 @@ afterAll(async () => {
   await machine?.dispose();
 });
 
-const roll = (hosts: string): Promise<Outcome> =>
+const roll = (hosts: string, apiToken = orchestrator.apiToken): Promise<Outcome> =>
   runProgram(['sh', '-c', blockOf('Rolling out by a shell loop')], {
     env: {
       PATH: [access.bin, join(ROOT, 'bin'), process.env['PATH']].join(':'),
       HOME: orchestrator.data,
       HOSTS: hosts,
       VM_ORCHESTRATOR_URL: orchestrator.url,
-      VM_ORCHESTRATOR_API_TOKEN: orchestrator.apiToken,
+      VM_ORCHESTRATOR_API_TOKEN: apiToken,
       VM_ORCHESTRATOR_CA_FILE: join(orchestrator.data, 'client-ca.pem'),
     },
     timeoutMs: 200_000,
   });
 
 describe('the loop of the operations page', () => {
+  it('goes to no machine without a token', async () => {
+    const { code, out } = await roll('web-1', 'vmo_wrong');
+    expect({ code: code === 0, out }).toEqual({ code: false, out: '' });
+  });
+
   it('enrolls a machine, says which one could not be reached, and leaves no script and no token there', async () => {
     const { code, out, err } = await roll('web-1 web-2');
     expect(err).toMatch(/failed: web-2\n$/);

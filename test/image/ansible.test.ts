@@ -1,5 +1,8 @@
 // infra/ansible, run by a real ansible-playbook: this machine, as a host with an agent of its own folder.
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -102,6 +105,20 @@ describe('the playbook', () => {
       expect(third.out).toMatch(/node +: ok=\d+ +changed=0 +unreachable=0 +failed=0 +skipped=3 /);
     } finally {
       killGroup(agent);
+    }
+  });
+
+  it('takes no other program on the agent’s port for an agent', async () => {
+    const other = createServer((_request, response) => response.end('[]')).listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    try {
+      const { code, out } = await play(['-i', inventory(join(work, 'taken'), port)]);
+      expect(code).not.toBe(0);
+      expect(out).toContain(`${port}`);
+      expect(out).toMatch(/failed=1/);
+    } finally {
+      other.close();
     }
   });
 

@@ -1,10 +1,10 @@
 // The Kubernetes manifests against the schemas of real releases, and against the image that they start.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { parse, parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments, stringify } from 'yaml';
 import { readContainerfile } from '../../scripts/image/containerfile.ts';
 import { ROOT } from '../../scripts/lib/root.ts';
 import { runProgramOk } from '../host/harness/command.ts';
@@ -37,7 +37,7 @@ afterAll(() => rm(work, { recursive: true, force: true }));
 
 async function render(folder: string): Promise<{ text: string; objects: Manifest[] }> {
   if (typeof kustomize === 'string') throw new Error(kustomize);
-  const { out } = await runProgramOk([kustomize.program, 'build', join(KUBERNETES, folder)]);
+  const { out } = await runProgramOk([kustomize.program, 'build', resolve(KUBERNETES, folder)]);
   return { text: out, objects: parseAllDocuments(out).map((document) => document.toJS()) };
 }
 
@@ -84,6 +84,24 @@ describe('what kustomize renders', () => {
       'PriorityClass',
       'ServiceAccount',
     ]);
+  });
+
+  it('restarts no agent for a new token, with a kustomization as the page has it', async () => {
+    const page = readFileSync(join(KUBERNETES, 'README.md'), 'utf8');
+    const [, block = ''] = /```yaml\n# kustomization.yaml\n(.*?)```/s.exec(page) ?? [];
+    const folder = join(work, 'cluster');
+    mkdirSync(folder);
+    const resources = [relative(folder, join(KUBERNETES, 'base'))];
+    writeFileSync(join(folder, 'kustomization.yaml'), stringify({ ...parse(block), resources }));
+    const rendered = [];
+    for (const token of ['prov_first', 'prov_second']) {
+      writeFileSync(join(folder, 'token.env'), `PROVISIONING_TOKEN=${token}\n`);
+      const { text, objects } = await render(folder);
+      expect(await complaints(text, '1.37')).toBe('');
+      rendered.push(objects.find(({ kind }) => kind === 'DaemonSet'));
+    }
+    expect(rendered[0].spec.template.spec.containers[0].image).toBe('registry.example.com/vm-agent:0.1.0');
+    expect(rendered[1]).toEqual(rendered[0]);
   });
 
   it('gives the node away in the overlay that says so alone', async () => {
