@@ -135,14 +135,6 @@ it.each(EXAMPLES)(
   LONG_MS,
 );
 
-it.each(EXAMPLES)(
-  '%s takes the package from a file: the name on the registry is another project’s',
-  async (name) => {
-    const { dependencies } = JSON.parse(await readFile(exampleFile(name, 'package.json'), 'utf8'));
-    expect(dependencies['vm-agent']).toBe('file:vm-agent.tgz');
-  },
-);
-
 describe('the programs', () => {
   it('ssh-hosts: a fleet of what the configuration names', async () => {
     const machines = {
