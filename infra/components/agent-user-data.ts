@@ -25,6 +25,10 @@ export interface AgentUserDataArgs {
   vmIdPattern?: pulumi.Input<string>;
   /** Network that the registration must come from, e.g. `10.0.0.0/8`. */
   cidr?: pulumi.Input<string>;
+  /** How many machines may enroll within a time, e.g. `10/1h`: ten in any hour. */
+  rate?: pulumi.Input<string>;
+  /** Port of the agent's local interface on the machine. */
+  port?: pulumi.Input<number>;
   /**
    * Instead of a token: one line for `/bin/sh` that prints one, run as root on the machine, such as a read from a
    * secret store by the machine's role. No token is made then, and the user-data holds no secret.
@@ -59,8 +63,8 @@ export class AgentUserData extends pulumi.ComponentResource {
   constructor(name: string, args: AgentUserDataArgs, opts?: pulumi.ComponentResourceOptions) {
     super('vm-agent:index:AgentUserData', name, {}, opts);
     const orchestrator = orchestratorOf(args.orchestrator);
-    const { labels, format, parts, tokenFrom } = args;
-    const content = { labels, format, parts, tokenFrom };
+    const { labels, format, parts, port, tokenFrom, uses } = args;
+    const content = { labels, format, parts, port, tokenFrom, uses };
     if (isKnown(args.orchestrator?.url) && isKnown(content))
       rendered(String(args.orchestrator.url), content as KnownContent);
     const render = (token?: string, setupSha256?: string) =>
@@ -112,7 +116,9 @@ interface KnownContent {
   labels: Record<string, string> | undefined;
   format: string | undefined;
   parts: { filename?: string; contentType?: string; content: string }[] | undefined;
+  port: number | undefined;
   tokenFrom: string | undefined;
+  uses: number | undefined;
 }
 
 /** @throws AppError for a wrong parameter, or with both sizes when it is too large */
@@ -122,13 +128,16 @@ function rendered(
   token = PLACEHOLDER,
   setupSha256 = '0'.repeat(64),
 ): string {
-  const { tokenFrom, labels, format, parts } = given;
+  const { tokenFrom, labels, format, parts, port, uses = 1 } = given;
+  // User-data of a group outlives releases of the orchestrator, and with them that script.
+  const pinned = uses > 1 ? {} : { setupSha256 };
   return renderUserData({
     url,
     // What a token grants is the token's; one that comes from elsewhere grants what it was made with.
-    ...(tokenFrom === undefined ? { token, setupSha256 } : { tokenFrom, labels }),
+    ...(tokenFrom === undefined ? { token, ...pinned } : { tokenFrom, labels }),
     format: format as UserDataFormat | undefined,
     parts,
+    port,
   });
 }
 
@@ -141,7 +150,7 @@ function isKnown(value: unknown): boolean {
 
 /** No token is made before the user-data is known to be right. */
 function tokenArgsOf(name: string, args: AgentUserDataArgs, rehearsed: pulumi.Output<string>) {
-  const { uses, ttl, renewEvery, labels, vmIdPattern, cidr, triggers } = args;
+  const { uses, ttl, renewEvery, labels, vmIdPattern, cidr, rate, triggers } = args;
   return {
     orchestrator: args.orchestrator,
     ttl: pulumi.all([ttl ?? '15m', rehearsed]).apply(([time]) => time),
@@ -151,6 +160,7 @@ function tokenArgsOf(name: string, args: AgentUserDataArgs, rehearsed: pulumi.Ou
     ...(labels === undefined ? {} : { labels }),
     ...(vmIdPattern === undefined ? {} : { vmIdPattern }),
     ...(cidr === undefined ? {} : { cidr }),
+    ...(rate === undefined ? {} : { rate }),
     ...(triggers === undefined ? {} : { triggers }),
   };
 }

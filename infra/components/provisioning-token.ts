@@ -1,5 +1,5 @@
 import * as pulumi from '@pulumi/pulumi';
-import { parseDuration, tokenLimitsSchema } from '../../protocol/provisioning-token.ts';
+import { parseDuration, parseRate, tokenLimitsSchema } from '../../protocol/provisioning-token.ts';
 import { now } from '../clock.ts';
 import type { MintedToken, TokenRequest } from '../program/request.ts';
 import { type OrchestratorArgs, orchestratorOf } from './orchestrator.ts';
@@ -18,6 +18,8 @@ export interface ProvisioningTokenArgs {
   vmIdPattern?: pulumi.Input<string>;
   /** Network that the registration must come from, e.g. `10.0.0.0/8`. */
   cidr?: pulumi.Input<string>;
+  /** How many machines it enrolls within a time, e.g. `10/1h`: ten in any hour. */
+  rate?: pulumi.Input<string>;
   /** For people who look at the list of tokens; this resource's name if left out. */
   description?: pulumi.Input<string>;
   /** A change makes a new token; the old one is revoked once what depends on it has the new one. */
@@ -50,9 +52,9 @@ export class ProvisioningToken extends pulumi.ComponentResource {
     const { fail, ...options } = tokenInternals.get(args) ?? {};
     const { renewEvery } = args;
     const limits = pulumi
-      .all([args.uses, args.ttl, args.labels, args.vmIdPattern, args.cidr, args.description])
-      .apply(([uses, ttl, labels, vmIdPattern, cidr, description]) =>
-        limitsOf({ uses, ttl, labels, vmIdPattern, cidr, description: description ?? name }),
+      .all([args.uses, args.ttl, args.labels, args.vmIdPattern, args.cidr, args.rate, args.description])
+      .apply(([uses, ttl, labels, vmIdPattern, cidr, rate, description]) =>
+        limitsOf({ uses, ttl, labels, vmIdPattern, cidr, rate, description: description ?? name }),
       );
     const period = renewEvery === undefined ? [] : [periodOf(renewEvery)];
     const minted = programCommand(
@@ -103,30 +105,38 @@ function limitsOf(given: {
   labels: Readonly<Record<string, string>> | undefined;
   vmIdPattern: string | undefined;
   cidr: string | undefined;
+  rate: string | undefined;
   description: string;
 }): TokenRequest['limits'] {
-  const ttl = given.ttl ?? '1h';
+  const { ttl = '1h' } = given;
+  const seconds = parseDuration(ttl);
+  const atMost = given.rate === undefined ? undefined : parseRate(given.rate);
   const parsed = tokenLimitsSchema.safeParse({
     uses: given.uses,
-    ttl_s: parseDuration(ttl),
+    ttl_s: seconds,
     labels: given.labels ?? {},
     vm_id_pattern: given.vmIdPattern,
     cidr: given.cidr,
+    rate: atMost,
   });
-  if (!parsed.success || parseDuration(ttl) === undefined) {
-    const issues = parsed.error?.issues ?? [];
-    const wrong = issues.map(({ path, message }) => `${path.join('.').replace('ttl_s', 'ttl')}: ${message}`);
-    throw new Error(
-      `The token cannot be made: ${wrong.join('; ') || `ttl: ${ttl} is no duration; write 15m, 24h or 7d`}.`,
-    );
-  }
-  const { uses, ttl_s, labels, vm_id_pattern, cidr } = parsed.data;
+  const wrong = [
+    ...(seconds === undefined ? [`ttl: ${ttl} is no duration; write 15m, 24h or 7d`] : []),
+    ...(given.rate !== undefined && atMost === undefined
+      ? [`rate: ${given.rate} is no rate; write MACHINES/TIME, e.g. 10/1h, with at most 30d`]
+      : []),
+    ...(parsed.error?.issues ?? []).map(
+      ({ path, message }) => `${path.join('.').replace('ttl_s', 'ttl')}: ${message}`,
+    ),
+  ];
+  if (!parsed.success || wrong.length > 0) throw new Error(`The token cannot be made: ${wrong.join('; ')}.`);
+  const { uses, ttl_s, labels, vm_id_pattern, cidr, rate } = parsed.data;
   return {
     uses,
     ttl_s,
     labels,
     ...(vm_id_pattern === undefined ? {} : { vm_id_pattern }),
     ...(cidr === undefined ? {} : { cidr }),
+    ...(rate === undefined ? {} : { rate }),
     description: given.description.slice(0, 256),
   };
 }

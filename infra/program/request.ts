@@ -14,6 +14,7 @@ export interface TokenRequest extends MayFail {
     labels: Readonly<Record<string, string>>;
     vm_id_pattern?: string;
     cidr?: string;
+    rate?: { uses: number; window_s: number };
     description: string;
   };
 }

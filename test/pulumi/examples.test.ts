@@ -147,6 +147,35 @@ describe('the programs', () => {
     ]);
   });
 
+  it('ssh-hosts: what the configuration says about a machine reaches the fleet', async () => {
+    const machine = { address: '192.0.2.1', hostKey: 'ssh-ed25519 AAAA' };
+    const machines = {
+      // As `pulumi config set --path` writes them: numbers and booleans.
+      'web.example.com': { ...machine, user: 'admin', port: 2222, labels: { rack: 7, spare: true } },
+      lost: { ...machine, gone: true },
+    };
+    const declared = await declaredBy('ssh-hosts', { machines, privateKey: 'KEY' });
+    const named = (name: string) =>
+      declared.find((one) => one.name === name && one.type.startsWith('command:'))?.inputs;
+    const { connection } = named('fleet-web.example.com-install') ?? {};
+    expect(plain(connection)).toMatchObject({ host: '192.0.2.1', user: 'admin', port: 2222 });
+    const { environment } = named('fleet-web.example.com-token') ?? {};
+    const { VM_AGENT_REQUEST } = plain(environment) as Record<string, unknown>;
+    expect(JSON.parse(String(plain(VM_AGENT_REQUEST)))).toMatchObject({
+      limits: { labels: { rack: '7', spare: 'true' } },
+    });
+    const [gate] = declared.filter(({ name }) => name.startsWith('fleet-gate-')).map(({ inputs }) => inputs);
+    expect(JSON.stringify(gate)).not.toContain('lost');
+  });
+
+  it.each([
+    [{ lables: { role: 'web' } }, 'machines: web-1 has the unknown key lables; there are address,'],
+    [{ gone: 'yes' }, 'machines: gone of web-1 must be true or false'],
+  ])('ssh-hosts: refuses a machine with %j', async (wrong, message) => {
+    const machines = { 'web-1': { address: '192.0.2.1', hostKey: 'ssh-ed25519 AAAA', ...wrong } };
+    await expect(declaredBy('ssh-hosts', { machines, privateKey: 'KEY' })).rejects.toThrow(message);
+  });
+
   it('aws-autoscaling: no token in the launch template, and a role that may read it', async () => {
     const declared = await declaredBy('aws-autoscaling', {
       subnetIds: ['subnet-1'],

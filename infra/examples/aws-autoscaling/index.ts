@@ -14,10 +14,12 @@ const orchestrator = {
 };
 
 // A group token: more machines than one, for longer than a boot, from this network only. The machines that a day may
-// bring fit in it several times; when it is used up or spied out, revoke it and run `pulumi up`.
+// bring fit in it several times, and in one hour no more than twice the group: whoever spies it out gains little by it.
+// When it is used up or spied out, revoke it and run `pulumi up`.
 const token = new ProvisioningToken('web', {
   orchestrator,
   uses: maxSize * 10,
+  rate: `${maxSize * 2}/1h`,
   ttl: '7d',
   renewEvery: '1d',
   labels: { role: 'web', stack: pulumi.getStack() },

@@ -52,8 +52,11 @@ export class TestStack {
     this.program = program;
   }
 
-  /** `continueOnError`: what does not depend on a failure goes on, as with `--continue-on-error`. */
-  up = (options: { continueOnError?: boolean } = {}): Promise<Run> =>
+  /**
+   * `continueOnError`: what does not depend on a failure goes on, as with `--continue-on-error`. `replace`: patterns of
+   * URNs, as with `--replace`.
+   */
+  up = (options: { continueOnError?: boolean; replace?: string[] } = {}): Promise<Run> =>
     this.#run((callbacks) => this.#stack.up({ ...callbacks, ...options, program: this.program }));
   preview = (): Promise<Run> =>
     this.#run((callbacks) => this.#stack.preview({ ...callbacks, program: this.program }));
