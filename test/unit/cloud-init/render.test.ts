@@ -113,6 +113,20 @@ it('gives up after those errors of the installer that another try cannot mend', 
   expect(FINAL_EXIT_CODES).toEqual([EXIT.usage, ...errors.map(exitCodeOf)]);
 });
 
+it('waits for another token where the machine fetches it, less often', () => {
+  const unit = (over: Partial<UserDataParams>) =>
+    file(config(over), 'vm-agent-enroll.service')?.content ?? '';
+  expect(unit({})).toContain('\nRestartSec=30s\n');
+  expect(unit({})).toContain(`\nRestartPreventExitStatus=${FINAL_EXIT_CODES.join(' ')}\n`);
+  const fetching = { token: undefined, tokenFrom: 'get-it' };
+  expect(unit(fetching)).toContain('\nRestartSec=5min\n');
+  expect(unit(fetching)).toContain('\nRestartPreventExitStatus=2 10 11 21 24 29 34\n');
+  const { systemd } = JSON.parse(render({ ...fetching, format: 'ignition' })) as {
+    systemd: { units: { contents: string }[] };
+  };
+  expect(systemd.units[0]?.contents).toBe(unit(fetching));
+});
+
 describe('mime', () => {
   const mine = '#cloud-config\npackages: [jq]\n';
 
