@@ -9,7 +9,7 @@ import { createTokenResponseSchema } from '../../protocol/rest-fleet.ts';
 import { countArgument, durationArgument, labelArgument, rateArgument } from './arguments.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
 import type { CliDeps } from './deps.ts';
-import { printJson, timeText, write } from './print.ts';
+import { printJson, showToken, timeText, write } from './print.ts';
 
 interface Flags extends ClientFlags {
   ttl?: number;
@@ -71,15 +71,17 @@ async function print(deps: CliDeps, flags: Flags): Promise<void> {
     ...(uses > 1 || made.setup_sha256 === undefined ? {} : { setupSha256: made.setup_sha256 }),
   });
   const bytes = Buffer.byteLength(userData);
-  if (flags.json) {
-    const { id, expires_at } = made;
-    return printJson(deps.stdout, { user_data: userData, bytes, token_id: id, expires_at });
-  }
+  const { id, expires_at } = made;
+  await showToken(id, () =>
+    flags.json
+      ? printJson(deps.stdout, { user_data: userData, bytes, token_id: id, expires_at })
+      : write(deps.stdout, userData),
+  );
+  if (flags.json) return;
   const machines = uses === 1 ? 'one machine' : `${uses} machines`;
   deps.stderr.write(
-    `vm-orchestrator: ${bytes} of ${MAX_USER_DATA_BYTES} bytes; the token ${made.id} in it enrolls ${machines} until ${timeText(made.expires_at)}\n`,
+    `vm-orchestrator: ${bytes} of ${MAX_USER_DATA_BYTES} bytes; the token ${id} in it enrolls ${machines} until ${timeText(expires_at)}\n`,
   );
-  await write(deps.stdout, userData);
 }
 
 /** The machine fetches its token itself: this user-data is no secret and does not expire. */
@@ -97,10 +99,10 @@ async function printWithoutToken(
   });
   const bytes = Buffer.byteLength(userData);
   if (flags.json) return printJson(deps.stdout, { user_data: userData, bytes });
+  await write(deps.stdout, userData);
   deps.stderr.write(
     `vm-orchestrator: ${bytes} of ${MAX_USER_DATA_BYTES} bytes; each machine runs the command for its token\n`,
   );
-  await write(deps.stdout, userData);
 }
 
 const commonOf = ({ format, port }: Flags, parts: readonly UserDataPart[]) => ({ format, port, parts });

@@ -16,7 +16,7 @@ import {
 } from './arguments.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
 import type { CliDeps } from './deps.ts';
-import { labelsText, printJson, table, timeText, write } from './print.ts';
+import { labelsText, printJson, showToken, table, timeText, write } from './print.ts';
 
 interface CreateFlags extends ClientFlags {
   uses?: number;
@@ -43,15 +43,15 @@ async function create(deps: CliDeps, flags: CreateFlags): Promise<void> {
     ...(flags.description === undefined ? {} : { description: flags.description }),
   };
   const token = await client.call({ method: 'POST', path: PATH, body, answer: createTokenResponseSchema });
-  if (flags.json) {
-    const { id, token: text, expires_at, one_liner, setup_command } = token;
-    return printJson(deps.stdout, { id, token: text, expires_at, one_liner, setup_command });
-  }
-  await write(
-    deps.stdout,
-    `Token (shown once, valid until ${timeText(token.expires_at)}):\n\n  ${token.token}\n\n` +
-      `Enroll a machine by running there, as root:\n\n${token.one_liner}\n` +
-      (flags.verbose ? `\nOr from a checkout:\n\n  ${token.setup_command}\n` : ''),
+  const { id, token: text, expires_at, one_liner, setup_command } = token;
+  const forPeople =
+    `Token (shown once, valid until ${timeText(expires_at)}):\n\n  ${text}\n\n` +
+    `Enroll a machine by running there, as root:\n\n${one_liner}\n` +
+    (flags.verbose ? `\nOr from a checkout:\n\n  ${setup_command}\n` : '');
+  await showToken(id, () =>
+    flags.json
+      ? printJson(deps.stdout, { id, token: text, expires_at, one_liner, setup_command })
+      : write(deps.stdout, forPeople),
   );
 }
 

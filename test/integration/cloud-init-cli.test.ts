@@ -1,8 +1,11 @@
 // `vm-orchestrator cloud-init` against an orchestrator, and the rate of a token that such user-data carries.
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as readText } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { type ProvisioningTokenInfo, tokenListSchema } from '../../protocol/rest-fleet.ts';
@@ -11,6 +14,7 @@ import { createToken, register, registration } from './support/enroll.ts';
 import { makeCsr } from './support/machine-key.ts';
 import { type OrchestratorProcess, startOrchestrator } from './support/orchestrator.ts';
 
+const MAIN = join(import.meta.dirname, '../../orchestrator/main.ts');
 const TOKEN = /prov_([a-z0-9]{12})_[a-z0-9]{40}_[0-9a-f]{32}/;
 let orchestrator: OrchestratorProcess;
 let cli: Cli;
@@ -94,6 +98,44 @@ describe('the command line', () => {
     expect(stdout.toString()).not.toMatch(TOKEN);
     expect(await tokens()).toHaveLength(before);
   });
+
+  // A device that is always full.
+  const intoFull = async (words: readonly string[]) => {
+    const full = await open('/dev/full', 'w');
+    try {
+      const child = spawn(process.execPath, [MAIN, ...words], {
+        env: { ...process.env, ...cli.env },
+        stdio: ['ignore', full.fd, 'pipe'],
+      });
+      if (child.stderr === null) throw new Error('no pipe');
+      const [stderr, [code]] = await Promise.all([readText(child.stderr), once(child, 'close')]);
+      return { code, stderr };
+    } finally {
+      await full.close();
+    }
+  };
+  const FULL = 'stdout cannot be written: no space left on device';
+
+  it.each([['cloud-init'], ['token create'], ['cloud-init --json'], ['token create --json']])(
+    'says which token to end where the disk is full: %s',
+    async (words) => {
+      const before = new Set((await tokens()).map(({ id }) => id));
+      const { code, stderr } = await intoFull(words.split(' '));
+      const made = (await tokens()).filter(({ id }) => !before.has(id));
+      expect(made).toHaveLength(1);
+      const hint = `The token ${made[0]?.id} was made, and its text is lost. End it: vm-orchestrator token revoke ${made[0]?.id}`;
+      expect(code).toBe(1);
+      if (words.endsWith('--json')) expect(JSON.parse(stderr)).toMatchObject({ detail: FULL, hint });
+      else expect(stderr).toBe(`vm-orchestrator: ${FULL}\n  ${hint}\n`);
+    },
+  );
+
+  it.each([['token list'], ['agents'], ['--help'], ['--version'], ['run --help']])(
+    'ends with a line for people where the disk is full: %s',
+    async (words) => {
+      expect(await intoFull(words.split(' '))).toEqual({ code: 1, stderr: `vm-orchestrator: ${FULL}\n` });
+    },
+  );
 
   it.each([
     ['too large a part', ['--format', 'mime', '--part', 'BIG'], /has \d+ bytes; at most 16384/],
