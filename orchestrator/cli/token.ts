@@ -13,6 +13,7 @@ import {
   labelArgument,
   rateArgument,
   tokenArgument,
+  vmIdPatternArgument,
 } from './arguments.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
 import type { CliDeps } from './deps.ts';
@@ -82,11 +83,12 @@ async function list(deps: CliDeps, flags: ClientFlags): Promise<void> {
     token.id,
     stateText(token, deps.clock.now()),
     `${token.used}/${token.uses}${rateText(token)}`,
+    [token.vm_id_pattern, token.cidr].filter((limit) => limit !== null).join(' ') || '-',
     labelsText(token.labels) || '-',
     token.created_by,
     token.description,
   ]);
-  await write(deps.stdout, table(['TOKEN', 'VALID', 'USED', 'LABELS', 'BY', 'DESCRIPTION'], rows));
+  await write(deps.stdout, table(['TOKEN', 'VALID', 'USED', 'ONLY', 'LABELS', 'BY', 'DESCRIPTION'], rows));
 }
 
 async function revoke(deps: CliDeps, id: string, flags: ClientFlags): Promise<void> {
@@ -115,7 +117,7 @@ export function register(program: Command, deps: CliDeps): void {
         durationArgument('--ttl', { least: '10s', most: '30d' }),
       )
       .option('--rate <n/time>', 'how many machines within a time, e.g. 10/1h', rateArgument)
-      .option('--vm-id-pattern <glob>', 'only machines whose vm_id is so, e.g. vm-web-*')
+      .option('--vm-id-pattern <glob>', 'only machines whose vm_id is so, e.g. vm-web-*', vmIdPatternArgument)
       .option('--cidr <network>', 'only machines in this network, e.g. 10.0.0.0/8')
       .option('--label <key=value>', 'label of the agents that it enrolls; may be repeated', labelArgument)
       .option('--description <text>', 'what it is for', descriptionArgument)
