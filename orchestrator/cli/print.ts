@@ -1,4 +1,5 @@
 import { getSystemErrorMap } from 'node:util';
+import { AppError } from '../../protocol/errors.ts';
 import type { AdminAnswer, CliDeps, Output } from './deps.ts';
 
 /** Our output could not be written. The message says which and why, for people. */
@@ -28,12 +29,14 @@ export const write = (output: Output, data: string | Uint8Array): Promise<void> 
   });
 
 /** Shows a token, once: where that fails, the error says how to end the token whose text nobody has. */
-export async function showToken(id: string, show: () => Promise<void>): Promise<void> {
+export async function showToken<T>(id: string, show: () => Promise<T>): Promise<T> {
   try {
-    await show();
+    return await show();
   } catch (cause) {
-    if (cause instanceof OutputError)
-      cause.hint = `The token ${id} was made, and its text is lost. End it: vm-orchestrator token revoke ${id}`;
+    const hint = `The token ${id} was made, and its text is lost. End it: vm-orchestrator token revoke ${id}`;
+    if (cause instanceof OutputError) cause.hint = hint;
+    else if (cause instanceof AppError)
+      throw new AppError(cause.code, { detail: cause.message, hint, cause });
     throw cause;
   }
 }

@@ -196,6 +196,9 @@ describe('what is refused', () => {
   it.each<[string, Partial<UserDataParams>, RegExp]>([
     ['plain http', { url: 'http://o' }, /url: write https/],
     ['a path', { url: 'https://o/x' }, /url/],
+    ['a port that is none', { url: 'https://o:99999' }, /url: a port is at most 65535/],
+    ['an empty command', { token: undefined, tokenFrom: ' ' }, /tokenFrom: it is one line/],
+    ['an empty part', { format: 'mime', parts: [{ content: '' }] }, /parts\.0\.content: it is empty/],
     ['shell in the address', { url: "https://o';reboot;'" }, /url/],
     ['a token that is none', { token: 'prov_secret' }, /token: it looks like prov_/],
     ['no token', { token: undefined }, /one of token and tokenFrom/],
