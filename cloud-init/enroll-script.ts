@@ -20,6 +20,16 @@ export const scriptFile = `${ENROLL_FOLDER}/enroll.sh`;
  */
 export const FINAL_EXIT_CODES: readonly number[] = [2, 10, 11, 14, 15, 16, 17, 18, 21, 24, 29, 34];
 
+/** Those that say something about the token alone. One that the machine fetches may be another at the next try. */
+const ABOUT_TOKEN: ReadonlySet<number> = new Set([14, 15, 16, 17, 18]);
+
+const finalCodes = ({ tokenFrom }: CheckedParams): readonly number[] =>
+  tokenFrom === undefined ? FINAL_EXIT_CODES : FINAL_EXIT_CODES.filter((code) => !ABOUT_TOKEN.has(code));
+
+/** How long a try that failed waits for the next. A store changes seldom, and each machine of a group asks anew. */
+const pause = ({ tokenFrom }: CheckedParams) =>
+  tokenFrom === undefined ? { systemd: '30s', text: '30 s' } : { systemd: '5min', text: '5 min' };
+
 /** The secret of a token becomes this text, which is as long: files that hold it keep their length and their sense. */
 const REDACTED = 'redacted-after-enrolment'.padEnd(40, '-');
 
@@ -38,7 +48,7 @@ const EMPTY_ENCODED = `  for copy in /var/lib/cloud/instances/*/user-data.txt; d
 `;
 
 /** Runs the script once more where the network failed, and after each boot, when cloud-init has written its copies anew. */
-export const enrollUnit = (): string => `[Unit]
+export const enrollUnit = (params: CheckedParams): string => `[Unit]
 Description=Enrolls this machine with vm-agent
 Wants=network-online.target
 After=network-online.target cloud-init.service cloud-init-network.service cloud-config.service
@@ -48,8 +58,8 @@ StartLimitIntervalSec=0
 Type=oneshot
 ExecStart=/bin/sh ${scriptFile}
 Restart=on-failure
-RestartSec=30s
-RestartPreventExitStatus=${FINAL_EXIT_CODES.join(' ')}
+RestartSec=${pause(params).systemd}
+RestartPreventExitStatus=${finalCodes(params).join(' ')}
 
 [Install]
 WantedBy=multi-user.target
@@ -94,9 +104,9 @@ main() {
   sh "$0" enroll || code=$?
   rm -rf "$here"/work.*
   case $code in
-    0 | ${FINAL_EXIT_CODES.join(' | ')}) ;;
+    0 | ${finalCodes(params).join(' | ')}) ;;
     *)
-      echo "It is tried again in 30 s." >&2
+      echo "It is tried again in ${pause(params).text}." >&2
       exit "$code"
       ;;
   esac
@@ -124,7 +134,7 @@ enroll() {
   fi
   case $token in
     prov_*_*_????????????????????????????????) pin=\${token##*_} ;;
-    *) fail 14 "what was given as the provisioning token is none: it looks like prov_<id>_<secret>_<pin>" "make a new one: vm-orchestrator token create" ;;
+    *) fail 14 "what was given as the provisioning token is none: it looks like prov_<id>_<secret>_<pin>" "${params.tokenFrom === undefined ? 'make a new one: vm-orchestrator token create' : `put one there; run as root, this prints it: sh ${tokenCommandFile}`}" ;;
   esac
   get /api/v1/ca-certificate offered.pem unverified || fail 12 "$server cannot be reached" "check the address, the name server, the network and the firewall"
   find_ca || fail 13 "the CA of $server is not the one that the token names; nothing was sent" "check the address, and make a new token on that orchestrator"

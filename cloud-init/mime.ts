@@ -57,9 +57,13 @@ export function mimeOf(parts: readonly CheckedPart[], config: string): string {
   ].join('\n');
 }
 
+/** What cloud-init takes a part for, from its first line; undefined when it would ignore it. */
+export const typeFromText = (content: string): string | undefined =>
+  TYPES.find(([start]) => content.startsWith(start))?.[1];
+
 function typeOf(part: CheckedPart, index: number): string {
-  const found = TYPES.find(([start]) => part.content.startsWith(start));
-  if (found !== undefined) return found[1];
+  const found = typeFromText(part.content);
+  if (found !== undefined) return found;
   throw new AppError('bad_request', {
     detail: `What part ${index + 1}${part.filename === undefined ? '' : ` (${part.filename})`} is cannot be told from its first line.`,
     hint: 'Begin it with #cloud-config, #! or another of cloud-init’s words, or name its contentType.',

@@ -10,13 +10,15 @@ import { labelsSchema, parseProvisioningToken } from '../protocol/provisioning-t
 export const USER_DATA_FORMATS = ['cloud-config', 'mime', 'ignition'] as const;
 export type UserDataFormat = (typeof USER_DATA_FORMATS)[number];
 
-const origin = z
+/** Where machines reach the orchestrator. */
+export const originSchema = z
   .string()
   // It goes into a shell script: a host and a port, and nothing that a shell could read.
   .regex(
     /^https:\/\/([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:\d{1,5})?\/?$/i,
     'write https://HOST or https://HOST:PORT, and nothing else',
   )
+  .refine((text) => URL.canParse(text), 'a port is at most 65535, and a host a name or an address')
   .transform((text) => text.replace(/\/$/, ''));
 
 const token = z
@@ -28,12 +30,12 @@ const token = z
     'it looks like prov_<id>_<secret>_<pin>; make one by vm-orchestrator token create',
   );
 
-const command = z
+/** What prints a token on the machine. */
+export const tokenCommandSchema = z
   .string()
   .trim()
-  .min(1)
-  .max(2048)
-  .regex(/^[^\0\n\r]*$/, 'it is one line for /bin/sh');
+  .max(2048, 'it has at most 2048 characters')
+  .regex(/^[^\0\n\r]+$/, 'it is one line for /bin/sh');
 
 const part = z.strictObject({
   filename: z
@@ -45,14 +47,16 @@ const part = z.strictObject({
     .string()
     .regex(/^text\/[a-z0-9.+-]+$/, 'one of cloud-init’s types, e.g. text/cloud-config or text/x-shellscript')
     .optional(),
-  content: z.string().min(1),
+  content: z.string().min(1, 'it is empty'),
 });
+
+export const MAX_PARTS = 32;
 
 const schema = z
   .strictObject({
-    url: origin,
+    url: originSchema,
     token: token.optional(),
-    tokenFrom: command.optional(),
+    tokenFrom: tokenCommandSchema.optional(),
     labels: labelsSchema.default({}),
     setupSha256: z
       .string()
@@ -62,7 +66,7 @@ const schema = z
     skipDependencies: z.boolean().default(false),
     privilegedExecutor: z.boolean().default(true),
     format: z.enum(USER_DATA_FORMATS).default('cloud-config'),
-    parts: z.array(part).max(32).default([]),
+    parts: z.array(part).max(MAX_PARTS).default([]),
   })
   .refine(
     (params) => (params.token === undefined) !== (params.tokenFrom === undefined),

@@ -75,8 +75,8 @@ export function checkUserDataSize(text: string): void {
 
 function rendered(params: CheckedParams): string {
   const files = filesOf(params);
-  if (params.format === 'ignition') return ignitionOf(files, { name: ENROLL_UNIT, text: enrollUnit() });
-  const config = cloudConfigOf(files);
+  if (params.format === 'ignition') return ignitionOf(files, { name: ENROLL_UNIT, text: enrollUnit(params) });
+  const config = cloudConfigOf(params, files);
   return params.format === 'mime' ? mimeOf(params.parts, config) : config;
 }
 
@@ -88,8 +88,8 @@ function filesOf(params: CheckedParams): MachineFile[] {
   return [secret, { path: scriptFile, mode: 0o700, content: enrollScript(params) }];
 }
 
-function cloudConfigOf(files: readonly MachineFile[]): string {
-  const unit = { path: `/etc/systemd/system/${ENROLL_UNIT}`, mode: 0o644, content: enrollUnit() };
+function cloudConfigOf(params: CheckedParams, files: readonly MachineFile[]): string {
+  const unit = { path: `/etc/systemd/system/${ENROLL_UNIT}`, mode: 0o644, content: enrollUnit(params) };
   const config = {
     write_files: [...files, unit].map(({ path, mode, content }) => ({
       path,

@@ -10,7 +10,7 @@ import { register as registerCloudInit } from './cli/cloud-init.ts';
 import type { CliDeps } from './cli/deps.ts';
 import { register as registerJobs } from './cli/jobs.ts';
 import { register as registerOrg } from './cli/org.ts';
-import { OutputClosed } from './cli/print.ts';
+import { OutputError, write } from './cli/print.ts';
 import { register as registerRun } from './cli/run.ts';
 import { register as registerServe } from './cli/serve.ts';
 import { register as registerToken } from './cli/token.ts';
@@ -34,13 +34,13 @@ const SUBCOMMANDS = [
 /** An option or a variable says what cannot be: the same call never works. */
 const WRONG_CALL: ReadonlySet<ErrorCode> = new Set(['config_invalid', 'url_scheme', 'unsupported']);
 
-function build(deps: CliDeps, json: boolean): Command {
+function build(deps: CliDeps, json: boolean, writeOut: (text: string) => void): Command {
   const program = new Command('vm-orchestrator')
     .description('control plane of vm-agent: serves agents and people, and speaks to a running one')
     .version(deps.version, '--version', 'print the version')
     .showHelpAfterError('(add --help for what is allowed)')
     .configureOutput({
-      writeOut: (text) => void deps.stdout.write(text),
+      writeOut,
       // For machines the problem below says it.
       writeErr: (text) => void (json || deps.stderr.write(text)),
       getOutHasColors: () => deps.stdout.isTTY === true && !deps.env['NO_COLOR'],
@@ -63,6 +63,7 @@ function wrongCall(cause: CommanderError): AppError {
 /** Runs the command line; returns the exit code: 0, 1 for a failure, 2 for a wrong call, or what the subcommand says. */
 export async function runCli(argv: readonly string[], deps: CliDeps): Promise<number> {
   let code = 0;
+  let help = '';
   const end = argv.indexOf('--');
   const json = argv.slice(0, end === -1 ? undefined : end).includes('--json');
   const program = build(
@@ -73,16 +74,30 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
       },
     },
     json,
+    (text) => {
+      help += text;
+    },
   );
   let logLevel: unknown;
   program.hook('preAction', (_, subcommand) => {
     logLevel = subcommand.opts()['logLevel'];
   });
   try {
-    await program.parseAsync([...argv], { from: 'user' });
+    await program.parseAsync([...argv], { from: 'user' }).finally(async () => {
+      if (help !== '') await write(deps.stdout, help);
+    });
     return code;
   } catch (cause) {
-    if (cause instanceof OutputClosed) return EXIT.outputClosed;
+    if (cause instanceof OutputError) {
+      const { closed, message, hint } = cause;
+      if (!closed || hint !== undefined)
+        printError(
+          deps,
+          new AppError('unavailable', { detail: message, ...(hint === undefined ? {} : { hint }), cause }),
+          json,
+        );
+      return closed ? EXIT.outputClosed : 1;
+    }
     // Help and version end by an "error" of code 0; what was wrong with a call has been printed.
     if (cause instanceof CommanderError) {
       if (cause.exitCode === 0) return 0;

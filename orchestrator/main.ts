@@ -5,6 +5,7 @@ import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
 import { systemRandom } from '../base/random.ts';
 import { shutdownFromSignals } from '../base/shutdown.ts';
+import { write } from './cli/print.ts';
 import { runCli } from './cli.ts';
 import { adminEnvironment, loadServeConfig } from './config.ts';
 
@@ -27,12 +28,9 @@ const environment = (level: 'debug' | 'info' | 'warn' | 'error') => ({
 // What the data folder holds is nobody else's, whatever shell it was started from.
 process.umask(0o077);
 
-// Who read our output has gone (`… | head`): what is being written learns of it from its own callback, and ends.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
-}
+// Who read our output has gone (`… | head`), or its disk is full: what is being written learns of it from its own
+// callback, and ends. What is said on stderr has nowhere else to go.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 async function confirm(question: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
@@ -62,7 +60,9 @@ process.exitCode = await runCli(process.argv.slice(2), {
     // The server's parts load when they are needed: the client's subcommands start without them.
     async serve({ logLevel, ...flags }) {
       const { serve } = await import('./serve.ts');
-      const announce = (line: string) => void process.stdout.write(`${line}\n`);
+      const { log } = environment(logLevel);
+      const announce = (line: string) =>
+        void write(process.stdout, `${line}\n`).catch((cause: Error) => log.warn(cause.message));
       const takeSignals = () => shutdownFromSignals(process);
       const config = await loadServeConfig(flags, process.env);
       return serve({ config, environment: environment(logLevel), takeSignals, announce });

@@ -53,6 +53,30 @@ export const tokenRateSchema = z.strictObject({
 });
 export type TokenRate = z.infer<typeof tokenRateSchema>;
 
+// What a vm_id begins and, read backwards, ends with: `vm-<hostname>-<6 hex>`.
+const HEAD = [/v/, /m/, /-/, /[a-z0-9]/];
+const TAIL = [...Array.from({ length: 6 }, () => /[0-9a-f]/), /-/, /[a-z0-9]/];
+
+/** Whether a glob, read from one end, may go on as those characters ask. */
+function mayBe(glob: readonly string[], characters: readonly RegExp[]): boolean {
+  for (const [at, character] of characters.entries()) {
+    const c = glob[at];
+    if (c === '*') return true;
+    if (c === undefined || (c !== '?' && !character.test(c))) return false;
+  }
+  return true;
+}
+
+/** A glob that some vm_id can match: one that none can would let a token enroll nothing. */
+export const vmIdPatternSchema = z
+  .string()
+  .max(128)
+  .regex(/^[a-z0-9*?-]+$/, 'a pattern of a vm_id is of a–z 0–9 - and * ?, such as vm-web-*')
+  .refine(
+    (text) => mayBe([...text], HEAD) && mayBe([...text].reverse(), TAIL),
+    'no vm_id is so: they look like vm-<hostname>-<6 hex digits>; write for instance vm-web-*',
+  );
+
 /** What a token allows, besides its secret. */
 export const tokenLimitsSchema = z.object({
   uses: z.number().int().min(1).max(100_000).default(1),
@@ -63,7 +87,7 @@ export const tokenLimitsSchema = z.object({
     .max(30 * 24 * 3600)
     .default(24 * 3600),
   labels: labelsSchema.default({}).describe('Granted to the agents that it enrolls'),
-  vm_id_pattern: z.string().max(128).optional().describe('Glob that the vm_id must match: * and ?'),
+  vm_id_pattern: vmIdPatternSchema.optional().describe('Glob that the vm_id must match: * and ?'),
   cidr: z.string().max(64).optional().describe('Network that the registration must come from'),
   rate: tokenRateSchema.optional().describe('How many machines it enrolls within a time'),
 });

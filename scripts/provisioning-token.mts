@@ -12,13 +12,17 @@ import { PACKAGE } from './lib/root.ts';
 const HELP = `node scripts/provisioning-token.mts [options]
 
 Makes a provisioning token over REST and prints the line that enrolls a machine.
-On a terminal it asks for what is not given; with --yes it takes the defaults.
+On a terminal it asks for what is not given, except --rate, --cidr and --vm-id-pattern; with --yes it takes the
+defaults.
 
   --url URL            the orchestrator (VM_ORCHESTRATOR_URL)
   --ca-file FILE       its CA, where the system does not trust it (VM_ORCHESTRATOR_CA_FILE)
   --org NAME           organization (default)
   --uses N             how many machines may use it (1)
   --ttl TIME           how long it is valid, e.g. 15m or 24h (24h)
+  --rate N/TIME        how many machines within a time, e.g. 10/1h (any)
+  --cidr NETWORK       only machines in this network, e.g. 10.0.0.0/8
+  --vm-id-pattern GLOB only machines whose vm_id is so, e.g. vm-web-*
   --label KEY=VALUE    label of the agents that it enrolls; may be repeated
   --yes                ask for nothing that has a default
   --json               print {id, token, expires_at, one_liner, setup_command}
@@ -60,6 +64,9 @@ const { values: flags } = parseArgs({
     org: { type: 'string' },
     uses: { type: 'string' },
     ttl: { type: 'string' },
+    rate: { type: 'string' },
+    cidr: { type: 'string' },
+    'vm-id-pattern': { type: 'string' },
     label: { type: 'string', multiple: true },
     yes: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -141,6 +148,12 @@ if (flags.help) {
 const { url, apiToken, caFile, org, uses, ttl, labels } = await valuesFrom();
 const noServer = () => Promise.reject(new Error('this script serves nothing'));
 const words = ['token', 'create', '--org', org, '--uses', uses, '--ttl', ttl];
+for (const limit of ['rate', 'cidr', 'vm-id-pattern'] as const) {
+  const value = flags[limit];
+  if (value !== undefined) words.push(`--${limit}`, value);
+}
+// What is being written learns of an error from its own callback.
+process.stdout.on('error', () => undefined);
 process.exitCode = await runCli(
   [...words, ...labels.flatMap((label) => ['--label', label]), ...(flags.json ? ['--json'] : [])],
   {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { type CliDeps, type DataFlags, DEFAULT_DATA, logLevelOption, printCredentials } from './deps.ts';
+import { type CliDeps, type DataFlags, DEFAULT_DATA, logLevelOption } from './deps.ts';
+import { printCredentials } from './print.ts';
 
 /** `vm-orchestrator admin …`: for whoever holds the machine. */
 export function register(program: Command, deps: CliDeps): void {

@@ -1,7 +1,13 @@
 import { InvalidArgumentError } from 'commander';
 import { AppError } from '../../protocol/errors.ts';
 import { agentIdSchema, commandIdSchema, jobIdSchema, vmIdSchema } from '../../protocol/ids.ts';
-import { parseDuration, parseLabel, parseRate, type TokenRate } from '../../protocol/provisioning-token.ts';
+import {
+  parseDuration,
+  parseLabel,
+  parseRate,
+  type TokenRate,
+  vmIdPatternSchema,
+} from '../../protocol/provisioning-token.ts';
 import { parseSelector } from '../../protocol/selector.ts';
 
 // What the orchestrator would refuse is refused here first, in the words of the options.
@@ -36,6 +42,13 @@ export function rateArgument(text: string): TokenRate {
   if (rate === undefined)
     throw new InvalidArgumentError('Write a number and a time of at most 30d, such as 10/1h.');
   return rate;
+}
+
+export function vmIdPatternArgument(text: string): string {
+  if (vmIdPatternSchema.safeParse(text).success) return text;
+  throw new InvalidArgumentError(
+    'No vm_id is so: they look like vm-<hostname>-<6 hex digits>. Write a–z 0–9 - and * ?, such as vm-web-*.',
+  );
 }
 
 export const countArgument =

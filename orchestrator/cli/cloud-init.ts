@@ -1,15 +1,30 @@
-import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { USER_DATA_FORMATS, type UserDataFormat } from '../../cloud-init/params.ts';
-import { MAX_USER_DATA_BYTES, renderUserData, type UserDataPart } from '../../cloud-init/render.ts';
+import {
+  originSchema,
+  tokenCommandSchema,
+  USER_DATA_FORMATS,
+  type UserDataFormat,
+} from '../../cloud-init/params.ts';
+import {
+  MAX_USER_DATA_BYTES,
+  renderUserData,
+  type UserDataParams,
+  type UserDataPart,
+} from '../../cloud-init/render.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { TokenRate } from '../../protocol/provisioning-token.ts';
 import { createTokenResponseSchema } from '../../protocol/rest-fleet.ts';
-import { countArgument, durationArgument, labelArgument, rateArgument } from './arguments.ts';
+import {
+  countArgument,
+  durationArgument,
+  labelArgument,
+  rateArgument,
+  vmIdPatternArgument,
+} from './arguments.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
 import type { CliDeps } from './deps.ts';
-import { printJson, timeText, write } from './print.ts';
+import { printJson, showToken, timeText, write } from './print.ts';
+import { readParts } from './user-data-parts.ts';
 
 interface Flags extends ClientFlags {
   ttl?: number;
@@ -27,27 +42,29 @@ interface Flags extends ClientFlags {
 
 const collect = (file: string, before: string[] = []) => [...before, file];
 
-async function readParts(files: readonly string[]): Promise<UserDataPart[]> {
-  return Promise.all(
-    files.map(async (file) => ({
-      filename: basename(file).replace(/[^A-Za-z0-9._-]/g, '-'),
-      content: await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-        throw new AppError('config_invalid', {
-          detail: `The part ${file} cannot be read (${cause.code ?? 'unknown error'}).`,
-          cause,
-        });
-      }),
-    })),
-  );
+/** What is found before anything is asked of the orchestrator is a wrong call. */
+function rendered(params: UserDataParams): string {
+  try {
+    return renderUserData(params);
+  } catch (cause) {
+    if (!(cause instanceof AppError)) throw cause;
+    const { message: detail, hint } = cause;
+    throw new AppError('config_invalid', { detail, ...(hint === undefined ? {} : { hint }), cause });
+  }
 }
 
 async function print(deps: CliDeps, flags: Flags): Promise<void> {
-  const parts = await readParts(flags.part ?? []);
+  const parts = await readParts(flags.part ?? [], flags.format);
   if (flags.tokenFrom !== undefined) return printWithoutToken(deps, flags, parts, flags.tokenFrom);
   const common = commonOf(flags, parts);
   const { ttl = DEFAULT_TTL_S, uses = 1 } = flags;
   // A call that is wrong must not make a token: everything is tried with one that only looks like it.
-  renderUserData({ ...common, url: flags.serverUrl ?? 'https://localhost', token: LOOKS_LIKE_A_TOKEN });
+  rendered({
+    ...common,
+    url: flags.serverUrl ?? 'https://localhost',
+    token: LOOKS_LIKE_A_TOKEN,
+    ...(uses > 1 ? {} : { setupSha256: LOOKS_LIKE_A_SHA256 }),
+  });
   const client = await clientFor(deps, flags);
   const made = await client.call({
     method: 'POST',
@@ -63,23 +80,26 @@ async function print(deps: CliDeps, flags: Flags): Promise<void> {
     },
     answer: createTokenResponseSchema,
   });
-  const userData = renderUserData({
-    ...common,
-    url: flags.serverUrl ?? made.server_url ?? addressOf(deps, flags),
-    token: made.token,
-    // User-data of a group outlives releases of the orchestrator, and with them that script.
-    ...(uses > 1 || made.setup_sha256 === undefined ? {} : { setupSha256: made.setup_sha256 }),
+  const { id, expires_at } = made;
+  const bytes = await showToken(id, async () => {
+    const userData = renderUserData({
+      ...common,
+      url: flags.serverUrl ?? made.server_url ?? addressOf(deps, flags),
+      token: made.token,
+      // User-data of a group outlives releases of the orchestrator, and with them that script.
+      ...(uses > 1 || made.setup_sha256 === undefined ? {} : { setupSha256: made.setup_sha256 }),
+    });
+    const size = Buffer.byteLength(userData);
+    if (flags.json)
+      await printJson(deps.stdout, { user_data: userData, bytes: size, token_id: id, expires_at });
+    else await write(deps.stdout, userData);
+    return size;
   });
-  const bytes = Buffer.byteLength(userData);
-  if (flags.json) {
-    const { id, expires_at } = made;
-    return printJson(deps.stdout, { user_data: userData, bytes, token_id: id, expires_at });
-  }
+  if (flags.json) return;
   const machines = uses === 1 ? 'one machine' : `${uses} machines`;
   deps.stderr.write(
-    `vm-orchestrator: ${bytes} of ${MAX_USER_DATA_BYTES} bytes; the token ${made.id} in it enrolls ${machines} until ${timeText(made.expires_at)}\n`,
+    `vm-orchestrator: ${bytes} of ${MAX_USER_DATA_BYTES} bytes; the token ${id} in it enrolls ${machines} until ${timeText(expires_at)}\n`,
   );
-  await write(deps.stdout, userData);
 }
 
 /** The machine fetches its token itself: this user-data is no secret and does not expire. */
@@ -89,7 +109,7 @@ async function printWithoutToken(
   parts: readonly UserDataPart[],
   tokenFrom: string,
 ): Promise<void> {
-  const userData = renderUserData({
+  const userData = rendered({
     ...commonOf(flags, parts),
     url: flags.serverUrl ?? addressOf(deps, flags),
     tokenFrom,
@@ -97,24 +117,31 @@ async function printWithoutToken(
   });
   const bytes = Buffer.byteLength(userData);
   if (flags.json) return printJson(deps.stdout, { user_data: userData, bytes });
+  await write(deps.stdout, userData);
   deps.stderr.write(
     `vm-orchestrator: ${bytes} of ${MAX_USER_DATA_BYTES} bytes; each machine runs the command for its token\n`,
   );
-  await write(deps.stdout, userData);
 }
 
 const commonOf = ({ format, port }: Flags, parts: readonly UserDataPart[]) => ({ format, port, parts });
 
 /** Long enough for a machine to boot, and short for whoever finds the user-data later. */
 const DEFAULT_TTL_S = 15 * 60;
+const LOOKS_LIKE_A_SHA256 = '0'.repeat(64);
 const LOOKS_LIKE_A_TOKEN = `prov_${'0'.repeat(12)}_${'0'.repeat(40)}_${'0'.repeat(32)}`;
 
 function addressOf(deps: CliDeps, flags: Flags): string {
   const address = flags.url ?? deps.env['VM_ORCHESTRATOR_URL'];
-  if (address) return address;
+  const hint = 'Give it by --server-url https://HOST[:PORT].';
+  if (!address)
+    throw new AppError('config_invalid', {
+      detail: 'It is not known where machines reach the orchestrator.',
+      hint,
+    });
+  if (originSchema.safeParse(address).success) return address;
   throw new AppError('config_invalid', {
-    detail: 'It is not known where machines reach the orchestrator.',
-    hint: 'Give it by --server-url https://HOST[:PORT].',
+    detail: `${address} (--url or VM_ORCHESTRATOR_URL) is no address that machines can be given.`,
+    hint,
   });
 }
 
@@ -123,6 +150,15 @@ function portArgument(text: string): number {
   if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('It is a number from 0 to 65535.');
   return port;
 }
+
+const checkedBy =
+  (schema: typeof originSchema | typeof tokenCommandSchema) =>
+  (text: string): string => {
+    const { data, error } = schema.safeParse(text);
+    if (data !== undefined) return data;
+    const [first = ''] = error?.issues.map(({ message }) => message) ?? [];
+    throw new InvalidArgumentError(`${first.charAt(0).toUpperCase()}${first.slice(1)}.`);
+  };
 
 /** `vm-orchestrator cloud-init`: user-data with which a new machine enrolls itself. */
 export function register(program: Command, deps: CliDeps): void {
@@ -138,7 +174,7 @@ export function register(program: Command, deps: CliDeps): void {
       .option('--uses <n>', 'how many machines may use it (default: 1)', countArgument('--uses', 100_000))
       .option('--rate <n/time>', 'how many within a time, e.g. 10/1h', rateArgument)
       .option('--label <key=value>', 'label of the agents; may be repeated', labelArgument)
-      .option('--vm-id-pattern <glob>', 'only machines whose vm_id is so, e.g. vm-web-*')
+      .option('--vm-id-pattern <glob>', 'only machines whose vm_id is so, e.g. vm-web-*', vmIdPatternArgument)
       .option('--cidr <network>', 'only machines in this network, e.g. 10.0.0.0/8')
       .addOption(
         new Option('--format <format>', 'what it is for: cloud-init, an archive for it, or CoreOS')
@@ -150,9 +186,15 @@ export function register(program: Command, deps: CliDeps): void {
         new Option(
           '--token-from <command>',
           'no token: each machine runs this line as root, and it prints one',
-        ).conflicts(['uses', 'ttl', 'rate', 'vmIdPattern', 'cidr']),
+        )
+          .argParser(checkedBy(tokenCommandSchema))
+          .conflicts(['uses', 'ttl', 'rate', 'vmIdPattern', 'cidr']),
       )
-      .option('--server-url <url>', 'where machines reach the orchestrator (default: its public URL)')
+      .option(
+        '--server-url <url>',
+        'where machines reach the orchestrator (default: its public URL)',
+        checkedBy(originSchema),
+      )
       .option('--port <n>', 'port of the agent’s local interface', portArgument),
   )
     .addHelpText(

@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Shutdown } from '../../base/shutdown.ts';
 import type { Bootstrap } from '../../protocol/rest-fleet.ts';
 
-export type Output = Pick<NodeJS.WriteStream, 'write'> & { isTTY?: boolean };
+export type Output = Pick<NodeJS.WriteStream, 'write'> & { isTTY?: boolean; fd?: number };
 type EnvironmentVariables = Readonly<Record<string, string | undefined>>;
 
 type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -66,9 +66,3 @@ export const logLevelOption = (level: LogLevel): Option =>
   new Option('--log-level <level>', 'least level of the log on stderr')
     .choices(['debug', 'info', 'warn', 'error'])
     .default(level);
-
-/** Credentials go to stdout, for programs; what a person should know about them to stderr. */
-export function printCredentials(deps: CliDeps, { credentials, notes }: AdminAnswer): void {
-  for (const note of notes) deps.stderr.write(`vm-orchestrator: ${note}\n`);
-  deps.stdout.write(`${JSON.stringify(credentials)}\n`);
-}

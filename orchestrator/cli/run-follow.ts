@@ -6,7 +6,7 @@ import { EXIT, type RestClient } from './client.ts';
 import type { CliDeps } from './deps.ts';
 import { followJob } from './follow.ts';
 import { createLinePrefixer } from './line-prefixer.ts';
-import { OutputClosed, printJson, write } from './print.ts';
+import { OutputError, printJson, write } from './print.ts';
 
 type StateEvent = Extract<JobEvent, { type: 'state' }>;
 
@@ -106,7 +106,7 @@ export async function followRun(options: {
     return stop.graceful.aborted ? EXIT.interrupted : exitCodeOf(ends, job.commands.length);
   } catch (cause) {
     // As a pipe ends a program that runs here: what nobody reads is not to go on there.
-    if (cause instanceof OutputClosed) await (cancelling ?? cancelJob(client, job.id, stop.hard));
+    if (cause instanceof OutputError) await (cancelling ?? cancelJob(client, job.id, stop.hard));
     throw cause;
   } finally {
     stop.graceful.removeEventListener('abort', cancel);

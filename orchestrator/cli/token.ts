@@ -13,10 +13,11 @@ import {
   labelArgument,
   rateArgument,
   tokenArgument,
+  vmIdPatternArgument,
 } from './arguments.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
 import type { CliDeps } from './deps.ts';
-import { labelsText, printJson, table, timeText, write } from './print.ts';
+import { labelsText, printJson, showToken, table, timeText, write } from './print.ts';
 
 interface CreateFlags extends ClientFlags {
   uses?: number;
@@ -43,15 +44,15 @@ async function create(deps: CliDeps, flags: CreateFlags): Promise<void> {
     ...(flags.description === undefined ? {} : { description: flags.description }),
   };
   const token = await client.call({ method: 'POST', path: PATH, body, answer: createTokenResponseSchema });
-  if (flags.json) {
-    const { id, token: text, expires_at, one_liner, setup_command } = token;
-    return printJson(deps.stdout, { id, token: text, expires_at, one_liner, setup_command });
-  }
-  await write(
-    deps.stdout,
-    `Token (shown once, valid until ${timeText(token.expires_at)}):\n\n  ${token.token}\n\n` +
-      `Enroll a machine by running there, as root:\n\n${token.one_liner}\n` +
-      (flags.verbose ? `\nOr from a checkout:\n\n  ${token.setup_command}\n` : ''),
+  const { id, token: text, expires_at, one_liner, setup_command } = token;
+  const forPeople =
+    `Token (shown once, valid until ${timeText(expires_at)}):\n\n  ${text}\n\n` +
+    `Enroll a machine by running there, as root:\n\n${one_liner}\n` +
+    (flags.verbose ? `\nOr from a checkout:\n\n  ${setup_command}\n` : '');
+  await showToken(id, () =>
+    flags.json
+      ? printJson(deps.stdout, { id, token: text, expires_at, one_liner, setup_command })
+      : write(deps.stdout, forPeople),
   );
 }
 
@@ -82,11 +83,12 @@ async function list(deps: CliDeps, flags: ClientFlags): Promise<void> {
     token.id,
     stateText(token, deps.clock.now()),
     `${token.used}/${token.uses}${rateText(token)}`,
+    [token.vm_id_pattern, token.cidr].filter((limit) => limit !== null).join(' ') || '-',
     labelsText(token.labels) || '-',
     token.created_by,
     token.description,
   ]);
-  await write(deps.stdout, table(['TOKEN', 'VALID', 'USED', 'LABELS', 'BY', 'DESCRIPTION'], rows));
+  await write(deps.stdout, table(['TOKEN', 'VALID', 'USED', 'ONLY', 'LABELS', 'BY', 'DESCRIPTION'], rows));
 }
 
 async function revoke(deps: CliDeps, id: string, flags: ClientFlags): Promise<void> {
@@ -115,7 +117,7 @@ export function register(program: Command, deps: CliDeps): void {
         durationArgument('--ttl', { least: '10s', most: '30d' }),
       )
       .option('--rate <n/time>', 'how many machines within a time, e.g. 10/1h', rateArgument)
-      .option('--vm-id-pattern <glob>', 'only machines whose vm_id is so, e.g. vm-web-*')
+      .option('--vm-id-pattern <glob>', 'only machines whose vm_id is so, e.g. vm-web-*', vmIdPatternArgument)
       .option('--cidr <network>', 'only machines in this network, e.g. 10.0.0.0/8')
       .option('--label <key=value>', 'label of the agents that it enrolls; may be repeated', labelArgument)
       .option('--description <text>', 'what it is for', descriptionArgument)

@@ -1,8 +1,12 @@
 // `vm-orchestrator cloud-init` against an orchestrator, and the rate of a token that such user-data carries.
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as readText } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { type ProvisioningTokenInfo, tokenListSchema } from '../../protocol/rest-fleet.ts';
@@ -11,6 +15,7 @@ import { createToken, register, registration } from './support/enroll.ts';
 import { makeCsr } from './support/machine-key.ts';
 import { type OrchestratorProcess, startOrchestrator } from './support/orchestrator.ts';
 
+const MAIN = join(import.meta.dirname, '../../orchestrator/main.ts');
 const TOKEN = /prov_([a-z0-9]{12})_[a-z0-9]{40}_[0-9a-f]{32}/;
 let orchestrator: OrchestratorProcess;
 let cli: Cli;
@@ -71,7 +76,9 @@ describe('the command line', () => {
       cidr: '10.0.0.0/8',
       vm_id_pattern: 'vm-web-*',
     });
-    expect((await cli.run(['token', 'list'])).stdout.toString()).toContain('0/50 (10/1h)');
+    expect((await cli.run(['token', 'list'])).stdout.toString()).toMatch(
+      / 0\/50 \(10\/1h\) +vm-web-\* 10\.0\.0\.0\/8 /,
+    );
   });
 
   it('adds parts of your own', async () => {
@@ -95,21 +102,90 @@ describe('the command line', () => {
     expect(await tokens()).toHaveLength(before);
   });
 
+  // A device that is always full.
+  const intoFull = async (words: readonly string[]) => {
+    const full = await open('/dev/full', 'w');
+    try {
+      const child = spawn(process.execPath, [MAIN, ...words], {
+        env: { ...process.env, ...cli.env },
+        stdio: ['ignore', full.fd, 'pipe'],
+      });
+      if (child.stderr === null) throw new Error('no pipe');
+      const [stderr, [code]] = await Promise.all([readText(child.stderr), once(child, 'close')]);
+      return { code, stderr };
+    } finally {
+      await full.close();
+    }
+  };
+  const FULL = 'stdout cannot be written: no space left on device';
+
+  it.each([['cloud-init'], ['token create'], ['cloud-init --json'], ['token create --json']])(
+    'says which token to end where the disk is full: %s',
+    async (words) => {
+      const before = new Set((await tokens()).map(({ id }) => id));
+      const { code, stderr } = await intoFull(words.split(' '));
+      const made = (await tokens()).filter(({ id }) => !before.has(id));
+      expect(made).toHaveLength(1);
+      const hint = `The token ${made[0]?.id} was made, and its text is lost. End it: vm-orchestrator token revoke ${made[0]?.id}`;
+      expect(code).toBe(1);
+      if (words.endsWith('--json')) expect(JSON.parse(stderr)).toMatchObject({ detail: FULL, hint });
+      else expect(stderr).toBe(`vm-orchestrator: ${FULL}\n  ${hint}\n`);
+    },
+  );
+
+  it.each([['token list'], ['agents'], ['--help'], ['--version'], ['run --help']])(
+    'ends with a line for people where the disk is full: %s',
+    async (words) => {
+      expect(await intoFull(words.split(' '))).toEqual({ code: 1, stderr: `vm-orchestrator: ${FULL}\n` });
+    },
+  );
+
   it.each([
-    ['too large a part', ['--format', 'mime', '--part', 'BIG'], /has \d+ bytes; at most 16384/],
-    ['a part without an archive', ['--part', 'BIG'], /parts of your own need the format mime/],
+    ['too large a part', ['--format', 'mime', '--part', 'big.sh'], /has \d+ bytes; at most 16384/],
+    ['a part without an archive', ['--part', 'big.sh'], /: --part needs --format mime\./],
     ['a part that is not there', ['--format', 'mime', '--part', '/nowhere'], /cannot be read \(ENOENT\)/],
+    ['a part that is empty', ['--format', 'mime', '--part', 'empty'], /The part \S+\/empty is empty\./],
+    [
+      'a part that is compressed',
+      ['--format', 'mime', '--part', 'part.gz'],
+      /part\.gz is not UTF-8\.\n {2}Give/,
+    ],
+    [
+      'a part of no type',
+      ['--format', 'mime', '--part', 'note'],
+      /\/note is cannot be told .*\n {2}Begin it with \S+, #! or [^N]*words\.$/m,
+    ],
     ['a rate that is none', ['--rate', 'ten'], /such as 10\/1h/],
-    ['an address that is none', ['--server-url', 'http://o'], /url: write https/],
+    [
+      'an address that is none',
+      ['--server-url', 'http://o'],
+      /'--server-url <url>' .* Write https:\/\/HOST or/,
+    ],
+    ['a port that is none', ['--server-url', 'https://o:99999'], /'--server-url <url>' .* at most 65535/],
+    [
+      'a pattern that no machine fits',
+      ['--vm-id-pattern', 'web*'],
+      /'--vm-id-pattern <glob>' .* vm-<hostname>/,
+    ],
+    ['an empty command', ['--token-from', ''], /'--token-from <command>' .* It is one line/],
+    ['an address for itself alone', ['--token-from', 'x', '--url', 'https://o/path'], /--server-url https:/],
     ['a token and a way to get one', ['--token-from', 'x', '--uses', '3'], /cannot be used with/],
-  ])('refuses %s before it makes a token', async (_, words, message) => {
-    const big = join(scratch, 'big.sh');
-    await writeFile(big, `#!/bin/sh\n${'x'.repeat(17_000)}`);
+  ])('refuses %s as a wrong call, before it makes a token', async (_, words, message) => {
+    const files = {
+      'big.sh': `#!/bin/sh\n${'x'.repeat(17_000)}`,
+      empty: '',
+      'part.gz': gzipSync('#cloud-config\n'),
+      note: 'hello',
+    };
+    for (const [name, content] of Object.entries(files)) await writeFile(join(scratch, name), content);
     const before = (await tokens()).length;
-    const { code, stdout, stderr } = await run(...words.map((word) => (word === 'BIG' ? big : word)));
-    expect(code).not.toBe(0);
+    const { code, stdout, stderr } = await run(
+      ...words.map((word) => (Object.hasOwn(files, word) ? join(scratch, word) : word)),
+    );
+    expect(code).toBe(2);
     expect(stdout.toString()).toBe('');
     expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/contentType|parts\.|url:/);
     expect(await tokens()).toHaveLength(before);
   });
 });

@@ -153,6 +153,43 @@ describe('the script', () => {
     expect((await left()).toSorted()).toEqual(['enroll.sh', 'exit-code', 'outcome']);
   });
 
+  it.each([14, 15, 16, 17, 18])(
+    'asks that command again after %i: the token there may be another',
+    async (code) => {
+      setup = ending(code, 'echo "error: not this one" >&2');
+      await writeFile(join(root, 'store'), token);
+      await boot({ token: undefined, tokenFrom: `cat ${root}/store` });
+      expect(await run()).toMatchObject({ code, err: 'error: not this one\nIt is tried again in 5 min.\n' });
+      expect(await left()).toContain('token-from');
+      setup = ending(0);
+      const next = token.replace('abcdefghijkl', 'mnopqrstuvwx');
+      await writeFile(join(root, 'store'), next);
+      expect((await run()).code).toBe(0);
+      expect(await readFile(join(root, 'stdin'), 'utf8')).toBe(`${next}\n`);
+      expect(await left()).not.toContain('token-from');
+    },
+  );
+
+  it('waits for a store that is empty to be filled', async () => {
+    setup = ending(0);
+    await writeFile(join(root, 'store'), '');
+    await boot({ token: undefined, tokenFrom: `cat ${root}/store` });
+    expect(await run()).toMatchObject({
+      code: 14,
+      err: expect.stringContaining('put one there; run as root'),
+    });
+    expect(asked).toEqual([]);
+    await writeFile(join(root, 'store'), token);
+    expect((await run()).code).toBe(0);
+  });
+
+  it('gives up where the machine is what is wrong, whoever has the token', async () => {
+    setup = ending(34);
+    await boot({ token: undefined, tokenFrom: `echo ${token}` });
+    expect((await run()).code).toBe(34);
+    expect(await left()).not.toContain('token-from');
+  });
+
   it('says when that command fails, and tries again', async () => {
     await boot({ token: undefined, tokenFrom: 'false' });
     expect(await run()).toMatchObject({ code: 30, err: expect.stringContaining('prints the token failed') });

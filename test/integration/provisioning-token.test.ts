@@ -39,6 +39,30 @@ describe('without a terminal', () => {
     expect((await run([], cli.env)).out).toContain('Enroll a machine by running there, as root:');
   });
 
+  it('hands the limits on', async () => {
+    const limits = ['--rate', '10/1h', '--cidr', '10.0.0.0/8', '--vm-id-pattern', 'vm-web-*'];
+    const { code, out } = await run([...limits, '--json'], cli.env);
+    expect(code).toBe(0);
+    const { id } = JSON.parse(out) as { id: string };
+    const { stdout } = await cli.run(['token', 'list']);
+    const line = stdout
+      .toString()
+      .split('\n')
+      .find((text) => text.startsWith(id));
+    expect(line).toMatch(/ 0\/1 \(10\/1h\) +vm-web-\* 10\.0\.0\.0\/8 +- /);
+  });
+
+  it('refuses limits that say nothing', async () => {
+    for (const [words, message] of [
+      [['--rate', 'ten'], 'such as 10/1h'],
+      [['--vm-id-pattern', 'web*'], 'such as vm-web-*'],
+    ] as const) {
+      const { code, err } = await run(words, cli.env);
+      expect(code).toBe(2);
+      expect(err).toContain(message);
+    }
+  });
+
   it('names what is missing, with exit code 2', async () => {
     const { code, out, err } = await run([]);
     expect({ code, out }).toEqual({ code: 2, out: '' });

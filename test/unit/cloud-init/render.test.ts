@@ -113,6 +113,20 @@ it('gives up after those errors of the installer that another try cannot mend', 
   expect(FINAL_EXIT_CODES).toEqual([EXIT.usage, ...errors.map(exitCodeOf)]);
 });
 
+it('waits for another token where the machine fetches it, less often', () => {
+  const unit = (over: Partial<UserDataParams>) =>
+    file(config(over), 'vm-agent-enroll.service')?.content ?? '';
+  expect(unit({})).toContain('\nRestartSec=30s\n');
+  expect(unit({})).toContain(`\nRestartPreventExitStatus=${FINAL_EXIT_CODES.join(' ')}\n`);
+  const fetching = { token: undefined, tokenFrom: 'get-it' };
+  expect(unit(fetching)).toContain('\nRestartSec=5min\n');
+  expect(unit(fetching)).toContain('\nRestartPreventExitStatus=2 10 11 21 24 29 34\n');
+  const { systemd } = JSON.parse(render({ ...fetching, format: 'ignition' })) as {
+    systemd: { units: { contents: string }[] };
+  };
+  expect(systemd.units[0]?.contents).toBe(unit(fetching));
+});
+
 describe('mime', () => {
   const mine = '#cloud-config\npackages: [jq]\n';
 
@@ -182,6 +196,9 @@ describe('what is refused', () => {
   it.each<[string, Partial<UserDataParams>, RegExp]>([
     ['plain http', { url: 'http://o' }, /url: write https/],
     ['a path', { url: 'https://o/x' }, /url/],
+    ['a port that is none', { url: 'https://o:99999' }, /url: a port is at most 65535/],
+    ['an empty command', { token: undefined, tokenFrom: ' ' }, /tokenFrom: it is one line/],
+    ['an empty part', { format: 'mime', parts: [{ content: '' }] }, /parts\.0\.content: it is empty/],
     ['shell in the address', { url: "https://o';reboot;'" }, /url/],
     ['a token that is none', { token: 'prov_secret' }, /token: it looks like prov_/],
     ['no token', { token: undefined }, /one of token and tokenFrom/],

@@ -7,6 +7,7 @@ import {
   parseProvisioningToken,
   parseRate,
   tokenLimitsSchema,
+  vmIdPatternSchema,
 } from '../../../protocol/provisioning-token.ts';
 
 const token = { id: 'abc123def456', secret: 'a'.repeat(40), caPin: '0123456789abcdef0123456789abcdef' };
@@ -83,5 +84,42 @@ describe('a rate', () => {
     'x/1h',
   ])('is not %j', (text) => {
     expect(parseRate(text)).toBeUndefined();
+  });
+});
+
+describe('a pattern of vm_ids', () => {
+  it.each([
+    '*',
+    'vm-*',
+    'vm-web-*',
+    'vm-web-?-*',
+    '?m-web*',
+    '*-web-*',
+    '*web*',
+    'v*',
+    'vm-web-??????',
+    '*-abc123',
+    'vm-web-1-a1b2c3',
+  ])('may be %j', (text) => {
+    expect(vmIdPatternSchema.safeParse(text).success).toBe(true);
+  });
+
+  it.each([
+    '',
+    'web*',
+    'vm web;rm',
+    '***[',
+    'VM-web-*',
+    'vm',
+    'vm-',
+    'vm-web',
+    'vm--*',
+    '??web*',
+    '*-web',
+    'vm-web-*.example',
+    `vm-${'a'.repeat(130)}*`,
+  ])('is not %j, which no vm_id is', (text) => {
+    expect(vmIdPatternSchema.safeParse(text).success).toBe(false);
+    expect(tokenLimitsSchema.safeParse({ vm_id_pattern: text }).success).toBe(false);
   });
 });
