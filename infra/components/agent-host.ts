@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { remote } from '@pulumi/command';
 import * as pulumi from '@pulumi/pulumi';
-import type { HostPlan } from '../plan/decide.ts';
+import { type HostPlan, machineOf } from '../plan/decide.ts';
 import { type AgentRequest, type AwaitedAgent, HOST_LABEL } from '../program/request.ts';
 import { installCommand } from '../remote/install.ts';
 import { uninstallCommand } from '../remote/uninstall.ts';
@@ -67,8 +67,17 @@ export class AgentHost extends pulumi.ComponentResource {
     const host = hostLabel(name);
     const gone = args.gone === true;
     const labels = pulumi.output(args.labels ?? {});
-    const wanted = pulumi.all([args.version, labels]).apply(([version, given]) => {
-      return { host, version, labels: given, gone };
+    // An address that could not be found out fails the commands that need it, and must not fail the plan.
+    const machine = pulumi.unsecret(
+      pulumi.recover(
+        pulumi
+          .all([args.connection.host, args.connection.port ?? 22])
+          .apply(([address, port]) => machineOf(address, port)),
+        () => '',
+      ),
+    );
+    const wanted = pulumi.all([args.version, labels, machine]).apply(([version, given, at]) => {
+      return { host, version, labels: given, machine: at, gone };
     });
     const plan = planOf(orchestrator, wanted);
     plans.set(this, { host, plan });
@@ -103,7 +112,7 @@ export class AgentHost extends pulumi.ComponentResource {
         connection,
         create: 'true',
         update: 'true',
-        delete: uninstallCommand(args.purgeOnDelete === true),
+        delete: uninstallCommand({ host, purge: args.purgeOnDelete === true }),
         addPreviousOutputInEnv: false,
         logging: 'none',
       },

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { DEPLOYMENT_LABEL, HOST_LABEL } from '../program/request.ts';
 import type { SeenAgent } from '../program/rest.ts';
 
@@ -16,6 +17,8 @@ export interface WantedHost {
   /** Undefined: the version that the orchestrator serves. */
   version: string | undefined;
   labels: Readonly<Record<string, string>>;
+  /** Names where the machine is reached, 8 hex digits: {@link machineOf}. */
+  machine: string;
   /** The machine is no more: nothing is done to it. */
   gone: boolean;
 }
@@ -25,8 +28,8 @@ export type HostPlan =
       kind: 'ready';
       version: string;
       /**
-       * Names the installation. It stays the same as long as the host is well, so that nothing changes; another one
-       * makes a token and runs the installer. One that ends with `-r` asks for a new identity.
+       * Names the installation: `TIME-MACHINE`. It stays the same as long as the host is well, so that nothing
+       * changes; another one makes a token and runs the installer. One that ends with `-r` asks for a new identity.
        */
       deployment: string;
       well: boolean;
@@ -36,7 +39,14 @@ export type HostPlan =
     }
   | { kind: 'failed'; message: string };
 
-const DEPLOYMENT = /^\d{8}T\d{6}Z(-r)?$/;
+const DEPLOYMENT = /^\d{8}T\d{6}Z-([0-9a-f]{8})(-r)?$/;
+
+/**
+ * Names a machine by where it is reached. It is part of an installation's name, since an agent that is well on one
+ * machine says nothing of another one that has taken its place in the program.
+ */
+export const machineOf = (address: string, port: number): string =>
+  createHash('sha256').update(`${address} ${port}`).digest('hex').slice(0, 8);
 
 /** The agent that is this host. What a token granted counts before what a VM says of itself. */
 export function agentOf(host: string, agents: readonly SeenAgent[]): SeenAgent | undefined {
@@ -71,12 +81,12 @@ export function planHost(wanted: WantedHost, snapshot: Snapshot): HostPlan {
       message: `${wanted.host}: version ${version} is to be installed (${reason}), and the orchestrator serves ${snapshot.served}. Leave version out, write ${snapshot.served}, or put the release ${version} on the orchestrator.`,
     };
   }
-  return ready(snapshot.now + suffix, reason ?? '');
+  return ready(`${snapshot.now}-${wanted.machine}${suffix}`, reason ?? '');
 }
 
 /** The first thing that is not as wanted, and what the name of the installation ends with. */
 function whatIsWrong(
-  { host, labels }: WantedHost,
+  { host, labels, machine }: WantedHost,
   version: string,
   agent: SeenAgent | undefined,
   last: string | undefined,
@@ -94,5 +104,7 @@ function whatIsWrong(
   const own = Object.keys(agent.labels).filter((key) => key !== HOST_LABEL);
   const over = agent.labels[HOST_LABEL] === undefined ? [] : own.filter((key) => labels[key] === undefined);
   if (over.length > 0) return [`${agent.vm_id} has ${over.join(', ')} still`, '-r'];
+  if (DEPLOYMENT.exec(last)?.[1] !== machine)
+    return [`${agent.vm_id} was installed at another address than the host has now`, ''];
   return [undefined, ''];
 }

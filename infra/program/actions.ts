@@ -63,9 +63,18 @@ export async function runAction(
     return JSON.stringify(told);
   }
 
+  /** A removal runs with the API token that was saved the last time, and that may count no more. */
+  const isUnauthorized = (cause: Error): boolean => /\((401|403)\b/.test(cause.message);
+
   async function revoke(): Promise<string> {
     const { id } = minted();
-    if (typeof id === 'string') await gone('/provisioning-tokens/', id);
+    if (typeof id !== 'string') return '';
+    await gone('/provisioning-tokens/', id).catch((cause: Error) => {
+      if (!isUnauthorized(cause)) throw cause;
+      process.stderr.write(
+        `warning: the provisioning token ${id} was not revoked; it ends by itself when it expires. ${cause.message}\n`,
+      );
+    });
     return '';
   }
 
@@ -131,13 +140,23 @@ export async function runAction(
     return JSON.stringify(told);
   }
 
-  /** Revokes every agent that is this host, whatever became of the machine. */
+  /**
+   * Revokes every agent that is this host, whatever became of the machine. What an agent says of itself counts only
+   * where no token has made it another host.
+   */
   async function endAgent(): Promise<string> {
     const { host } = request as AgentRequest;
-    const granted = await rest.agents(`${HOST}=${host}`);
-    const reported = await rest.agents(`agent.${HOST}=${host}`);
-    for (const id of new Set([...granted, ...reported].map(({ agent_id }) => agent_id)))
-      await gone('/agents/', id);
+    try {
+      const granted = await rest.agents(`${HOST}=${host}`);
+      const reported = await rest.agents(`agent.${HOST}=${host}`);
+      const own = reported.filter(({ labels }) => labels[HOST] === undefined);
+      for (const { agent_id } of [...granted, ...own]) await gone('/agents/', agent_id);
+    } catch (cause) {
+      if (!isUnauthorized(cause as Error)) throw cause;
+      throw new Error(
+        `${host}: its agent was not revoked. This was saved with an older API token: declare the host again, run pulumi up, then remove it. ${(cause as Error).message}`,
+      );
+    }
     return '';
   }
 

@@ -1,5 +1,6 @@
 import { diskLayout, SERVICE_UNIT, securityEntry } from '../../protocol/disk-layout.ts';
 import { DEPLOYMENT_LABEL, HOST_LABEL } from '../program/request.ts';
+import { LABEL_FUNCTIONS } from './labels.ts';
 import { asRoot, shellQuote } from './shell.ts';
 
 export interface InstallScript {
@@ -20,7 +21,7 @@ export interface InstallScript {
  *
  * The least that helps is done: an agent of another version is upgraded in place, with the way back that `vm-agent
  * upgrade` has; one that is down is started; the whole installer, with its download, runs where programs are missing
- * or broken; a new identity is made where the old one counts no more. Prints one fixed line; on failure also the end
+ * or broken; a new identity is made where the old one counts no more, or is that of another host. Prints one fixed line; on failure also the end
  * of what the installer said, without lines that hold the token.
  */
 export const installCommand = (options: InstallScript): string => asRoot(scriptOf(options));
@@ -32,7 +33,11 @@ function scriptOf({ url, ca, version, deployment, host, labelled }: InstallScrip
   return `# vm-agent ${version}, installation ${deployment}
 set -eu
 umask 077
-IFS= read -r token || [ -n "$token" ]
+IFS= read -r token || :
+if [ -z "$token" ]; then
+  echo "vm-agent: no provisioning token came on stdin, so nothing was done. Run pulumi up again, which makes one." >&2
+  exit 14
+fi
 url=${shellQuote(url)} version=${shellQuote(version)} deployment=${shellQuote(deployment)} host=${shellQuote(host)}
 program=${layout.current}/bin/vm-agent config=${layout.config}/agent_config.yaml
 work=$(mktemp -d)
@@ -64,14 +69,19 @@ setup() {
   enroll sh "$work/setup.sh" "$@"
   [ "$code" -eq 0 ] || fail "$code"
 }
-says() { grep -qF -- "$1" "$config" 2>/dev/null; }
+${LABEL_FUNCTIONS}
 before=$(cksum "$config" 2>/dev/null || :)
 present=$("$program" --version 2>/dev/null || :)
 enrolled=
 [ -s ${securityEntry(layout, 'certificate').path} ] && enrolled=1
 force=
-case $deployment in *-r) says "$deployment" || force=1 ;; esac
-${labelled ? '[ -z "$enrolled" ] || says "$host" || force=1' : ':'}
+case $deployment in *-r) [ "$(label ${DEPLOYMENT_LABEL})" = "$deployment" ] || force=1 ;; esac
+# What was granted to another host ends with that: this one gets an identity of its own.
+case $(label ${HOST_LABEL}) in
+  "$host") ;;
+  '') ${labelled ? 'force=1' : ':'} ;;
+  *) force=1 ;;
+esac
 
 if [ -n "$enrolled" ] && [ -n "$force" ]; then
   setup --force-reinstall

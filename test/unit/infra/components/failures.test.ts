@@ -1,6 +1,7 @@
 // What is declared when something fails: whatever is not would count as removed, and be taken off its machine.
 import { beforeAll, describe, expect, it } from 'vitest';
 import type * as Infra from '../../../../infra/index.ts';
+import { machineOf } from '../../../../infra/plan/decide.ts';
 import {
   type FakeControlPlane,
   seenAgent,
@@ -82,13 +83,15 @@ describe('a failure', () => {
 });
 
 it('a fleet that is well is declared as it was, whatever the time', async () => {
-  const deployment = '20261101T000000Z';
-  plane.agents = ['a', 'b', 'c'].map((host) => {
+  const deployments = ['a', 'b', 'c'].map((_, n) => `20261101T000000Z-${machineOf(`10.0.0.${n + 1}`, 22)}`);
+  plane.agents = ['a', 'b', 'c'].map((host, n) => {
+    const deployment = deployments[n] as string;
     const label = { 'vm-agent.host': `project.stack.four-${host}` };
     return seenAgent({ labels: label, reported_labels: { ...label, 'vm-agent.deployment': deployment } });
   });
   await fleet('four');
-  for (const host of ['a', 'b', 'c']) {
+  for (const [n, host] of ['a', 'b', 'c'].entries()) {
+    const deployment = deployments[n];
     expect(engine.named(`four-${host}-install`).inputs['create']).toContain(`installation ${deployment}`);
     expect(requestOf(`four-${host}-agent`)).toMatchObject({ deployment, version: '1.2.3' });
   }

@@ -1,11 +1,24 @@
 import { describe, expect, it } from 'vitest';
-import { agentOf, planHost, type Snapshot, type WantedHost } from '../../../../infra/plan/decide.ts';
+import {
+  agentOf,
+  machineOf,
+  planHost,
+  type Snapshot,
+  type WantedHost,
+} from '../../../../infra/plan/decide.ts';
 import type { SeenAgent } from '../../../../infra/program/rest.ts';
 import { seenAgent } from '../../../fakes/fake-control-plane.ts';
 
-const LAST = '20261101T000000Z';
+const MACHINE = machineOf('10.0.0.1', 22);
+const LAST = `20261101T000000Z-${MACHINE}`;
 const NOW = '20261127T120000Z';
-const wanted: WantedHost = { host: 'p.s.web', version: undefined, labels: { env: 'test' }, gone: false };
+const wanted: WantedHost = {
+  host: 'p.s.web',
+  version: undefined,
+  labels: { env: 'test' },
+  machine: MACHINE,
+  gone: false,
+};
 const well = (over: Partial<SeenAgent> = {}): SeenAgent =>
   seenAgent({
     labels: { env: 'test', 'vm-agent.host': 'p.s.web' },
@@ -35,7 +48,7 @@ describe('the plan for a host', () => {
     ],
   ])('begins a new installation when its agent %s', (_, agents, reason) => {
     expect(plan(agents)).toMatchObject({
-      deployment: NOW,
+      deployment: `${NOW}-${MACHINE}`,
       well: false,
       reason: expect.stringMatching(reason),
     });
@@ -45,7 +58,17 @@ describe('the plan for a host', () => {
     ['lacks a label', { env: 'prod' }],
     ['has one that is not wanted', {}],
   ])('asks for a new identity when the agent %s', (_, labels) => {
-    expect(plan([well()], { labels })).toMatchObject({ deployment: `${NOW}-r`, well: false });
+    expect(plan([well()], { labels })).toMatchObject({ deployment: `${NOW}-${MACHINE}-r`, well: false });
+  });
+
+  it('begins a new installation when the host is reached elsewhere, however well the agent is', () => {
+    const machine = machineOf('10.0.0.2', 22);
+    expect(plan([well()], { machine })).toMatchObject({
+      deployment: `${NOW}-${machine}`,
+      well: false,
+      reason: expect.stringMatching(/another address/),
+    });
+    expect(machineOf('10.0.0.1', 2222)).not.toBe(MACHINE);
   });
 
   it('takes the name of a new identity for what it is, afterwards', () => {

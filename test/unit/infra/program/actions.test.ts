@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { runAction } from '../../../../infra/program/actions.ts';
 import type { Action } from '../../../../infra/program/request.ts';
 import { restOf } from '../../../../infra/program/rest.ts';
@@ -56,6 +56,19 @@ describe('a token', () => {
     await expect(run('revoke', LIMITS, { PULUMI_COMMAND_STDOUT: '{"id":"unknown"}' })).resolves.toBe('');
   });
 
+  it('that is not revoked, since the saved API token counts no more, keeps nobody from going on', async () => {
+    const warned = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    const made = await run('mint', LIMITS);
+    const stale = { PULUMI_COMMAND_STDOUT: made, VM_ORCHESTRATOR_API_TOKEN: 'vmo_of-last-year' };
+    await expect(run('revoke', LIMITS, stale)).resolves.toBe('');
+    expect(warned.mock.calls.join()).toMatch(/warning: the provisioning token t0+ was not revoked.*expires/);
+    expect(warned.mock.calls.join()).not.toContain('last-year');
+    warned.mockRestore();
+    expect(plane.tokens).toMatchObject([{ revoked: false }]);
+    plane.down = true;
+    await expect(run('revoke', LIMITS, stale)).rejects.toThrow('cannot be reached');
+  });
+
   it('is not made when the orchestrator could not be asked before', async () => {
     await expect(run('mint', { ...LIMITS, fail: 'it is down' })).rejects.toThrow('it is down');
     await expect(run('keep', { ...LIMITS, fail: 'it is down' })).rejects.toThrow('it is down');
@@ -104,6 +117,29 @@ describe('an agent', () => {
     plane.agents.push(agentOf('p.s.web2'));
     await run('end', { ...web, timeout_s: 0 });
     expect(plane.agents.map(({ state }) => state)).toEqual([...Array(5).fill('revoked'), 'active']);
+  });
+});
+
+describe('an agent whose host is removed', () => {
+  const end = (env = {}) => run('end', { ...web, timeout_s: 0 }, env);
+
+  it('is left alone when a token has made it another host since, whatever it says of itself', async () => {
+    plane.agents = [
+      agentOf('p.s.new'),
+      agentOf(web.host, { labels: { 'vm-agent.host': 'p.s.new' } }),
+      agentOf(web.host, { labels: { role: 'enrolled by itself' } }),
+      agentOf('p.s.new', { labels: { 'vm-agent.host': web.host } }),
+    ];
+    await end();
+    expect(plane.agents.map(({ state }) => state)).toEqual(['active', 'active', 'revoked', 'revoked']);
+  });
+
+  it('is not forgotten when the saved API token counts no more: it says what to do', async () => {
+    plane.agents = [agentOf(web.host)];
+    await expect(end({ VM_ORCHESTRATOR_API_TOKEN: 'vmo_of-last-year' })).rejects.toThrow(
+      /p\.s\.web: its agent was not revoked.*saved with an older API token: declare the host again, run pulumi up, then remove it/,
+    );
+    expect(plane.agents[0]?.state).toBe('active');
   });
 });
 
