@@ -193,5 +193,6 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'fleet-9',
     text: 'While the orchestrator cannot be reached, pulumi up fails and takes no agent off its host, with --continue-on-error too.',
   },
+  { id: 'fleet-10', text: 'A host that is renamed in the program is still an agent after pulumi up.' },
   { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
 ];

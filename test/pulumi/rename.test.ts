@@ -45,7 +45,7 @@ const online = async () =>
     .sort();
 const all = async () => (await machines.orchestrator.agents()).length;
 
-it('a host that is renamed stays an agent, also where one name begins with the other', async () => {
+it('[fleet-10] a host that is renamed stays an agent, also where one name begins with the other', async () => {
   expect((await stack.up()).error).toBeUndefined();
   expect(await online()).toEqual(['alpha fleet-test.test.f-web-10', 'beta fleet-test.test.f-db-10']);
 
