@@ -20,6 +20,7 @@ case " $* " in
 esac
 rm -rf ${quoted(layout.versions)} ${quoted(layout.current)} || exit 1
 rmdir ${quoted(layout.root)} 2>/dev/null
+rm -f ${quoted(command)}.????????????.tmp
 rm -f ${quoted(command)} && echo 'Done: vm-agent is removed from this machine.' && exit 0
 `;
 

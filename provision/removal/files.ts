@@ -1,10 +1,10 @@
 import { cp, lchown, lstat, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { writeFileAtomic } from '../../base/atomic-file.ts';
 import { isoTime } from '../../base/clock.ts';
 import { configFile, ENROLL_FOLDER, executorRunDir, replacementFolder } from '../../protocol/disk-layout.ts';
-import { exists, linkTarget } from '../files.ts';
+import { exists, linkTarget, unfinishedFiles } from '../files.ts';
 import { finisherScript, isFinisher } from '../finisher.ts';
 import type { Step } from '../step.ts';
 import { type RemovalContext, removalStep } from './context.ts';
@@ -131,17 +131,22 @@ export function removePrograms(ctx: Ctx): Step {
   const hasCommand = async () =>
     mode === 'system' &&
     ((await linkTarget(command))?.startsWith(`${layout.root}/`) === true || (await isFinisher(command)));
+  // A run that was killed while it put the command, or what finishes this, in its place.
+  const unfinished = async () =>
+    mode === 'system' ? unfinishedFiles([dirname(command)], `${basename(command)}.`) : [];
   const emptyRoot = async () => (await exists(layout.root)) && (await list(layout.root)).length === 0;
   return removalStep({
     id: 'programs',
     title: 'Programs',
     isDone: async () =>
       !(await hasCommand()) &&
+      (await unfinished()).length === 0 &&
       !(await exists(layout.current)) &&
       !(await exists(layout.versions)) &&
       !(await emptyRoot()),
     async apply() {
       const owned = await hasCommand();
+      for (const path of await unfinished()) await rm(path, { force: true });
       if (owned) await writeFileAtomic(command, finisherScript(layout, command), { mode: 0o755 });
       await rm(layout.current, { force: true });
       await removeFolder(layout.versions);

@@ -61,6 +61,8 @@ it('[remove-1] leaves nothing that was not there before, after install, use and 
     'echo used > /tmp/$$ && rm /tmp/$$; id',
   ]);
   expect(used.code).toBe(0);
+  // What an installer leaves that was killed while it wrote the command.
+  await machine.writeFile('/usr/local/bin/vm-agent.0123456789ab.tmp', '');
   const { code, out, err } = await uninstall('--purge');
   expect({ code, err }).toEqual({ code: 0, err: '' });
   expect(out).toContain(`${vmId} ended at the orchestrator`);
@@ -124,6 +126,7 @@ it('is finished by the command that it left when the programs were gone already,
   const command = '/usr/local/bin/vm-agent';
   await machine.writeFile(command, finisherScript(diskLayout(), command), '0755');
   await machine.runOk('mkdir -p /opt/vm-agent/versions/1.0.0; ln -s versions/1.0.0 /opt/vm-agent/current');
+  await machine.writeFile(`${command}.0123456789ab.tmp`, '');
   const other = await machine.run(['vm-agent', 'status']);
   expect(other).toMatchObject({ code: 1, err: expect.stringContaining('vm-agent uninstall') });
   expect((await machine.run(['vm-agent', 'uninstall', '--dry-run'])).code).toBe(0);
