@@ -110,6 +110,12 @@ function run(file: string, args: readonly string[], env: NodeJS.ProcessEnv): Pro
   });
 }
 
+/** Whether there is a local group of that name. */
+export const hasGroup = async (name: string): Promise<boolean> =>
+  (await readFile('/etc/group', 'utf8').catch(() => ''))
+    .split('\n')
+    .some((line) => line.startsWith(`${name}:`));
+
 async function userIds(name: string): Promise<{ uid: number; gid: number } | undefined> {
   const line = (await readFile('/etc/passwd', 'utf8')).split('\n').find((l) => l.startsWith(`${name}:`));
   const [, , uid, gid] = line?.split(':') ?? [];

@@ -1,6 +1,7 @@
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { RUN_USER, SERVICE_USER } from '../../protocol/disk-layout.ts';
 import { AppError } from '../../protocol/errors.ts';
+import { hasGroup } from '../host.ts';
 import type { Step } from '../step.ts';
 import { lastLine } from '../steps/system-dependencies.ts';
 import { type RemovalContext, removalStep } from './context.ts';
@@ -9,11 +10,6 @@ import { endProcessesOf } from './processes.ts';
 const NAMES = [RUN_USER, SERVICE_USER];
 /** What other programs keep for a user under his name. */
 const SPOOLS = ['/var/spool/cron/crontabs', '/var/spool/cron', '/var/mail', '/var/spool/mail'];
-
-const hasGroup = async (name: string): Promise<boolean> =>
-  (await readFile('/etc/group', 'utf8').catch(() => ''))
-    .split('\n')
-    .some((line) => line.startsWith(`${name}:`));
 
 /** The users and groups that the installer made, with whatever still runs as them. */
 export function removeUsers(ctx: Pick<RemovalContext, 'host' | 'clock'>): Step {

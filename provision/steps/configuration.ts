@@ -16,6 +16,7 @@ import { AppError } from '../../protocol/errors.ts';
 import type { InstallContext } from '../context.ts';
 import { DEFAULT_POLICY_TEXT } from '../default-policy.ts';
 import { exists, isAsPlanned, makeDirectory, ownerOf, setOwner, unfinishedFiles } from '../files.ts';
+import { hasGroup } from '../host.ts';
 import { plannedEntries } from '../planned-entries.ts';
 import { choosePort } from '../port.ts';
 import { readEnrolment } from '../records.ts';
@@ -58,9 +59,14 @@ export function configuration(
           { name: SERVICE_USER, home: layout.state },
           ...(ctx.privilegedExecutor ? [{ name: RUN_USER, home: '/' }] : []),
         ];
+  // BusyBox makes users without a group of their own, and has no groupadd.
+  const groupIsThere = async (name: string) =>
+    (await hasGroup(name)) || (await host.which('groupadd')) === undefined;
   const missingUsers = async () => {
-    const ids = await Promise.all(users.map(({ name }) => host.userIds(name)));
-    return users.filter((_, index) => ids[index] === undefined);
+    const there = await Promise.all(
+      users.map(async ({ name }) => (await host.userIds(name)) !== undefined && (await groupIsThere(name))),
+    );
+    return users.filter((_, index) => !there[index]);
   };
   const unfinished = async () => [
     ...(await unfinishedFiles([layout.security, layout.trust, layout.config])),
@@ -137,6 +143,9 @@ export function configuration(
   }
 
   async function createUser({ name, home }: { name: string; home: string }): Promise<void> {
+    const ids = await host.userIds(name);
+    // Users are written before groups: a power cut may have come in between.
+    if (ids !== undefined) return createGroup(name, ids.gid);
     const shell = (await host.which('nologin')) ?? '/bin/false';
     const useradd = await host.which('useradd');
     const made =
@@ -168,6 +177,15 @@ export function configuration(
     throw new AppError('step_failed', {
       detail: `The user ${name} could not be made: ${lastLine(made.stderr) || `exit code ${made.code}`}`,
       hint: `Make a system user ${name} with a group of the same name, and run this again.`,
+    });
+  }
+
+  async function createGroup(name: string, gid: number): Promise<void> {
+    const { code, stderr } = await host.run('groupadd', ['--system', '--gid', String(gid), name]);
+    if (code === 0) return;
+    throw new AppError('step_failed', {
+      detail: `The user ${name} has no group of its name, and that could not be made: ${lastLine(stderr) || `exit code ${code}`}`,
+      hint: `Make the group ${name} with the id ${gid}, and run this again.`,
     });
   }
 }

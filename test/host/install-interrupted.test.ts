@@ -108,4 +108,14 @@ it('[enroll-4] a machine whose power goes in the middle of the registration is c
   await machine.boot();
   await complete(token);
   await expectWhole([]);
+  expect((await machine.run(['vm-agent', 'uninstall', '--yes', '--purge'])).code).toBe(0);
+});
+
+it('[enroll-4] a machine whose power went between a user and its group is completed', async () => {
+  const { token } = await orchestrator.createToken();
+  await machine.runOk(
+    "useradd --system --user-group --no-create-home vm-agent; sed -i '/^vm-agent:/d' /etc/group /etc/gshadow",
+  );
+  await complete(token);
+  await expectWhole([]);
 });
