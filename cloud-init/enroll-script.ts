@@ -1,6 +1,6 @@
 import { ENROLL_FOLDER, ENROLL_UNIT } from '../protocol/disk-layout.ts';
+import { shellQuote } from '../protocol/shell-quote.ts';
 import type { CheckedParams } from './params.ts';
-import { shellQuote } from './shell-quote.ts';
 
 /** A file on the machine, of root. */
 export interface MachineFile {

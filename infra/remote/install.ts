@@ -1,7 +1,8 @@
 import { diskLayout, SERVICE_UNIT, securityEntry } from '../../protocol/disk-layout.ts';
+import { shellQuote } from '../../protocol/shell-quote.ts';
 import { DEPLOYMENT_LABEL, HOST_LABEL } from '../program/request.ts';
 import { LABEL_FUNCTIONS } from './labels.ts';
-import { asRoot, shellQuote } from './shell.ts';
+import { asRoot } from './shell.ts';
 
 export interface InstallScript {
   /** `https://HOST[:PORT]` */

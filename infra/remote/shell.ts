@@ -1,5 +1,4 @@
-/** In single quotes nothing means anything to a POSIX shell but the quote itself. */
-export const shellQuote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
+import { shellQuote } from '../../protocol/shell-quote.ts';
 
 /**
  * A command line that runs a POSIX script as root, whatever the user's shell is and whoever logs in: root itself, or

@@ -1,7 +1,8 @@
 import { diskLayout } from '../../protocol/disk-layout.ts';
+import { shellQuote } from '../../protocol/shell-quote.ts';
 import { HOST_LABEL } from '../program/request.ts';
 import { LABEL_FUNCTIONS } from './labels.ts';
-import { asRoot, shellQuote } from './shell.ts';
+import { asRoot } from './shell.ts';
 
 /**
  * The command that takes the agent off a host; nothing to do is a success, and so is an agent that has become another

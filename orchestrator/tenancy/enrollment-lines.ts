@@ -1,5 +1,5 @@
-import { shellQuote } from '../../cloud-init/shell-quote.ts';
 import { AppError } from '../../protocol/errors.ts';
+import { shellQuote } from '../../protocol/shell-quote.ts';
 
 /**
  * `https://host[:port]` of an address that people and machines reach, and nothing else in it: it is pasted into

@@ -1,6 +1,5 @@
-import { join } from 'node:path';
 import ts from 'typescript';
-import { ROOT } from '../lib/root.ts';
+import { exportsOf } from './exports.ts';
 
 const FLAGS =
   ts.TypeFormatFlags.NoTruncation |
@@ -13,23 +12,12 @@ const FLAGS =
  * so that who uses the package needs neither zod nor our sources. @throws when a type would need an import.
  */
 export function standaloneTypes(entry: string): string {
-  const config = ts.readConfigFile(join(ROOT, 'tsconfig.json'), (path) => ts.sys.readFile(path));
-  const { options } = ts.convertCompilerOptionsFromJson(
-    (config.config as { compilerOptions: object }).compilerOptions,
-    ROOT,
-  );
-  const program = ts.createProgram([join(ROOT, entry)], options);
-  const checker = program.getTypeChecker();
-  const source = program.getSourceFile(join(ROOT, entry));
-  const module = source && checker.getSymbolAtLocation(source);
-  if (source === undefined || module === undefined) throw new Error(`${entry} exports nothing`);
-  const parts = checker.getExportsOfModule(module).map((exported) => {
-    const symbol =
-      (exported.flags & ts.SymbolFlags.Alias) === 0 ? exported : checker.getAliasedSymbol(exported);
-    if (symbol.flags & ts.SymbolFlags.Class) return classText(checker, symbol, exported.name);
+  const { checker, symbols } = exportsOf(entry);
+  const parts = symbols.map(({ name, symbol }) => {
+    if (symbol.flags & ts.SymbolFlags.Class) return classText(checker, symbol, name);
     // Interfaces name nothing that is not exported beside them; what zod infers is an alias.
     if (symbol.flags & ts.SymbolFlags.Interface) return `${docOf(checker, symbol)}${textOf(symbol)}`;
-    return `${docOf(checker, symbol)}export type ${exported.name} = ${checker.typeToString(checker.getDeclaredTypeOfSymbol(symbol), undefined, FLAGS)};`;
+    return `${docOf(checker, symbol)}export type ${name} = ${checker.typeToString(checker.getDeclaredTypeOfSymbol(symbol), undefined, FLAGS)};`;
   });
   const text = `${parts.join('\n\n')}\n`;
   const foreign = /\bimport\(|\bz\.\w+|\bZod\w+/.exec(text);

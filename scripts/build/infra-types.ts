@@ -1,29 +1,16 @@
-import { join } from 'node:path';
 import ts from 'typescript';
-import { ROOT } from '../lib/root.ts';
+import { exportsOf } from './exports.ts';
 
 /**
  * Declarations of what `entry` exports, as it is written in the sources: interfaces, and classes without what is
  * private to them. They name `@pulumi/pulumi` alone, which whoever uses them has.
  */
 export function infraTypes(entry: string): string {
-  const config = ts.readConfigFile(join(ROOT, 'tsconfig.json'), (path) => ts.sys.readFile(path));
-  const { options } = ts.convertCompilerOptionsFromJson(
-    (config.config as { compilerOptions: object }).compilerOptions,
-    ROOT,
-  );
-  const program = ts.createProgram([join(ROOT, entry)], options);
-  const checker = program.getTypeChecker();
-  const source = program.getSourceFile(join(ROOT, entry));
-  const module = source && checker.getSymbolAtLocation(source);
-  if (module === undefined) throw new Error(`${entry} exports nothing`);
-  const parts = checker.getExportsOfModule(module).map((exported) => {
-    const symbol =
-      (exported.flags & ts.SymbolFlags.Alias) === 0 ? exported : checker.getAliasedSymbol(exported);
+  const parts = exportsOf(entry).symbols.map(({ name, symbol }) => {
     const [declaration] = symbol.declarations ?? [];
     if (declaration !== undefined && ts.isInterfaceDeclaration(declaration)) return textOf(declaration);
     if (declaration !== undefined && ts.isClassDeclaration(declaration)) return classText(declaration);
-    throw new Error(`${exported.name} is neither an interface nor a class`);
+    throw new Error(`${name} is neither an interface nor a class`);
   });
   return `import type * as pulumi from '@pulumi/pulumi';\n\n${parts.join('\n\n')}\n`;
 }

@@ -18,6 +18,17 @@ export interface Suite {
   readonly startsEarly?: boolean;
 }
 
+/** For machines with systemd in containers, and what reaches them. */
+const MACHINES: readonly string[] = [
+  'systemd-container',
+  'mmdebstrap',
+  'iproute2',
+  'openssl',
+  'curl',
+  'ca-certificates',
+  'openssh-client',
+];
+
 export const SUITES: readonly Suite[] = [
   { name: 'house', files: 'test/*.test.ts', timeout: 30_000 },
   { name: 'pins', files: 'test/pins/**/*.test.ts', timeout: 10_000 },
@@ -39,16 +50,7 @@ export const SUITES: readonly Suite[] = [
     // Each machine has a network of its own, and waits more than it works.
     workers: 2,
     needsRoot: true,
-    packages: [
-      'systemd-container',
-      'mmdebstrap',
-      'iproute2',
-      'openssl',
-      'curl',
-      'ca-certificates',
-      'faketime',
-      'openssh-client',
-    ],
+    packages: [...MACHINES, 'faketime'],
     preflight: 'test/host/harness/preflight.ts',
   },
   {
@@ -85,15 +87,7 @@ export const SUITES: readonly Suite[] = [
     timeout: 300_000,
     serial: true,
     needsRoot: true,
-    packages: [
-      'systemd-container',
-      'mmdebstrap',
-      'iproute2',
-      'openssl',
-      'curl',
-      'ca-certificates',
-      'openssh-client',
-    ],
+    packages: MACHINES,
     preflight: 'test/pulumi/engine/preflight.ts',
     startsEarly: true,
   },

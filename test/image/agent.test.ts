@@ -5,9 +5,10 @@ import { rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../fakes/free-port.ts';
 import { runProgram } from '../host/harness/command.ts';
 import { type Bundle, type Container, unpackImage } from './support/bundle.ts';
-import { ContainedOrchestrator, eventually, freePort, IMAGE_USER, makeVolume } from './support/fleet.ts';
+import { ContainedOrchestrator, eventually, IMAGE_USER, makeVolume } from './support/fleet.ts';
 import { makeImages } from './support/images.ts';
 
 const HOME = '/opt/vm-agent';

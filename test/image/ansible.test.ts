@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ROOT } from '../../scripts/lib/root.ts';
+import { freePort } from '../fakes/free-port.ts';
 import { killGroup, type Outcome, startProgram } from '../host/harness/command.ts';
 import { type HostOrchestrator, serve } from '../host/support/orchestrator.ts';
-import { eventually, freePort } from './support/fleet.ts';
+import { eventually } from './support/fleet.ts';
 import { type PythonTool, providePython } from './support/python.ts';
 
 const PLAYBOOK = join(ROOT, 'infra/ansible/playbook.yml');

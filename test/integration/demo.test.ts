@@ -2,22 +2,13 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, stat } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../scripts/lib/root.ts';
+import { freePort } from '../fakes/free-port.ts';
 import { createTempHome } from '../fakes/temp-home.ts';
-
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0);
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return String(port);
-}
 
 /** Starts the demo; `until` resolves with all that was printed when a line has the text. */
 function startDemo(words: readonly string[]) {
@@ -44,7 +35,13 @@ function startDemo(words: readonly string[]) {
 describe('npm start', () => {
   it('shows an orchestrator, an enrolled agent and a command, and ends with --once', async () => {
     await using home = await createTempHome();
-    const { code, text } = await startDemo(['--once', '--data', home.path, '--port', await freePort()]).ended;
+    const { code, text } = await startDemo([
+      '--once',
+      '--data',
+      home.path,
+      '--port',
+      String(await freePort()),
+    ]).ended;
     expect({ code, text: code === 0 ? '' : text }).toEqual({ code: 0, text: '' });
     expect(text).toMatch(/is online/);
     expect(text).toMatch(/\$ vm-orchestrator run[^\n]*\n[^\n]+\n/);
@@ -55,7 +52,7 @@ describe('npm start', () => {
 
   it('serves another shell by its env file, and stops with everything that it started at Ctrl-C', async () => {
     await using home = await createTempHome();
-    const demo = startDemo(['--data', home.path, '--port', await freePort()]);
+    const demo = startDemo(['--data', home.path, '--port', String(await freePort())]);
     await demo.until('Running until Ctrl-C');
     const env = home.join('env');
     expect((await stat(env)).mode & 0o777).toBe(0o600);

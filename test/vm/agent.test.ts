@@ -1,11 +1,10 @@
 // A virtual machine from the printed line to what only a kernel of its own can show of commands: limits that bite, and a
 // power cut while one runs. Everything in it is emulated: Node needs seconds to start there, so waits are long; the order
 // of events is what counts.
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COMMAND_SLICE, COMMAND_UNIT_PREFIX } from '../../protocol/disk-layout.ts';
 import type { JobWithCommands } from '../../protocol/rest-jobs.ts';
+import { freePort } from '../fakes/free-port.ts';
 import { type HostOrchestrator, serve } from '../host/support/orchestrator.ts';
 import { hostAddress } from './harness/image-recipe.ts';
 import { bootVm, type Vm } from './harness/vm.ts';
@@ -24,15 +23,6 @@ const END_TIMEOUT_MS = 180_000;
 
 let vm: Vm;
 let orchestrator: HostOrchestrator;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 beforeAll(async () => {
   const port = await freePort();

@@ -1,9 +1,8 @@
 // A virtual machine that enrolls itself at its first boot, by nothing but its user-data; what is left of the token
 // there; and a copy of its disk, which must be neither a second agent nor the first one.
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderUserData } from '../../cloud-init/render.ts';
+import { freePort } from '../fakes/free-port.ts';
 import { type HostOrchestrator, serve } from '../host/support/orchestrator.ts';
 import { hostAddress } from './harness/image-recipe.ts';
 import { bootVm, type Vm } from './harness/vm.ts';
@@ -16,15 +15,6 @@ let orchestrator: HostOrchestrator;
 let url: string;
 let token: string;
 let vm: Vm;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 beforeAll(async () => {
   const port = await freePort();

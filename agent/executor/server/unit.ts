@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { COMMAND_SLICE, COMMAND_UNIT_PREFIX } from '../../../protocol/disk-layout.ts';
 import type { CommandLimits } from '../../../protocol/policy.ts';
+import { shellQuote } from '../../../protocol/shell-quote.ts';
 import type { ExecutorPlaces } from './places.ts';
 
 export const unitOf = (id: string): string => `${COMMAND_UNIT_PREFIX}${id}.service`;
@@ -68,8 +69,6 @@ export function unitArguments(plan: UnitPlan): string[] {
 /** As systemd has it (200/CHDIR): the script could not enter its folder. */
 export const EXIT_CHDIR = 200;
 
-const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
-
 /** What the unit's shell reads: a line that makes the environment, then the command as it is. */
 export function unitScript(options: {
   command: string;
@@ -77,10 +76,12 @@ export function unitScript(options: {
   env: Readonly<Record<string, string>>;
 }): string {
   const { command, cwd, env } = options;
-  const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}`);
+  const exports = Object.entries(env).map(([name, value]) => `export ${name}=${shellQuote(value)}`);
   const own = 'unset CREDENTIALS_DIRECTORY INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID';
   const enter =
-    cwd === undefined ? 'cd 2>/dev/null || cd /' : `cd -- ${quoted(cwd)} 2>/dev/null || exit ${EXIT_CHDIR}`;
+    cwd === undefined
+      ? 'cd 2>/dev/null || cd /'
+      : `cd -- ${shellQuote(cwd)} 2>/dev/null || exit ${EXIT_CHDIR}`;
   return `${[own, 'SHELL=/bin/sh', 'export SHELL', ...exports, enter].join('; ')}\n${command}\n`;
 }
 

@@ -1,14 +1,13 @@
 // The orchestrator in its own image, and an agent's containers beside it.
 
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { chown, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Agent, Bootstrap, CreateTokenResponse } from '../../../protocol/rest-fleet.ts';
 import { ROOT } from '../../../scripts/lib/root.ts';
+import { freePort } from '../../fakes/free-port.ts';
 import { type Outcome, runProgram } from '../../host/harness/command.ts';
 import type { Bundle, Container } from './bundle.ts';
 
@@ -20,16 +19,6 @@ export async function makeVolume(owner: number): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'vm-agent-volume-'));
   await chown(folder, owner, owner);
   return folder;
-}
-
-/** A port of the loopback that nobody has just now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 /** Asks again until the answer is neither false nor undefined. */

@@ -1,10 +1,10 @@
 // A machine that reaches its orchestrator through an HTTP proxy alone: its name resolves nowhere else.
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startConnectProxy } from '../../fakes/connect-proxy.ts';
+import { freePort } from '../../fakes/free-port.ts';
 import { createTempHome } from '../../fakes/temp-home.ts';
 import { createToken } from '../support/enroll.ts';
 import { agentsOf, CLI, ended, runProgram, setupWords, startProgram } from '../support/installer.ts';
@@ -12,14 +12,6 @@ import { type OrchestratorProcess, startOrchestrator } from '../support/orchestr
 
 let orchestrator: OrchestratorProcess;
 let url: string;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 beforeAll(async () => {
   const port = await freePort();

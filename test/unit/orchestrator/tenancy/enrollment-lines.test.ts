@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { expect, it } from 'vitest';
-import { shellQuote } from '../../../../cloud-init/shell-quote.ts';
 import { checkPublicUrl, oneLiner } from '../../../../orchestrator/tenancy/enrollment-lines.ts';
+import { shellQuote } from '../../../../protocol/shell-quote.ts';
 
 it.each([
   'http://example.org',
