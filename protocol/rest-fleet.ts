@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { factsSchema, loadSampleSchema } from './facts.ts';
 import { agentIdSchema, apiTokenIdSchema, organizationIdSchema, vmIdSchema } from './ids.ts';
 import { labelsSchema, tokenLimitsSchema, tokenRateSchema } from './provisioning-token.ts';
+import { permissionSchema, roleSchema } from './roles.ts';
 
 const time = z.iso.datetime();
 
@@ -11,7 +12,15 @@ export const loginRequestSchema = z.strictObject({
 });
 export const whoamiSchema = z.object({
   actor: z.object({ type: z.enum(['user', 'api_token']), id: z.string(), name: z.string() }),
-  organizations: z.array(z.object({ id: organizationIdSchema, name: z.string() })),
+  system_admin: z.boolean().describe('Rules the whole orchestrator'),
+  organizations: z.array(
+    z.object({
+      id: organizationIdSchema,
+      name: z.string(),
+      role: roleSchema,
+      permissions: z.array(permissionSchema).describe('What the caller may do there'),
+    }),
+  ),
 });
 export type Whoami = z.infer<typeof whoamiSchema>;
 

@@ -1,22 +1,17 @@
 import { render, type VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { parseRoute, type Route } from './model/route.ts';
+import { type Place, placeOf } from './model/route.ts';
 import { ApiError, sessionEnds } from './net/api.ts';
 import { fetchSession } from './net/endpoints.ts';
 import { useStore } from './net/store.ts';
-import { AddPage } from './ui/add-page.ts';
-import { AgentPage } from './ui/agent-page.ts';
-import { AgentsPage } from './ui/agents-page.ts';
+import { PAGES, TABS } from './pages.ts';
 import { Empty, PageTitle } from './ui/bits.ts';
 import { Frame } from './ui/frame.ts';
 import { html, view } from './ui/html.ts';
-import { JobPage } from './ui/job-page.ts';
-import { JobsPage } from './ui/jobs-page.ts';
 import { LoginPage } from './ui/login.ts';
-import { enterSession, sessionState } from './ui/session.ts';
-import { TokensPage } from './ui/tokens-page.ts';
+import { enterSession, may, type Session, sessionState } from './ui/session.ts';
 
-function useRoute(): Route {
+function usePlace(): Place | undefined {
   const [hash, setHash] = useState(location.hash);
   useEffect(() => {
     const onChange = () => {
@@ -26,48 +21,43 @@ function useRoute(): Route {
     addEventListener('hashchange', onChange);
     return () => removeEventListener('hashchange', onChange);
   }, []);
-  return parseRoute(hash);
+  return placeOf(hash, PAGES.keys());
 }
 
-function Page({ route, org }: { route: Route; org: string }): VNode {
-  switch (route.page) {
-    case 'agents':
-      return view(AgentsPage, { org });
-    case 'agent':
-      return view(AgentPage, { org, id: route.id, key: route.id });
-    case 'add':
-      return view(AddPage, { org });
-    case 'tokens':
-      return view(TokensPage, { org });
-    case 'jobs':
-      return view(JobsPage, { org });
-    case 'job':
-      return view(JobPage, { org, id: route.id, key: route.id });
-    case 'missing':
-      return html`<div>
-        ${view(PageTitle, { title: 'Not found' })}
-        ${view(Empty, { title: 'There is no such page', text: 'The link may be cut or old.' }, html`<a class="button" href="#/agents">To the agents</a>`)}
-      </div>`;
-  }
+function Missing(): VNode {
+  return html`<div>
+    ${view(PageTitle, { title: 'Not found' })}
+    ${view(Empty, { title: 'There is no such page', text: 'The link may be cut or old.' }, html`<a class="button" href="#/agents">To the agents</a>`)}
+  </div>`;
+}
+
+/** Made anew for another organization: nothing of one is shown under the name of the other. */
+function Shown({ session, place }: { session: Session; place: Place | undefined }): VNode {
+  const page = place && PAGES.get(place.pattern);
+  if (place === undefined || page === undefined) return view(Missing, {});
+  const { org } = session;
+  return page.render({ org, session, place, may: (permission) => may(session, permission) });
 }
 
 function App(): VNode {
   const state = useStore(sessionState);
-  const route = useRoute();
+  const place = usePlace();
   if (state.kind === 'starting') return html`<p class="boot" role="status">Loading…</p>`;
   if (state.kind === 'out') return view(LoginPage, { expired: state.expired });
   const { session } = state;
+  const tabs = TABS.filter(({ needs }) => may(session, needs));
+  const tab = place && PAGES.get(place.pattern)?.tab;
   if (session.org === '') {
     return view(
       Frame,
-      { session, route },
+      { session, tab, tabs },
       view(Empty, {
         title: 'No organization',
         text: `${session.user} belongs to no organization yet. An administrator can change that.`,
       }),
     );
   }
-  return view(Frame, { session, route }, view(Page, { route, org: session.org, key: session.org }));
+  return view(Frame, { session, tab, tabs }, view(Shown, { session, place, key: session.org }));
 }
 
 async function start(): Promise<void> {

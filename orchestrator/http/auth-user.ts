@@ -1,11 +1,13 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { AppError } from '../../protocol/errors.ts';
 import { organizationIdSchema } from '../../protocol/ids.ts';
+import { type Permission, permissionsOf, type Role, rolesWith } from '../../protocol/roles.ts';
 import type { ApiTokens } from '../tenancy/api-tokens.ts';
 import type { Organizations } from '../tenancy/organizations.ts';
 import type { Throttle } from '../tenancy/throttle.ts';
 import { SESSION_LIFE_S, type Users } from '../tenancy/users.ts';
-import type { AuthenticateUser, Caller, OrganizationRef } from './auth.ts';
+import type { AuthenticateUser, Caller, OrganizationAccess } from './auth.ts';
+import type { Need } from './route.ts';
 
 /** `__Host-`: Secure, this host alone, path `/`; the browser itself holds a server to that. */
 const COOKIE = '__Host-vm_session';
@@ -43,6 +45,18 @@ function originIsHost(headers: IncomingHttpHeaders): boolean {
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
+/** The organizations that somebody sees, and what he may do in each. */
+export async function accessOf(
+  organizations: Organizations,
+  who: { systemAdmin: boolean; roles: ReadonlyMap<string, Role> },
+): Promise<OrganizationAccess[]> {
+  const found = await organizations.list(who.systemAdmin ? 'all' : [...who.roles.keys()]);
+  return found.map(({ id, name }) => {
+    const role = who.systemAdmin ? 'admin' : (who.roles.get(id) ?? 'viewer');
+    return { id, name, role, permissions: permissionsOf(role) };
+  });
+}
+
 export function createUserAuth(options: {
   apiTokens: ApiTokens;
   users: Users;
@@ -50,9 +64,6 @@ export function createUserAuth(options: {
   throttle: Throttle;
 }): AuthenticateUser {
   const { apiTokens, users, organizations, throttle } = options;
-
-  const refs = async (operator: boolean, ids: readonly string[]): Promise<OrganizationRef[]> =>
-    (await organizations.list(operator ? 'all' : ids)).map(({ id, name }) => ({ id, name }));
 
   async function byBearer(header: string, address: string): Promise<Caller> {
     const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
@@ -66,12 +77,14 @@ export function createUserAuth(options: {
         hint: 'Send Authorization: Bearer vmo_… with a token of this orchestrator.',
       });
     }
-    const operator = found.role === 'operator';
     return {
       actor: { type: 'api_token', id: found.id, name: found.name },
       via: 'bearer',
-      operator,
-      organizations: await refs(operator, [found.organizationId]),
+      systemAdmin: found.systemAdmin,
+      organizations: await accessOf(organizations, {
+        systemAdmin: found.systemAdmin,
+        roles: new Map([[found.organizationId, found.role]]),
+      }),
     };
   }
 
@@ -84,8 +97,8 @@ export function createUserAuth(options: {
     return {
       actor: { type: 'user', id: user.id, name: user.username },
       via: 'cookie',
-      operator: user.operator,
-      organizations: await refs(user.operator, user.organizationIds),
+      systemAdmin: user.systemAdmin,
+      organizations: await accessOf(organizations, user),
     };
   }
 
@@ -101,8 +114,25 @@ export function createUserAuth(options: {
 }
 
 /** The caller's organization of this identifier or name; foreign ones do not exist for him. */
-export function organizationOf(caller: Caller, idOrName: string): OrganizationRef {
+export function organizationOf(caller: Caller, idOrName: string): OrganizationAccess {
   const found = caller.organizations.find(({ id, name }) => id === idOrName || name === idOrName);
-  if (found) return { id: organizationIdSchema.parse(found.id), name: found.name };
+  if (found) return { ...found, id: organizationIdSchema.parse(found.id) };
   throw new AppError('not_found', { detail: 'There is no such organization here.' });
+}
+
+/**
+ * Holds a caller to what a route needs; the one place where that is decided.
+ * @throws AppError `forbidden`
+ */
+export function requireNeed(need: Need, caller: Caller, org: OrganizationAccess | undefined): void {
+  if (need === 'self' || caller.systemAdmin) return;
+  if (need === 'system')
+    throw new AppError('forbidden', {
+      detail: 'Only an administrator of the whole orchestrator may do this.',
+    });
+  if (org?.permissions.has(need)) return;
+  throw new AppError('forbidden', {
+    detail: `This needs the right ${need}, and ${caller.actor.name} has the role ${org?.role ?? 'none'} in ${org?.name ?? 'this organization'}.`,
+    hint: `It comes with the role ${rolesWith(need satisfies Permission).join(' or ')}; an admin of the organization can give it.`,
+  });
 }

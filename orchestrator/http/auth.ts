@@ -1,10 +1,17 @@
 import type { IncomingMessage } from 'node:http';
 import type { Actor } from '../../protocol/command.ts';
 import type { AgentId, OrganizationId, VmId } from '../../protocol/ids.ts';
+import type { Permission, Role } from '../../protocol/roles.ts';
 
 export interface OrganizationRef {
   id: OrganizationId;
   name: string;
+}
+
+/** An organization, and what the caller may do in it. */
+export interface OrganizationAccess extends OrganizationRef {
+  role: Role;
+  permissions: ReadonlySet<Permission>;
 }
 
 /** Who asks, on a `user` route. */
@@ -13,9 +20,9 @@ export interface Caller {
   actor: Actor;
   /** How he proved it; a cookie comes from a browser, so its mutations need a matching origin. */
   via: 'bearer' | 'cookie';
-  /** May see every organization and create new ones. */
-  operator: boolean;
-  organizations: readonly OrganizationRef[];
+  /** Rules the whole orchestrator: is admin of every organization and may create new ones. */
+  systemAdmin: boolean;
+  organizations: readonly OrganizationAccess[];
 }
 
 /** Who asks, on an `agent` route or upgrade. Everything here comes from the certificate and the store. */

@@ -4,7 +4,7 @@ import { InvalidInput } from '../../base/http-problem.ts';
 import type { Logger } from '../../base/logger.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { AuthenticateAgent, AuthenticateUser } from './auth.ts';
-import { organizationOf } from './auth-user.ts';
+import { organizationOf, requireNeed } from './auth-user.ts';
 import type { RawAnswer, Route, RouteContext } from './route.ts';
 
 export interface MountOptions {
@@ -32,9 +32,10 @@ async function identify(
       return {};
     case 'user': {
       const caller = await options.authenticateUser(request.raw);
-      return route.path.includes('{org}')
-        ? { caller, org: organizationOf(caller, params['org'] ?? '') }
-        : { caller };
+      const org = route.path.includes('{org}') ? organizationOf(caller, params['org'] ?? '') : undefined;
+      // A route that forgot to say what it needs is open to the ruler of the whole orchestrator alone.
+      requireNeed(route.needs ?? 'system', caller, org);
+      return org === undefined ? { caller } : { caller, org };
     }
     case 'agent':
       return { agent: await options.authenticateAgent(request.raw, params['vm_id'] ?? '') };

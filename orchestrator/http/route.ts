@@ -2,7 +2,8 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { z } from 'zod';
 import type { Logger } from '../../base/logger.ts';
-import type { AuthenticatedAgent, Caller, OrganizationRef } from './auth.ts';
+import type { Permission } from '../../protocol/roles.ts';
+import type { AuthenticatedAgent, Caller, OrganizationAccess } from './auth.ts';
 
 /**
  * Routes are data: one table feeds the server and the OpenAPI document, so that neither can know a route that the
@@ -13,6 +14,11 @@ import type { AuthenticatedAgent, Caller, OrganizationRef } from './auth.ts';
  * is the path's `{vm_id}`.
  */
 export type RouteAuth = 'none' | 'user' | 'agent';
+/**
+ * What the caller of a `user` route must have: a right within the path’s organization; `self`: whoever he is;
+ * `system`: the rule over the whole orchestrator.
+ */
+export type Need = Permission | 'self' | 'system';
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /** An answer that is no JSON of a schema: files, streams, Server-Sent Events. A stream is destroyed when the client goes. */
@@ -40,7 +46,7 @@ interface BaseContext {
 }
 
 type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined;
-type OrgOf<Path extends string> = Path extends `${string}{org}${string}` ? OrganizationRef : undefined;
+type OrgOf<Path extends string> = Path extends `${string}{org}${string}` ? OrganizationAccess : undefined;
 type WhoOf<A extends RouteAuth, Path extends string> = A extends 'user'
   ? { caller: Caller; org: OrgOf<Path> }
   : A extends 'agent'
@@ -61,6 +67,8 @@ export interface RouteDefinition<
   /** One line for the OpenAPI document. */
   summary: string;
   auth: A;
+  /** Every `user` route says it; the others have nobody to ask it of. */
+  needs?: A extends 'user' ? Need : undefined;
   /** Path parameters besides `{org}`. */
   params?: P;
   query?: Q;
@@ -89,8 +97,9 @@ export interface Route
       z.ZodType | undefined,
       undefined
     >,
-    'handler' | 'response'
+    'handler' | 'response' | 'needs'
   > {
+  needs?: Need | undefined;
   response?: z.ZodType | undefined;
   handler(context: RouteContext): unknown;
 }
@@ -100,7 +109,7 @@ export interface RouteContext extends BaseContext {
   query: unknown;
   body: unknown;
   caller?: Caller;
-  org?: OrganizationRef | undefined;
+  org?: OrganizationAccess | undefined;
   agent?: AuthenticatedAgent;
 }
 
@@ -112,6 +121,6 @@ export function defineRoute<
   Q extends z.ZodObject | undefined = undefined,
   B extends z.ZodType | undefined = undefined,
   R extends z.ZodType | undefined = undefined,
->(route: RouteDefinition<A, Path, P, Q, B, R>): Route {
+>(route: RouteDefinition<A, Path, P, Q, B, R> & (A extends 'user' ? { needs: Need } : unknown)): Route {
   return route as unknown as Route;
 }

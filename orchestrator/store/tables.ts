@@ -1,4 +1,5 @@
 import type { Generated, Insertable, Selectable } from 'kysely';
+import type { Role } from '../../protocol/roles.ts';
 
 /**
  * The tables as Kysely sees them, the same on SQLite and PostgreSQL: times are integers (ms since the epoch), flags
@@ -35,15 +36,18 @@ export interface Tables {
     username: string;
     password_hash: string;
     created_at: number;
+    /** 1: rules the whole orchestrator. */
+    system_admin: Generated<number>;
   };
-  memberships: { organization_id: string; user_id: string; role: string };
+  memberships: { organization_id: string; user_id: string; role: Role };
   web_sessions: { token_hash: string; user_id: string; created_at: number; expires_at: number };
   api_tokens: {
     id: string;
     organization_id: string;
     token_hash: string;
     name: string;
-    role: string;
+    role: Role;
+    system_admin: Generated<number>;
     created_at: number;
     last_used_at: number | null;
   };

@@ -2,18 +2,17 @@ import { type Clock, isoTime } from '../../base/clock.ts';
 import { newId, randomText } from '../../base/random.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { apiTokenIdSchema } from '../../protocol/ids.ts';
+import type { Role } from '../../protocol/roles.ts';
 import { type AuditActor, record } from '../audit/audit.ts';
 import type { Queryable, Store } from '../store/store.ts';
 import { hashToken } from './secrets.ts';
-
-/** `operator` sees every organization and may create new ones; `admin` rules one. */
-export type Role = 'operator' | 'admin';
 
 export interface ApiTokenIdentity {
   id: string;
   name: string;
   organizationId: string;
   role: Role;
+  systemAdmin: boolean;
 }
 
 export interface ApiTokens {
@@ -43,7 +42,15 @@ export const newApiToken = (): string => `vmo_${randomText(43)}`;
 
 export async function insertApiToken(
   tx: Queryable,
-  token: { id: string; organizationId: string; token: string; name: string; role: Role; now: number },
+  token: {
+    id: string;
+    organizationId: string;
+    token: string;
+    name: string;
+    role: Role;
+    systemAdmin?: boolean;
+    now: number;
+  },
 ): Promise<void> {
   await tx
     .insertInto('api_tokens')
@@ -53,6 +60,7 @@ export async function insertApiToken(
       token_hash: hashToken(token.token),
       name: token.name,
       role: token.role,
+      system_admin: token.systemAdmin ? 1 : 0,
       created_at: token.now,
       last_used_at: null,
     })
@@ -77,8 +85,13 @@ export function createApiTokens(options: { store: Store; clock: Clock }): ApiTok
           .where('id', '=', row.id)
           .execute();
       }
-      const role: Role = row.role === 'operator' ? 'operator' : 'admin';
-      return { id: row.id, name: row.name, organizationId: row.organization_id, role };
+      return {
+        id: row.id,
+        name: row.name,
+        organizationId: row.organization_id,
+        role: row.role,
+        systemAdmin: row.system_admin === 1,
+      };
     },
     async list(organizationId) {
       const rows = await store.db

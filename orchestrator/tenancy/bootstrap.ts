@@ -54,7 +54,7 @@ async function readAdmin(db: Queryable): Promise<AdminState> {
     .selectFrom('api_tokens')
     .select('token_hash')
     .where('name', '=', ADMIN_TOKEN_NAME)
-    .where('role', '=', 'operator')
+    .where('system_admin', '=', 1)
     .executeTakeFirst();
   const shown = await db
     .selectFrom('settings')
@@ -82,11 +82,17 @@ export async function ensureDefaults(options: { clock: Clock; organizations: Org
       also: async (tx, organizationId) => {
         await tx
           .insertInto('users')
-          .values({ id: userId, username: ADMIN_USER, password_hash: NO_PASSWORD, created_at: clock.now() })
+          .values({
+            id: userId,
+            username: ADMIN_USER,
+            password_hash: NO_PASSWORD,
+            created_at: clock.now(),
+            system_admin: 1,
+          })
           .execute();
         await tx
           .insertInto('memberships')
-          .values({ organization_id: organizationId, user_id: userId, role: 'operator' })
+          .values({ organization_id: organizationId, user_id: userId, role: 'admin' })
           .execute();
       },
     });
@@ -107,7 +113,7 @@ async function setToken(tx: Queryable, admin: AdminState, token: string, clock: 
     .deleteFrom('api_tokens')
     .where((eb) =>
       eb.or([
-        eb.and([eb('name', '=', ADMIN_TOKEN_NAME), eb('role', '=', 'operator')]),
+        eb.and([eb('name', '=', ADMIN_TOKEN_NAME), eb('system_admin', '=', 1)]),
         eb('token_hash', '=', hashToken(token)),
       ]),
     )
@@ -117,7 +123,8 @@ async function setToken(tx: Queryable, admin: AdminState, token: string, clock: 
     organizationId: admin.organizationId,
     token,
     name: ADMIN_TOKEN_NAME,
-    role: 'operator',
+    role: 'admin',
+    systemAdmin: true,
     now: clock.now(),
   });
 }

@@ -1,8 +1,10 @@
 import type { Clock } from '../../base/clock.ts';
 import { randomText } from '../../base/random.ts';
 import { AppError } from '../../protocol/errors.ts';
+import type { Role } from '../../protocol/roles.ts';
 import { record } from '../audit/audit.ts';
 import type { Store } from '../store/store.ts';
+import type { Row } from '../store/tables.ts';
 import { hashToken, verifyPassword } from './secrets.ts';
 import type { Throttle } from './throttle.ts';
 
@@ -12,9 +14,12 @@ export const SESSION_LIFE_S = 12 * 3600;
 export interface SessionUser {
   id: string;
   username: string;
-  operator: boolean;
-  organizationIds: string[];
+  systemAdmin: boolean;
+  /** By organization. */
+  roles: ReadonlyMap<string, Role>;
 }
+
+type UserRow = Pick<Row<'users'>, 'id' | 'username' | 'system_admin'>;
 
 export interface Users {
   /** @throws AppError `login_failed`, `rate_limited` */
@@ -32,7 +37,7 @@ export function createUsers(options: { store: Store; clock: Clock; throttle: Thr
   // A password check costs 32 MiB for a fifth of a second: one at a time.
   let turn: Promise<unknown> = Promise.resolve();
 
-  async function sessionUser(id: string, username: string): Promise<SessionUser> {
+  async function sessionUser({ id, username, system_admin }: UserRow): Promise<SessionUser> {
     const rows = await store.db
       .selectFrom('memberships')
       .select(['organization_id', 'role'])
@@ -41,8 +46,8 @@ export function createUsers(options: { store: Store; clock: Clock; throttle: Thr
     return {
       id,
       username,
-      operator: rows.some((row) => row.role === 'operator'),
-      organizationIds: rows.map((row) => row.organization_id),
+      systemAdmin: system_admin === 1,
+      roles: new Map(rows.map((row) => [row.organization_id, row.role])),
     };
   }
 
@@ -94,7 +99,7 @@ export function createUsers(options: { store: Store; clock: Clock; throttle: Thr
           address,
         });
       });
-      return { token, user: await sessionUser(row.id, row.username) };
+      return { token, user: await sessionUser(row) };
     },
     async logout(token, address) {
       const hash = hashToken(token);
@@ -120,11 +125,11 @@ export function createUsers(options: { store: Store; clock: Clock; throttle: Thr
       const row = await store.db
         .selectFrom('web_sessions')
         .innerJoin('users', 'users.id', 'web_sessions.user_id')
-        .select(['users.id', 'users.username'])
+        .select(['users.id', 'users.username', 'users.system_admin'])
         .where('token_hash', '=', hashToken(token))
         .where('expires_at', '>', clock.now())
         .executeTakeFirst();
-      return row && sessionUser(row.id, row.username);
+      return row && sessionUser(row);
     },
   };
 }

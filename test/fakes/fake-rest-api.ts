@@ -21,6 +21,7 @@ import {
   jobWithCommandsSchema,
   outputQuerySchema,
 } from '../../protocol/rest-jobs.ts';
+import { PERMISSIONS } from '../../protocol/roles.ts';
 import { type FakeFleet, ORG } from './fake-fleet.ts';
 
 /** Answers the orchestrator's REST from a {@link FakeFleet}; every answer passes the schema that the real one uses. */
@@ -87,7 +88,8 @@ export async function startFakeRestApi(options: FakeRestApiOptions): Promise<Fak
     };
     const who = {
       actor: { type: 'user' as const, id: 'usr-01jd0000000000000000000000', name: options.username },
-      organizations: [{ id: ORG, name: 'default' }],
+      system_admin: true,
+      organizations: [{ id: ORG, name: 'default', role: 'admin' as const, permissions: [...PERMISSIONS] }],
     };
 
     if (path === '/api/v1/session' && method === 'POST') {

@@ -1,19 +1,12 @@
 import type { VNode } from 'preact';
 
 import { useEffect, useState } from 'preact/hooks';
-import type { Route } from '../model/route.ts';
 import { connection } from '../net/api.ts';
 import { logOut } from '../net/endpoints.ts';
 import { useStore } from '../net/store.ts';
 import { said } from './bits.ts';
 import { html, view } from './html.ts';
 import { chooseOrganization, type Session, sessionState } from './session.ts';
-
-const TABS = [
-  { href: '#/agents', label: 'Agents', pages: ['agents', 'agent', 'add'] },
-  { href: '#/jobs', label: 'Jobs', pages: ['jobs', 'job'] },
-  { href: '#/tokens', label: 'Tokens', pages: ['tokens'] },
-] as const;
 
 export function ConnectionBanner(): VNode | null {
   const lost = useStore(connection) === 'lost';
@@ -37,11 +30,13 @@ export function ConnectionBanner(): VNode | null {
 
 export interface FrameProps {
   session: Session;
-  route: Route;
+  /** Name of the tab that is marked. */
+  tab: string | undefined;
+  tabs: readonly { name: string; href: string; label: string }[];
   children?: unknown;
 }
 
-export function Frame({ session, route, children }: FrameProps): VNode {
+export function Frame({ session, tab, tabs, children }: FrameProps): VNode {
   const signOut = async () => {
     try {
       await logOut();
@@ -60,9 +55,9 @@ export function Frame({ session, route, children }: FrameProps): VNode {
     <header class="top">
       <a class="brand" href="#/agents"><span class="mark" aria-hidden="true"></span>vm-agent</a>
       <nav aria-label="Main">
-        ${TABS.map(
-          ({ href, label, pages }) => html`<a key=${href} href=${href}
-            aria-current=${(pages as readonly string[]).includes(route.page) ? 'page' : undefined}>${label}</a>`,
+        ${tabs.map(
+          ({ name, href, label }) => html`<a key=${href} href=${href}
+            aria-current=${name === tab ? 'page' : undefined}>${label}</a>`,
         )}
       </nav>
       <div class="who">

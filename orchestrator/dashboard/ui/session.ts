@@ -1,4 +1,5 @@
 import type { Whoami } from '../../../protocol/rest-fleet.ts';
+import type { Permission } from '../../../protocol/roles.ts';
 import { createStore } from '../net/store.ts';
 
 export interface Session {
@@ -23,6 +24,10 @@ export function enterSession(who: Whoami): void {
   const session = { user: who.actor.name, organizations: who.organizations, org: chosen?.id ?? '' };
   sessionState.set({ kind: 'in', session });
 }
+
+/** Whether the person may do this in the organization that is looked at. */
+export const may = (session: Session, permission: Permission): boolean =>
+  session.organizations.find(({ id }) => id === session.org)?.permissions.includes(permission) ?? false;
 
 export function chooseOrganization(session: Session, org: string): void {
   localStorage.setItem(ORG_KEY, org);

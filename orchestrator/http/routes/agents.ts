@@ -15,6 +15,7 @@ export function agentRoutes(options: { agents: Agents }): Route[] {
       path: PATH,
       summary: 'Agents that a selector matches, in the order in which they enrolled',
       auth: 'user',
+      needs: 'agents.read',
       query: listAgentsQuerySchema,
       response: agentListSchema,
       async handler({ org, query }) {
@@ -33,6 +34,7 @@ export function agentRoutes(options: { agents: Agents }): Route[] {
       path: `${PATH}/{id}`,
       summary: 'One agent',
       auth: 'user',
+      needs: 'agents.read',
       params: idParams,
       response: agentSchema,
       handler: ({ org, params }) => agents.get(org.id, params.id),
@@ -42,6 +44,7 @@ export function agentRoutes(options: { agents: Agents }): Route[] {
       path: `${PATH}/{id}`,
       summary: 'Revoke an agent: its certificates, its connection and its open commands end',
       auth: 'user',
+      needs: 'agents.write',
       params: idParams,
       async handler({ caller, org, params, request }) {
         const { actor } = caller;

@@ -19,6 +19,7 @@ export function auditRoutes(options: { store: Store }): Route[] {
       path: '/api/v1/organizations/{org}/audit',
       summary: 'What happened, the newest first',
       auth: 'user',
+      needs: 'audit.read',
       query: listQuerySchema,
       response: auditListSchema,
       async handler({ org, query }) {

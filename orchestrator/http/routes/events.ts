@@ -60,6 +60,7 @@ export function eventRoutes(options: {
       path: '/api/v1/organizations/{org}/jobs/{id}/events',
       summary: 'Follow a job as Server-Sent Events; goes on after Last-Event-ID or ?after=',
       auth: 'user',
+      needs: 'jobs.read',
       params,
       query,
       raw: { contentType: 'text/event-stream', description: 'Events: state, output, end' },

@@ -39,6 +39,7 @@ export function jobRoutes(options: { store: Store; submit: Submit; cancel: Cance
       path: '/api/v1/organizations/{org}/jobs',
       summary: 'Send a command to the agents that a selector means; takes the header Idempotency-Key',
       auth: 'user',
+      needs: 'jobs.run',
       body: createJobRequestSchema,
       response: jobWithCommandsSchema,
       successStatus: 202,
@@ -61,6 +62,7 @@ export function jobRoutes(options: { store: Store; submit: Submit; cancel: Cance
       path: '/api/v1/organizations/{org}/jobs',
       summary: 'List jobs, newest first',
       auth: 'user',
+      needs: 'jobs.read',
       query: listQuery,
       response: jobListSchema,
       handler: ({ org, query }) =>
@@ -71,6 +73,7 @@ export function jobRoutes(options: { store: Store; submit: Submit; cancel: Cance
       path: '/api/v1/organizations/{org}/jobs/{id}',
       summary: 'Read a job and its commands',
       auth: 'user',
+      needs: 'jobs.read',
       params,
       response: jobWithCommandsSchema,
       handler: ({ org, params: { id } }) => readJob(store.db, org.id, id),
@@ -80,6 +83,7 @@ export function jobRoutes(options: { store: Store; submit: Submit; cancel: Cance
       path: '/api/v1/organizations/{org}/jobs/{id}/cancel',
       summary: 'Ask for the end of a job’s commands',
       auth: 'user',
+      needs: 'jobs.run',
       params,
       response: cancelResponseSchema,
       async handler({ org, caller, request, params: { id } }) {

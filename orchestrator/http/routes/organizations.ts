@@ -17,9 +17,12 @@ export function organizationRoutes(options: { organizations: Organizations }): R
       path: PATH,
       summary: 'The organizations that the caller sees',
       auth: 'user',
+      needs: 'self',
       response: organizationListSchema,
       handler: async ({ caller }) => ({
-        items: await organizations.list(caller.operator ? 'all' : caller.organizations.map(({ id }) => id)),
+        items: await organizations.list(
+          caller.systemAdmin ? 'all' : caller.organizations.map(({ id }) => id),
+        ),
       }),
     }),
     defineRoute({
@@ -27,15 +30,11 @@ export function organizationRoutes(options: { organizations: Organizations }): R
       path: PATH,
       summary: 'Create an organization, with its own certificate authority and command key',
       auth: 'user',
+      needs: 'system',
       body: createOrganizationRequestSchema,
       response: organizationSchema,
       successStatus: 201,
       handler({ caller, body, request }) {
-        if (!caller.operator) {
-          throw new AppError('forbidden', {
-            detail: 'Only operators of this orchestrator create organizations.',
-          });
-        }
         return organizations.create({ name: body.name, actor: caller.actor, address: request.address });
       },
     }),
@@ -44,6 +43,7 @@ export function organizationRoutes(options: { organizations: Organizations }): R
       path: `${PATH}/{org}`,
       summary: 'One organization',
       auth: 'user',
+      needs: 'organization.read',
       response: organizationSchema,
       async handler({ org }) {
         const found = await organizations.find(org.id);

@@ -1,10 +1,30 @@
-import { loginRequestSchema, whoamiSchema } from '../../../protocol/rest-fleet.ts';
+import { loginRequestSchema, type Whoami, whoamiSchema } from '../../../protocol/rest-fleet.ts';
 import type { Organizations } from '../../tenancy/organizations.ts';
 import type { Users } from '../../tenancy/users.ts';
-import { endSessionCookie, requireSameOrigin, sessionCookie, sessionTokenOf } from '../auth-user.ts';
+import type { Caller } from '../auth.ts';
+import {
+  accessOf,
+  endSessionCookie,
+  requireSameOrigin,
+  sessionCookie,
+  sessionTokenOf,
+} from '../auth-user.ts';
 import { defineRoute, type Route } from '../route.ts';
 
 const PATH = '/api/v1/session';
+
+function whoami({ actor, systemAdmin, organizations }: Omit<Caller, 'via'>): Whoami {
+  return {
+    actor: { type: actor.type === 'user' ? 'user' : 'api_token', id: actor.id, name: actor.name },
+    system_admin: systemAdmin,
+    organizations: organizations.map(({ id, name, role, permissions }) => ({
+      id,
+      name,
+      role,
+      permissions: [...permissions],
+    })),
+  };
+}
 
 /** Logging in to the dashboard, and out of it. */
 export function sessionRoutes(options: { users: Users; organizations: Organizations }): Route[] {
@@ -22,11 +42,11 @@ export function sessionRoutes(options: { users: Users; organizations: Organizati
         if (request.headers.origin !== undefined) requireSameOrigin(request.headers);
         const { token, user } = await users.login({ ...body, address: request.address });
         reply.header('set-cookie', sessionCookie(token));
-        const own = await organizations.list(user.operator ? 'all' : user.organizationIds);
-        return {
-          actor: { type: 'user' as const, id: user.id, name: user.username },
-          organizations: own,
-        };
+        return whoami({
+          actor: { type: 'user', id: user.id, name: user.username },
+          systemAdmin: user.systemAdmin,
+          organizations: await accessOf(organizations, user),
+        });
       },
     }),
     defineRoute({
@@ -34,20 +54,16 @@ export function sessionRoutes(options: { users: Users; organizations: Organizati
       path: PATH,
       summary: 'Who am I, and which organizations do I see',
       auth: 'user',
+      needs: 'self',
       response: whoamiSchema,
-      handler({ caller }) {
-        const { type, id, name } = caller.actor;
-        return {
-          actor: { type: type === 'user' ? ('user' as const) : ('api_token' as const), id, name },
-          organizations: [...caller.organizations],
-        };
-      },
+      handler: ({ caller }) => whoami(caller),
     }),
     defineRoute({
       method: 'DELETE',
       path: PATH,
       summary: 'Log out; ends the session',
       auth: 'user',
+      needs: 'self',
       async handler({ request, reply }) {
         const token = sessionTokenOf(request.headers);
         if (token !== undefined) await users.logout(token, request.address);

@@ -31,6 +31,7 @@ export function tokenRoutes(options: {
       path: `${ORG}/provisioning-tokens`,
       summary: 'Create a provisioning token, and the line that enrolls a machine with it',
       auth: 'user',
+      needs: 'provisioning.write',
       body: createTokenRequestSchema,
       response: createTokenResponseSchema,
       successStatus: 201,
@@ -56,6 +57,7 @@ export function tokenRoutes(options: {
       path: `${ORG}/provisioning-tokens`,
       summary: 'Provisioning tokens, the newest first (at most 1,000)',
       auth: 'user',
+      needs: 'provisioning.read',
       response: tokenListSchema,
       handler: async ({ org }) => ({ items: await provisioningTokens.list(org.id) }),
     }),
@@ -64,6 +66,7 @@ export function tokenRoutes(options: {
       path: `${ORG}/provisioning-tokens/{id}`,
       summary: 'Revoke a provisioning token; machines that it enrolled stay',
       auth: 'user',
+      needs: 'provisioning.write',
       params: idParams,
       async handler({ caller, org, params, request }) {
         const { actor } = caller;
@@ -81,6 +84,7 @@ export function tokenRoutes(options: {
       path: `${ORG}/api-tokens`,
       summary: 'Create an API token for this organization',
       auth: 'user',
+      needs: 'api_tokens.write',
       body: createApiTokenRequestSchema,
       response: createApiTokenResponseSchema,
       successStatus: 201,
@@ -99,6 +103,7 @@ export function tokenRoutes(options: {
       path: `${ORG}/api-tokens`,
       summary: 'API tokens of this organization, without their secrets',
       auth: 'user',
+      needs: 'api_tokens.read',
       response: apiTokenListSchema,
       handler: async ({ org }) => ({ items: await apiTokens.list(org.id) }),
     }),
@@ -107,6 +112,7 @@ export function tokenRoutes(options: {
       path: `${ORG}/api-tokens/{id}`,
       summary: 'Revoke an API token',
       auth: 'user',
+      needs: 'api_tokens.write',
       params: idParams,
       async handler({ caller, org, params, request }) {
         const { actor } = caller;

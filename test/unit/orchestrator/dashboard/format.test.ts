@@ -6,7 +6,6 @@ import {
   formatUntil,
   parseLabels,
 } from '../../../../orchestrator/dashboard/model/format.ts';
-import { parseRoute } from '../../../../orchestrator/dashboard/model/route.ts';
 import { isFinalState, STATE_ORDER } from '../../../../orchestrator/dashboard/model/states.ts';
 import { commandStateSchema, isFinal } from '../../../../protocol/command.ts';
 
@@ -64,21 +63,6 @@ describe('parseLabels', () => {
     expect(parseLabels(' env=prod, role=web  x= ')).toEqual({ labels: { env: 'prod', role: 'web', x: '' } });
     expect(parseLabels('')).toEqual({ labels: {} });
     expect(parseLabels('env=prod web')).toEqual({ wrong: 'web' });
-  });
-});
-
-describe('parseRoute', () => {
-  it('knows each page by its link', () => {
-    expect(parseRoute('')).toEqual({ page: 'agents' });
-    expect(parseRoute('#/jobs')).toEqual({ page: 'jobs' });
-    expect(parseRoute('#/jobs/job-01')).toEqual({ page: 'job', id: 'job-01' });
-    expect(parseRoute('#/agents/agt-01/')).toEqual({ page: 'agent', id: 'agt-01' });
-  });
-
-  it('calls what it does not know missing, above all what would change a path of the API', () => {
-    for (const hash of ['#/nothing', '#/jobs/a/b', '#/jobs/..%2Fx', '#/jobs/a?b', '#/constructor']) {
-      expect(parseRoute(hash).page).toBe('missing');
-    }
   });
 });
 
