@@ -5,6 +5,8 @@ import { createCommandKeys } from './ca/command-keys.ts';
 import { keepServerCertificate } from './ca/server-certificate.ts';
 import { reachableHost, type ServeConfig } from './config.ts';
 import { type Environment, openData } from './data.ts';
+import { createFleetFeed } from './fleet/feed.ts';
+import { createOverview } from './fleet/overview.ts';
 import { artifactRoutes } from './http/artifacts.ts';
 import { createAgentAuth } from './http/auth-agent.ts';
 import { createUserAuth, organizationOf } from './http/auth-user.ts';
@@ -13,7 +15,8 @@ import { defineRoute, type Route } from './http/route.ts';
 import { agentRoutes } from './http/routes/agents.ts';
 import { auditRoutes } from './http/routes/audit.ts';
 import { commandRoutes } from './http/routes/commands.ts';
-import { eventRoutes } from './http/routes/events.ts';
+import { eventRoutes, type StillAllowed } from './http/routes/events.ts';
+import { fleetRoutes } from './http/routes/fleet.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
 import { organizationRoutes } from './http/routes/organizations.ts';
@@ -82,7 +85,10 @@ export async function startOrchestrator(
     closing.push(() => commits.idle());
     const hooks: RevocationHooks = {
       endCommands: createEndCommands({ clock }),
-      revoked: (agentId) => bus.publish({ topic: 'revoked', agent_id: agentId }),
+      revoked(agentId, organizationId) {
+        bus.publish({ topic: 'revoked', agent_id: agentId });
+        bus.publish({ topic: 'fleet', organization_id: organizationId, agent_ids: [agentId], what: 'agent' });
+      },
     };
     const agents = createAgents({ store, clock, hooks });
     await agents.markAllOffline();
@@ -104,7 +110,7 @@ export async function startOrchestrator(
     const agentHub = createHub({
       clock,
       log,
-      presence: createPresence({ store, commits, clock }),
+      presence: createPresence({ store, commits, clock, bus }),
       bus,
       traffic: jobs.traffic,
       heartbeatInterval: HEARTBEAT_INTERVAL_S,
@@ -129,6 +135,12 @@ export async function startOrchestrator(
       organizations,
       throttle: createThrottle({ clock, ...THROTTLE }),
     });
+    const stillAllowed: StillAllowed = (request, organizationId) =>
+      authenticateUser(request)
+        .then((caller) => organizationOf(caller, organizationId) !== undefined)
+        .catch(() => false);
+    const fleetFeed = createFleetFeed({ store, bus, clock });
+    closing.push(() => fleetFeed.close());
     const authenticateAgent = createAgentAuth({ store, clock, authority });
     const routes: Route[] = [
       ...registrationRoutes({
@@ -168,10 +180,15 @@ export async function startOrchestrator(
         events: jobs.events,
         clock,
         stopping: stopping.signal,
-        stillAllowed: (request, organizationId) =>
-          authenticateUser(request)
-            .then((caller) => organizationOf(caller, organizationId) !== undefined)
-            .catch(() => false),
+        stillAllowed,
+      }),
+      ...fleetRoutes({
+        store,
+        feed: fleetFeed,
+        overview: createOverview({ store, clock }),
+        clock,
+        stopping: stopping.signal,
+        stillAllowed,
       }),
       ...auditRoutes({ store }),
       ...setupScriptRoutes({ dist }),

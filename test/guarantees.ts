@@ -195,4 +195,8 @@ export const GUARANTEES: readonly Guarantee[] = [
   },
   { id: 'fleet-10', text: 'A host that is renamed in the program is still an agent after pulumi up.' },
   { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
+  {
+    id: 'page-2',
+    text: 'Every page of the dashboard can be used on a phone, in light and dark, without a serious finding of axe.',
+  },
 ];

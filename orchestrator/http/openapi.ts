@@ -53,7 +53,11 @@ function successOf(route: Route): Json {
   const status = route.successStatus ?? (route.response || route.raw ? 200 : 204);
   const content = route.response
     ? { 'application/json': { schema: jsonSchema(route.response, 'output') } }
-    : route.raw && { [route.raw.contentType]: { schema: { type: 'string' } } };
+    : route.raw && {
+        [route.raw.contentType]: {
+          schema: route.raw.schema ? jsonSchema(route.raw.schema, 'output') : { type: 'string' },
+        },
+      };
   const described = (code: number, description: string): Json => ({
     [code]: { description, ...(content ? { content } : {}) },
   });
