@@ -11,6 +11,7 @@ import { artifactRoutes } from './http/artifacts.ts';
 import { createAgentAuth } from './http/auth-agent.ts';
 import { createUserAuth, organizationOf } from './http/auth-user.ts';
 import { openApiDocument } from './http/openapi.ts';
+import { createReplays } from './http/replay.ts';
 import { defineRoute, type Route } from './http/route.ts';
 import { agentRoutes } from './http/routes/agents.ts';
 import { auditRoutes } from './http/routes/audit.ts';
@@ -220,6 +221,7 @@ export async function startOrchestrator(
       publicCertificate: config.publicCertificate,
       authenticateUser,
       authenticateAgent,
+      replays: createReplays({ store, sealer, clock }),
       clock,
       log,
     });

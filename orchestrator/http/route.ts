@@ -79,6 +79,8 @@ export interface RouteDefinition<
   raw?: { contentType: string; description: string; schema?: z.ZodType };
   /** 200, or 204 when there is nothing to say. */
   successStatus?: number;
+  /** The handler itself looks after the header Idempotency-Key; every other POST of people has it for nothing. */
+  ownIdempotency?: boolean;
   /** Other good answers of the same shape, for the document. */
   otherStatuses?: Readonly<Record<number, string>>;
   handler(
