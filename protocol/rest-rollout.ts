@@ -114,7 +114,6 @@ export type Rollout = z.infer<typeof rolloutSchema>;
 export const rolloutEventSchema = z.enum([
   'wave_started',
   'wave_passed',
-  'pausing',
   'gate',
   'paused',
   'resumed',

@@ -111,6 +111,14 @@ export function createSubmit(options: {
     return offers;
   }
 
+  /** What cannot be sent later is told now. @throws AppError `payload_too_large` */
+  function trySigning(order: Omit<Order, 'epoch'>, [first]: readonly Placed[], signer: CommandSigner): void {
+    if (first === undefined) return;
+    const { commandId, target, expiresAt } = first;
+    const turn = { commandId, agentId: target.agentId, seq: 1, issuedAt: clock.now(), expiresAt };
+    signCommand(signer, { ...order, epoch: 1 }, turn);
+  }
+
   async function store(tx: Tx, request: SubmitRequest, { signer, hash, work }: Prepared): Promise<Stored> {
     const { organizationId, body, actor, origin } = request;
     const earlier = await findEarlier(tx, request, hash);
@@ -141,8 +149,9 @@ export function createSubmit(options: {
     const placed = arrange(targets, { plan, held, now, lifeMs, clock });
     const lane = body.lane ?? jobId;
     const order = { organizationId, jobId, ...work, lane, outputCap, actor, approvals: [] };
-    const offers =
-      held || plan !== undefined ? new Map<string, Offer>() : await issueNow(tx, order, placed, signer);
+    const waits = held || plan !== undefined;
+    const offers = waits ? new Map<string, Offer>() : await issueNow(tx, order, placed, signer);
+    if (waits) trySigning(order, placed, signer);
     const commands = placed.map((one) =>
       newCommandRow(one, { organizationId, jobId, timeoutS: work.timeoutS, now }),
     );

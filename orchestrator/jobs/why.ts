@@ -45,12 +45,12 @@ export function whyOf(command: Explained, job: ExplainedJob | null): string | nu
   if (state === 'succeeded') return null;
   const waits = waitsFor(command, job);
   if (waits !== null) return waits;
+  if (state === 'cancelled') return result === null ? 'cancelled before it began' : 'cancelled while it ran';
   if (result?.error !== undefined) return result.error.message;
   if (state === 'skipped' && reason !== 'offline' && job?.stopDetail) return `never begun: ${job.stopDetail}`;
   if (reason !== null && reason !== 'exit') return REASONS[reason] ?? reason;
   if (result?.exit_code !== undefined && result.exit_code !== 0) return `exit code ${result.exit_code}`;
   if (state === 'expired') return 'it did not begin in its time';
   if (state === 'timed_out') return 'it ran longer than its timeout';
-  if (state === 'cancelled') return result === null ? 'cancelled before it began' : 'cancelled while it ran';
   return null;
 }

@@ -8,6 +8,9 @@ import type { NewRow } from '../../store/tables.ts';
 import type { Placed } from '../rows.ts';
 import type { Target } from '../targets.ts';
 
+/** At its deadline a rollout says itself what becomes of the rest; the sweeper of commands comes after it. */
+export const DEADLINE_SLACK_MS = 60_000;
+
 /** A wave as it is kept: what its commands do not say. */
 export interface KeptWave {
   size: number;
@@ -52,7 +55,7 @@ export function arrange(
     ...over,
   });
   if (plan === undefined) return targets.map((target) => place(target, {}));
-  const expiresAt = now + plan.deadline * 1000;
+  const expiresAt = now + plan.deadline * 1000 + DEADLINE_SLACK_MS;
   const left = plan.offline === 'skip' ? targets.filter(({ online }) => !online) : [];
   if (left.length === targets.length && left.length > 0) {
     throw new AppError('no_agents_match', {
