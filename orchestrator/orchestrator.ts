@@ -175,7 +175,7 @@ export async function startOrchestrator(
         }),
       }),
       ...agentRoutes({ agents }),
-      ...jobRoutes({ store, submit: jobs.submit, cancel: jobs.cancel }),
+      ...jobRoutes({ store, jobs }),
       ...commandRoutes({ store, files: jobs.files }),
       ...eventRoutes({
         events: jobs.events,

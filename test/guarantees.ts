@@ -28,6 +28,18 @@ export const GUARANTEES: readonly Guarantee[] = [
     text: 'The same Idempotency-Key gives the same job; with another request it is refused.',
   },
   {
+    id: 'rollout-1',
+    text: 'A rollout stops at its threshold, and its report says exactly who ran, who did not and why.',
+  },
+  {
+    id: 'rollout-2',
+    text: 'A rollout keeps to its waves, its concurrency and its threshold, and ends by its deadline, whatever machines do.',
+  },
+  {
+    id: 'rollout-3',
+    text: 'A rollout whose orchestrator is killed at any moment goes on where it was; no machine runs it twice.',
+  },
+  {
     id: 'output-1',
     text: 'Stdout and stderr arrive apart and byte-exact, whatever they hold and however long they are.',
   },
