@@ -23,6 +23,7 @@ import { jobRoutes } from './http/routes/jobs.ts';
 import { organizationRoutes } from './http/routes/organizations.ts';
 import { pageRoutes } from './http/routes/page.ts';
 import { registrationRoutes } from './http/routes/registration.ts';
+import { savedCommandRoutes, scheduleRoutes } from './http/routes/schedules.ts';
 import { sessionRoutes } from './http/routes/session.ts';
 import { tokenRoutes } from './http/routes/tokens.ts';
 import { createHttpServer, type HttpServer } from './http/server.ts';
@@ -35,6 +36,7 @@ import { createEndCommands } from './jobs/end-agent.ts';
 import { createJobs } from './jobs/jobs.ts';
 import { createRegistration } from './registration/register.ts';
 import { createRenew } from './registration/renew.ts';
+import { createScheduling } from './schedules/wire.ts';
 import { listenFailure } from './start-failure.ts';
 import { createGroupCommit } from './store/group-commit.ts';
 import { createAgents, type RevocationHooks } from './tenancy/agents.ts';
@@ -108,6 +110,8 @@ export async function startOrchestrator(
     });
     closing.push(() => jobs.close());
     await jobs.recover();
+    const scheduling = createScheduling({ store, jobs, clock, log });
+    closing.push(() => scheduling.engine.close());
     const agentHub = createHub({
       clock,
       log,
@@ -175,7 +179,9 @@ export async function startOrchestrator(
         }),
       }),
       ...agentRoutes({ agents }),
-      ...jobRoutes({ store, jobs }),
+      ...jobRoutes({ store, jobs, clock }),
+      ...scheduleRoutes({ store, ...scheduling }),
+      ...savedCommandRoutes({ store, saved: scheduling.saved, submit: jobs.submit }),
       ...commandRoutes({ store, files: jobs.files }),
       ...eventRoutes({
         events: jobs.events,

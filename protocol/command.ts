@@ -128,6 +128,7 @@ export const commandPayloadSchema = z.object({
     output_bytes: z.number().int().positive(),
   }),
   issued_at: z.iso.datetime(),
+  not_before: z.iso.datetime().optional().describe('It waits on the agent until then; critical'),
   expires_at: z.iso.datetime(),
   actor: actorSchema,
   approvals: z.array(z.object({ id: z.string(), name: z.string(), at: z.iso.datetime() })).default([]),
@@ -136,7 +137,7 @@ export const commandPayloadSchema = z.object({
 export type CommandPayload = z.infer<typeof commandPayloadSchema>;
 
 /** Names that `critical` may hold in this version. */
-export const CRITICAL_UNDERSTOOD: readonly string[] = [];
+export const CRITICAL_UNDERSTOOD: readonly string[] = ['not_before'];
 
 export const streamSchema = z.enum(['stdout', 'stderr']);
 export type Stream = z.infer<typeof streamSchema>;

@@ -49,6 +49,7 @@ const table = {
   upgrade_rolled_back: [500, false, 'The new version did not become good; the one before runs again.'],
   signature_invalid: [403, false, 'The signature is not valid.'],
   command_replayed: [409, false, 'A command with this sequence number was taken before.'],
+  command_early: [403, false, 'The command is to start later.'],
   command_expired: [409, false, 'The command expired before it could start.'],
   wrong_agent: [403, false, 'The command is meant for another agent.'],
   tool_unknown: [422, false, 'This agent does not have that tool.'],

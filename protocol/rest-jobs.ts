@@ -7,7 +7,7 @@ import {
   reasonSchema,
   streamSchema,
 } from './command.ts';
-import { agentIdSchema, commandIdSchema, jobIdSchema, vmIdSchema } from './ids.ts';
+import { agentIdSchema, commandIdSchema, jobIdSchema, scheduleIdSchema, vmIdSchema } from './ids.ts';
 import { rolloutEventSchema, rolloutPlanSchema, rolloutSchema } from './rest-rollout.ts';
 import { upgradeArgumentsSchema } from './upgrade.ts';
 
@@ -105,6 +105,8 @@ export const jobSchema = z.object({
   retry_of: jobIdSchema.nullable().default(null),
   /** Set for the health check of another job's wave. */
   check_of: jobIdSchema.nullable().default(null),
+  schedule_id: scheduleIdSchema.nullable().default(null),
+  due_at: time.nullable().default(null).describe('Of an occurrence of a schedule'),
 });
 export type Job = z.infer<typeof jobSchema>;
 export const jobWithCommandsSchema = jobSchema.extend({ commands: z.array(commandSchema) });
@@ -119,6 +121,7 @@ export const jobListQuerySchema = z.object({
   who: z.string().min(1).max(128).optional().describe('Name or identifier of who asked'),
   since: time.optional(),
   until: time.optional(),
+  schedule: scheduleIdSchema.optional().describe('Occurrences of a schedule, those to come included'),
   checks: z.enum(['true', 'false']).default('false').describe('Also the health checks of waves'),
 });
 export const readJobQuerySchema = z.object({

@@ -207,6 +207,10 @@ export const GUARANTEES: readonly Guarantee[] = [
   },
   { id: 'fleet-10', text: 'A host that is renamed in the program is still an agent after pulumi up.' },
   {
+    id: 'schedule-1',
+    text: 'An occurrence of a schedule starts once, never before its time, and on machines that carry it also while they are cut off.',
+  },
+  {
     id: 'rest-1',
     text: 'The OpenAPI document describes every answer of the REST API, and no request makes a server error.',
   },

@@ -57,6 +57,8 @@ export interface Order {
   outputCap: number;
   actor: Actor;
   approvals: CommandPayload['approvals'];
+  /** The agents start it at this time themselves (ms since the epoch). */
+  notBefore?: number | undefined;
 }
 
 export interface Turn {
@@ -89,10 +91,12 @@ export function signCommand(
     lane: order.lane,
     limits: { timeout_s: order.timeoutS, output_bytes: order.outputCap },
     issued_at: isoTime(turn.issuedAt),
+    ...(order.notBefore === undefined ? {} : { not_before: isoTime(order.notBefore) }),
     expires_at: isoTime(turn.expiresAt),
     actor: order.actor,
     approvals: order.approvals,
-    critical: [],
+    // An agent that does not know it must not start it now.
+    critical: order.notBefore === undefined ? [] : ['not_before'],
   });
   if (signed.envelope.payload.length > MAX_FRAME_BYTES - FRAME_MARGIN) {
     throw new AppError('payload_too_large', {

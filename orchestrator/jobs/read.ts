@@ -9,7 +9,7 @@ import {
   type Reason,
 } from '../../protocol/command.ts';
 import { AppError } from '../../protocol/errors.ts';
-import type { AgentId, CommandId, JobId, VmId } from '../../protocol/ids.ts';
+import type { AgentId, CommandId, JobId, ScheduleId, VmId } from '../../protocol/ids.ts';
 import type { Command, Job, JobWithCommands, jobListQuerySchema, Script } from '../../protocol/rest-jobs.ts';
 import { SHELL_TOOL } from '../../protocol/tool-manifest.ts';
 import { UPGRADE_TOOL } from '../../protocol/upgrade.ts';
@@ -56,6 +56,8 @@ function toJob(
     rollout: rollout === undefined ? null : toRollout(rollout, counts),
     retry_of: row.retry_of as JobId | null,
     check_of: row.check_of as JobId | null,
+    schedule_id: row.schedule_id as ScheduleId | null,
+    due_at: at(row.due_at),
   };
 }
 
@@ -165,6 +167,7 @@ export interface JobFilter extends Omit<z.output<typeof jobListQuerySchema>, 'cu
   limit: number;
   cursor: string | undefined;
   checks?: boolean;
+  nowMs: number;
 }
 
 function filtered(db: Queryable, filter: JobFilter) {
@@ -172,6 +175,9 @@ function filtered(db: Queryable, filter: JobFilter) {
   let query = db.selectFrom('jobs').selectAll('jobs').where('jobs.organization_id', '=', organizationId);
   if (filter.checks !== true) query = query.where('check_of', 'is', null);
   if (filter.cursor !== undefined) query = query.where('jobs.id', '<', filter.cursor);
+  if (filter.schedule !== undefined) query = query.where('schedule_id', '=', filter.schedule);
+  // What is still to come is no news; its schedule lists it.
+  else query = query.where((eb) => eb.or([eb('due_at', 'is', null), eb('due_at', '<=', filter.nowMs)]));
   if (since !== undefined) query = query.where('created_at', '>=', Date.parse(since));
   if (until !== undefined) query = query.where('created_at', '<', Date.parse(until));
   if (state === 'active') query = query.where('open_commands', '>', 0);

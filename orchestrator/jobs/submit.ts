@@ -29,6 +29,16 @@ export interface Origin {
   agentIds: ReadonlySet<AgentId>;
 }
 
+export interface Scheduled {
+  scheduleId: string;
+  /** When it is due (ms since the epoch). */
+  dueAt: number;
+  /** It goes to the agents ahead of its time, and they start it themselves. */
+  ahead: boolean;
+  /** How long after its time it may still start (ms). */
+  windowMs: number;
+}
+
 export interface SubmitRequest {
   organizationId: OrganizationId;
   actor: Actor;
@@ -36,6 +46,8 @@ export interface SubmitRequest {
   idempotencyKey: string | undefined;
   body: JobRequest;
   origin?: Origin;
+  /** It is an occurrence of a schedule. */
+  scheduled?: Scheduled;
 }
 
 export interface Submitted {
@@ -144,11 +156,17 @@ export function createSubmit(options: {
       now,
     };
     const held = origin?.kind !== 'check' && (await hooks.hold?.(tx, proposed)) === true;
-    const lifeMs = (body.expires_in ?? DEFAULT_COMMAND_LIFE_S) * 1000;
+    const { scheduled } = request;
+    const lifeMs =
+      scheduled === undefined
+        ? (body.expires_in ?? DEFAULT_COMMAND_LIFE_S) * 1000
+        : scheduled.dueAt + scheduled.windowMs - now;
     const { rollout: plan } = body;
     const placed = arrange(targets, { plan, held, now, lifeMs, clock });
-    const lane = body.lane ?? jobId;
-    const order = { organizationId, jobId, ...work, lane, outputCap, actor, approvals: [] };
+    // Occurrences of one schedule never overlap on a machine that runs them itself.
+    const lane = body.lane ?? (scheduled?.ahead ? scheduled.scheduleId : jobId);
+    const notBefore = scheduled?.ahead ? scheduled.dueAt : undefined;
+    const order = { organizationId, jobId, ...work, lane, outputCap, actor, approvals: [], notBefore };
     const waits = held || plan !== undefined;
     const offers = waits ? new Map<string, Offer>() : await issueNow(tx, order, placed, signer);
     if (waits) trySigning(order, placed, signer);
@@ -176,6 +194,8 @@ export function createSubmit(options: {
         expires_in_s: body.expires_in ?? null,
         retry_of: origin?.kind === 'retry' ? origin.jobId : null,
         check_of: origin?.kind === 'check' ? origin.jobId : null,
+        schedule_id: scheduled?.scheduleId ?? null,
+        due_at: scheduled?.dueAt ?? null,
       })
       .execute();
     if (plan !== undefined)

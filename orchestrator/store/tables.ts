@@ -144,6 +144,8 @@ export interface Tables {
     retry_of: string | null;
     /** The job whose wave this one checks. */
     check_of: string | null;
+    schedule_id: string | null;
+    due_at: number | null;
   };
   /** A job that goes in waves; as long as it is not over it counts as one of the job's open commands. */
   rollouts: {
@@ -221,6 +223,33 @@ export interface Tables {
     offset: number | null;
     length: number | null;
     detail: string | null;
+  };
+  schedules: {
+    organization_id: string;
+    id: string;
+    name: string;
+    cron: string;
+    time_zone: string;
+    runs_on: 'orchestrator' | 'agents';
+    overlap: 'allow' | 'skip';
+    start_within_s: number;
+    /** Request of a job, JSON. */
+    job: string;
+    enabled: number;
+    created_at: number;
+    created_by: string;
+    changed_at: number;
+    /** The next occurrence that no job stands for yet; null: there is none. */
+    next_at: number | null;
+  };
+  saved_commands: {
+    organization_id: string;
+    id: string;
+    name: string;
+    definition: string;
+    created_at: number;
+    created_by: string;
+    changed_at: number;
   };
   /** By Idempotency-Key; without a status it is being worked on, or was when that process ended. */
   request_replays: {

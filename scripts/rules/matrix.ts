@@ -105,6 +105,7 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     orchestrator: { rank: 2 },
     http: { rank: 3 },
     mcp: { rank: 3 },
+    schedules: { rank: 3.5 },
     jobs: { rank: 4 },
     registration: { rank: 4 },
     fleet: { rank: 4 },

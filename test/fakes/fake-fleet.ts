@@ -246,6 +246,8 @@ export function createFakeFleet(options: { now: () => number }): FakeFleet {
         rollout: null,
         retry_of: null,
         check_of: null,
+        schedule_id: null,
+        due_at: null,
         commands,
       });
       const created = job(id);

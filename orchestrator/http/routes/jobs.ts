@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Clock } from '../../../base/clock.ts';
 import { type JobId, jobIdSchema } from '../../../protocol/ids.ts';
 import {
   cancelResponseSchema,
@@ -58,8 +59,8 @@ function controlRoutes({ store, jobs }: { store: Store; jobs: RouteJobs }): Rout
   );
 }
 
-export function jobRoutes(options: { store: Store; jobs: RouteJobs }): Route[] {
-  const { store, jobs } = options;
+export function jobRoutes(options: { store: Store; jobs: RouteJobs; clock: Clock }): Route[] {
+  const { store, jobs, clock } = options;
   const { submit, cancel } = jobs;
   return [
     ...controlRoutes(options),
@@ -145,6 +146,7 @@ export function jobRoutes(options: { store: Store; jobs: RouteJobs }): Route[] {
           organizationId: org.id,
           cursor: query.cursor,
           checks: query.checks === 'true',
+          nowMs: clock.now(),
         }),
     }),
     defineRoute({
