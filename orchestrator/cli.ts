@@ -13,6 +13,8 @@ import { register as registerJobs } from './cli/jobs.ts';
 import { register as registerOrg } from './cli/org.ts';
 import { OutputError, write } from './cli/print.ts';
 import { register as registerRun } from './cli/run.ts';
+import { register as registerSaved } from './cli/saved.ts';
+import { register as registerSchedules } from './cli/schedules.ts';
 import { register as registerServe } from './cli/serve.ts';
 import { register as registerToken } from './cli/token.ts';
 import { register as registerUpgrade } from './cli/upgrade.ts';
@@ -27,6 +29,8 @@ const SUBCOMMANDS = [
   registerAgents,
   registerRun,
   registerJobs,
+  registerSchedules,
+  registerSaved,
   registerUpgrade,
   registerAudit,
   registerOrg,

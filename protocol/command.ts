@@ -56,7 +56,8 @@ export type Reason = z.infer<typeof reasonSchema>;
 // `expired` follows only `queued`, or the agent's word that it never started; at its deadline a `sent` command is `unknown`.
 const ENDS: readonly CommandState[] = ['succeeded', 'failed', 'timed_out', 'cancelled', 'refused', 'unknown'];
 const TRANSITIONS: Readonly<Record<CommandState, readonly CommandState[]>> = {
-  scheduled: ['awaiting_approval', 'held', 'queued', 'cancelled', 'expired', 'skipped'],
+  // Its job's waves have not come to it; it was approved before, where that was asked for.
+  scheduled: ['held', 'queued', 'cancelled', 'expired', 'skipped'],
   awaiting_approval: ['scheduled', 'held', 'queued', 'cancelled', 'expired', 'refused', 'skipped'],
   held: ['queued', 'cancelled', 'expired', 'skipped'],
   queued: ['sent', 'held', 'cancelled', 'expired', 'skipped'],

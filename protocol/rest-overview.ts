@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { commandStateSchema, reasonSchema } from './command.ts';
-import { agentIdSchema, commandIdSchema, jobIdSchema, vmIdSchema } from './ids.ts';
+import { agentIdSchema, commandIdSchema, vmIdSchema } from './ids.ts';
 import { labelsSchema } from './provisioning-token.ts';
 import { agentStateSchema } from './rest-fleet.ts';
+import { jobSchema } from './rest-jobs.ts';
 
 const time = z.iso.datetime();
 const count = z.number().int().nonnegative();
@@ -74,9 +75,14 @@ export const overviewSchema = z.object({
   failed: z
     .array(
       z.object({
-        job_id: jobIdSchema,
-        tool: z.string(),
-        arguments: z.record(z.string(), z.unknown()),
+        job: jobSchema.pick({
+          id: true,
+          tool: true,
+          arguments: true,
+          description: true,
+          kind: true,
+          script: true,
+        }),
         state: commandStateSchema,
         reason: reasonSchema.nullable(),
         machines: count,

@@ -7,7 +7,9 @@ import { AgentsPage } from './ui/agents-page.ts';
 import { view } from './ui/html.ts';
 import { JobPage } from './ui/job-page.ts';
 import { JobsPage } from './ui/jobs-page.ts';
+import { NewJobPage } from './ui/new-job-page.ts';
 import { OverviewPage } from './ui/overview-page.ts';
+
 import type { Session } from './ui/session.ts';
 import { TokensPage } from './ui/tokens-page.ts';
 
@@ -66,13 +68,19 @@ export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
   ],
   ['add', { tab: 'agents', render: ({ org }) => view(AddPage, { org }) }],
   ['tokens', { tab: 'tokens', render: ({ org }) => view(TokensPage, { org }) }],
-  ['jobs', { tab: 'jobs', render: ({ org }) => view(JobsPage, { org }) }],
+  ['jobs', { tab: 'jobs', render: ({ org, may }) => view(JobsPage, { org, mayRun: may('jobs.run') }) }],
+  ['jobs/new', { tab: 'jobs', render: ({ org }) => view(NewJobPage, { org }) }],
   [
     'jobs/:id',
     {
       tab: 'jobs',
-      render: ({ org, place }) =>
-        view(JobPage, { org, id: place.params['id'] ?? '', key: place.params['id'] ?? '' }),
+      render: ({ org, place, may }) =>
+        view(JobPage, {
+          org,
+          id: place.params['id'] ?? '',
+          mayRun: may('jobs.run'),
+          key: place.params['id'] ?? '',
+        }),
     },
   ],
 ]);

@@ -1,7 +1,8 @@
 import { type Clock, isoTime } from '../../base/clock.ts';
 import { type CommandState, FINAL_STATES, type Reason } from '../../protocol/command.ts';
-import { agentIdSchema, commandIdSchema, jobIdSchema, vmIdSchema } from '../../protocol/ids.ts';
+import { agentIdSchema, commandIdSchema, vmIdSchema } from '../../protocol/ids.ts';
 import type { Overview } from '../../protocol/rest-overview.ts';
+import { jobHead } from '../jobs/read.ts';
 import type { Queryable, Store } from '../store/store.ts';
 import { isOnline } from '../tenancy/agents.ts';
 
@@ -104,18 +105,17 @@ async function failures(
       .innerJoin('jobs as j', (join) =>
         join.onRef('j.organization_id', '=', 'c.organization_id').onRef('j.id', '=', 'c.job_id'),
       )
-      .select(['c.id', 'c.vm_id', 'j.tool', 'j.arguments'])
+      .selectAll('j')
+      .select(['c.vm_id'])
       .where('c.organization_id', '=', organizationId)
       .where('c.id', '=', group.command_id)
       .executeTakeFirstOrThrow();
     failed.push({
-      job_id: jobIdSchema.parse(group.job_id),
-      tool: row.tool,
-      arguments: JSON.parse(row.arguments),
+      job: jobHead(row),
       state: group.state as CommandState,
       reason: group.reason as Reason | null,
       machines: Number(group.machines),
-      command_id: commandIdSchema.parse(row.id),
+      command_id: commandIdSchema.parse(group.command_id),
       vm_id: vmIdSchema.parse(row.vm_id),
       ended_at: isoTime(Number(group.ended_at)),
     });

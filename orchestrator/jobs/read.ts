@@ -32,6 +32,16 @@ function argumentsOf(row: Row<'jobs'>, whole: boolean): Record<string, unknown> 
   return whole ? { ...others, ...(stdin === undefined ? {} : { stdin }) } : others;
 }
 
+/** What a job does, in short: what a script reads is left out. */
+export const jobHead = (row: Row<'jobs'>) => ({
+  id: row.id as JobId,
+  tool: row.tool,
+  arguments: argumentsOf(row, false),
+  description: row.description,
+  kind: kindOf(row),
+  script: row.script === null ? null : (JSON.parse(row.script) as Pick<Script, 'interpreter' | 'args'>),
+});
+
 function toJob(
   row: Row<'jobs'>,
   counts: readonly StateCount[],
@@ -41,18 +51,14 @@ function toJob(
   const sums: Counts = {};
   for (const { state, n } of counts) sums[state] = (sums[state] ?? 0) + n;
   return {
-    id: row.id as JobId,
+    ...jobHead(row),
+    ...(whole ? { arguments: argumentsOf(row, true) } : {}),
     selector: row.selector,
-    tool: row.tool,
-    arguments: argumentsOf(row, whole),
-    description: row.description,
     timeout: row.timeout_s,
     created_at: isoTime(row.created_at),
     created_by: JSON.parse(row.created_by) as Actor,
     state: row.open_commands === 0 ? 'ended' : 'active',
     counts: sums,
-    kind: kindOf(row),
-    script: row.script === null ? null : (JSON.parse(row.script) as Pick<Script, 'interpreter' | 'args'>),
     rollout: rollout === undefined ? null : toRollout(rollout, counts),
     retry_of: row.retry_of as JobId | null,
     check_of: row.check_of as JobId | null,

@@ -16,12 +16,17 @@ export interface Work {
 }
 
 /**
- * A shell command that runs the script on its stdin: from a file that is private and gone before the script begins, so
- * that a killed one leaves nothing. The script's own stdin is empty.
+ * A shell command that runs the script on its stdin: from a file that is private and goes with its end. (Not from an open
+ * descriptor: some interpreters want a path that exists.) The script's own stdin is empty.
  */
 export function scriptCommand({ interpreter, args }: Pick<Script, 'interpreter' | 'args'>): string {
-  const words = [interpreter, '/dev/fd/3', ...args].map(shellQuote).join(' ');
-  return `set -e; umask 077; f=$(mktemp); cat >"$f"; exec 3<"$f"; rm -f "$f"; exec ${words} </dev/null`;
+  const words = args.map((word) => ` ${shellQuote(word)}`).join('');
+  return [
+    'umask 077; f=$(mktemp) || exit 126',
+    `trap 'rm -f "$f"' EXIT; trap 'exit 143' HUP INT TERM`,
+    'cat >"$f" || exit 126',
+    `${shellQuote(interpreter)} "$f"${words} </dev/null`,
+  ].join('\n');
 }
 
 function fromScript({ script }: JobRequest & { script: Script }): Omit<Work, 'timeoutS'> {

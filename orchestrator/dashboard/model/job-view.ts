@@ -16,6 +16,10 @@ export interface CommandView {
   readonly id: string;
   readonly agentId: string;
   readonly vmId: string;
+  /** From 1; null without waves. */
+  wave: number | null;
+  /** What the API said of it last; forgotten when its state changes. */
+  why: string | null;
   state: CommandState;
   reason: Reason | null;
   cancelRequested: boolean;
@@ -55,6 +59,8 @@ function createCommandView(
 ): CommandView {
   return {
     ...head,
+    wave: null,
+    why: null,
     state: 'queued',
     reason: null,
     cancelRequested: false,
@@ -85,6 +91,8 @@ export function applyJob(view: JobView, job: JobWithCommands): void {
     if (isFinalState(shown.state) && !isFinalState(command.state)) continue;
     shown.state = command.state;
     shown.reason = command.reason;
+    shown.wave = command.wave;
+    shown.why = command.why;
     shown.cancelRequested = command.cancel_requested;
     shown.startedAt = command.started_at;
     shown.endedAt = command.ended_at;
@@ -122,6 +130,7 @@ function applyState(command: CommandView, event: Extract<JobEvent, { type: 'stat
   if (isFinalState(command.state) && !isFinalState(event.state)) return;
   command.state = event.state;
   command.reason = event.reason;
+  command.why = null;
   if (event.state === 'running') command.startedAt ??= event.at;
   if (!isFinalState(event.state)) return;
   command.result = event.result;
@@ -163,4 +172,16 @@ export function countStates(view: JobView): Map<CommandState, number> {
   const counts = new Map<CommandState, number>();
   for (const { state } of view.commands.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
   return counts;
+}
+
+/** The same for each wave. */
+export function countWaves(view: JobView): Map<number, Map<CommandState, number>> {
+  const waves = new Map<number, Map<CommandState, number>>();
+  for (const { wave, state } of view.commands.values()) {
+    if (wave === null) continue;
+    const counts = waves.get(wave) ?? new Map<CommandState, number>();
+    counts.set(state, (counts.get(state) ?? 0) + 1);
+    waves.set(wave, counts);
+  }
+  return waves;
 }

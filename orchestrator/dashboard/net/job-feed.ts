@@ -9,6 +9,7 @@ import { loadTails, totalOutput } from './output-tails.ts';
 /** An ended job with more output than this is not replayed: only the end of each stream is read. */
 const REPLAY_MAX_BYTES = 4 * 1024 * 1024;
 const JOB_RETRY_MS = 3000;
+const READ_SOON_MS = 250;
 
 export interface JobFeed {
   job: JobWithCommands | undefined;
@@ -30,6 +31,7 @@ export function useJobFeed(org: string, id: string): JobFeed {
   useEffect(() => {
     const stop = new AbortController();
     let frame = 0;
+    let soon: ReturnType<typeof setTimeout> | undefined;
     const draw = () => {
       frame ||= requestAnimationFrame(() => {
         frame = 0;
@@ -43,6 +45,14 @@ export function useJobFeed(org: string, id: string): JobFeed {
       setError(undefined);
       return found;
     };
+    // The waves have come further: the API says how far. Many events come together.
+    const readSoon = () => {
+      soon ??= setTimeout(() => {
+        soon = undefined;
+        // The stream itself says when the way is lost.
+        read().catch(() => undefined);
+      }, READ_SOON_MS);
+    };
     const follow = async () => {
       const found = await read();
       if (found.state === 'ended' && totalOutput(found) > REPLAY_MAX_BYTES) {
@@ -53,6 +63,7 @@ export function useJobFeed(org: string, id: string): JobFeed {
           onEvent(event) {
             applyEvent(view.current, event);
             draw();
+            if (event.type === 'rollout') readSoon();
           },
           onStatus: setLive,
           onRefused: setError,
@@ -74,6 +85,7 @@ export function useJobFeed(org: string, id: string): JobFeed {
     return () => {
       stop.abort();
       clearTimeout(retry);
+      clearTimeout(soon);
       cancelAnimationFrame(frame);
     };
   }, [org, id, round]);

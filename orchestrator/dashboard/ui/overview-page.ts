@@ -97,8 +97,8 @@ function Failed({ data }: { data: Overview }): VNode {
       data.failed.length === 0
         ? html`<p class="quiet">Nothing failed.</p>`
         : html`<ul class="entries">${data.failed.map(
-            (each) => html`<li key=${`${each.job_id} ${each.state} ${each.reason}`}>
-          <a class="script" href=${jobLink(each.job_id)}><code><bdi>${jobTitle(each).slice(0, 200)}</bdi></code></a>
+            (each) => html`<li key=${`${each.job.id} ${each.state} ${each.reason}`}>
+          <a class="script" href=${jobLink(each.job.id)}><code><bdi>${jobTitle(each.job).slice(0, 200)}</bdi></code></a>
           ${view(StateBadge, { state: each.state })}
           <span class="quiet">${each.machines === 1 ? each.vm_id : plural(each.machines, 'machine')}</span>
           <span class="end">${view(Ago, { at: each.ended_at })}</span></li>`,

@@ -158,15 +158,15 @@ describe('REST of rollouts', () => {
   });
 
   it('refuses what could not be done, and says why', async () => {
-    const big = '\u0001'.repeat(100 * 1024);
+    const big = (kib: number) => ({ command: 'x', stdin: 'x'.repeat(kib * 1024) });
     const wrong: [object, number, string][] = [
       [{ rollout: { waves: [1, '10%'] } }, 400, 'must end with'],
       [{ rollout: { waves: ['100 %'] } }, 400, 'rollout'],
       [{ script: { body: 'x'.repeat(256 * 1024 + 1) } }, 400, '256 KiB'],
       [{ script: { body: 'x' }, arguments: { command: 'x' } }, 400, 'does one thing'],
       [{ script: { body: 'x', interpreter: 'bash -x' } }, 400, 'without arguments'],
-      [{ rollout: {}, arguments: { command: 'x', stdin: big } }, 202, ''],
-      [{ rollout: {}, arguments: { command: 'x', stdin: big + big } }, 413, 'a frame to an agent holds'],
+      [{ rollout: {}, arguments: big(500) }, 202, ''],
+      [{ rollout: {}, arguments: big(900) }, 413, 'a frame to an agent holds'],
     ];
     for (const [over, status, words] of wrong) {
       const answer = await running.call({ path: `${ORG}/jobs`, body: { selector: 'all', ...over } });
