@@ -10,6 +10,8 @@ import { JobsPage } from './ui/jobs-page.ts';
 import { NewJobPage } from './ui/new-job-page.ts';
 import { OverviewPage } from './ui/overview-page.ts';
 
+import { SavedPage } from './ui/saved-page.ts';
+import { SchedulesPage } from './ui/schedules-page.ts';
 import type { Session } from './ui/session.ts';
 import { TokensPage } from './ui/tokens-page.ts';
 
@@ -69,6 +71,21 @@ export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
   ['add', { tab: 'agents', render: ({ org }) => view(AddPage, { org }) }],
   ['tokens', { tab: 'tokens', render: ({ org }) => view(TokensPage, { org }) }],
   ['jobs', { tab: 'jobs', render: ({ org, may }) => view(JobsPage, { org, mayRun: may('jobs.run') }) }],
+  [
+    'schedules',
+    {
+      tab: 'jobs',
+      render: ({ org, may }) => view(SchedulesPage, { org, mayChange: may('schedules.write') }),
+    },
+  ],
+  [
+    'saved',
+    {
+      tab: 'jobs',
+      render: ({ org, may }) =>
+        view(SavedPage, { org, mayRun: may('jobs.run'), mayChange: may('schedules.write') }),
+    },
+  ],
   ['jobs/new', { tab: 'jobs', render: ({ org }) => view(NewJobPage, { org }) }],
   [
     'jobs/:id',

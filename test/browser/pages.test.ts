@@ -3,6 +3,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PAGE_HEADERS } from '../../orchestrator/http/security-headers.ts';
 import { vmIdSchema } from '../../protocol/ids.ts';
+import { savedCommandSchema, scheduleSchema } from '../../protocol/rest-schedules.ts';
 import { createFakeFleet } from '../fakes/fake-fleet.ts';
 import { type FakeRestApi, startFakeRestApi } from '../fakes/fake-rest-api.ts';
 import { seriousIssues } from './support/axe.ts';
@@ -43,6 +44,37 @@ beforeAll(async () => {
     fleet.write(command, 'stdout', `line of ${command.vm_id}\n`);
     fleet.setState(command, index % 4 === 0 ? 'failed' : 'succeeded', { exit_code: index % 4 === 0 ? 1 : 0 });
   }
+  const by = { type: 'user' as const, id: 'usr-01jd0000000000000000000000', name: 'admin' };
+  const made = { created_at: new Date().toISOString(), created_by: by, changed_at: new Date().toISOString() };
+  fleet.schedules.push(
+    scheduleSchema.parse({
+      id: 'sch-01jd0000000000000000000000',
+      name: 'nightly-upgrade',
+      cron: '30 3 * * 1-5',
+      time_zone: 'Europe/Berlin',
+      runs_on: 'agents',
+      overlap: 'skip',
+      start_within: 600,
+      enabled: true,
+      job: { selector: 'env=prod', arguments: { command: 'apt-get -y upgrade' } },
+      ...made,
+      next_runs: [new Date(Date.now() + 3_600_000).toISOString()],
+      last_job_id: null,
+      last_due_at: null,
+    }),
+  );
+  fleet.saved.push(
+    savedCommandSchema.parse({
+      id: 'sav-01jd0000000000000000000000',
+      name: 'restart-service',
+      description: 'Restarts a service',
+      command: 'systemctl restart {{service}}',
+      parameters: [{ name: 'service', choices: ['nginx', 'postgresql'] }],
+      timeout: 60,
+      selector: 'env=test',
+      ...made,
+    }),
+  );
   if (SCREENSHOTS !== undefined) mkdirSync(SCREENSHOTS, { recursive: true });
 });
 afterAll(async () => {
@@ -60,6 +92,8 @@ const pages = (): { name: string; hash: string; shows: string | RegExp }[] => [
   { name: 'tokens', hash: '#/tokens', shows: 'Tokens' },
   { name: 'jobs', hash: '#/jobs', shows: 'env=prod' },
   { name: 'job', hash: `#/jobs/${[...fleet.jobs.keys()][0]}`, shows: 'uptime' },
+  { name: 'schedules', hash: '#/schedules', shows: 'nightly-upgrade' },
+  { name: 'saved', hash: '#/saved', shows: 'restart-service' },
   { name: 'missing', hash: '#/nothing', shows: 'There is no such page' },
 ];
 
@@ -86,7 +120,9 @@ describe.each(Object.keys(SIZES) as (keyof typeof SIZES)[])('on a %s screen', (s
     afterAll(() => watched.context.close());
 
     it.each(
-      pages().length === 0 ? [] : ['overview', 'agents', 'agent', 'add', 'tokens', 'jobs', 'job', 'missing'],
+      pages().length === 0
+        ? []
+        : ['overview', 'agents', 'agent', 'add', 'tokens', 'jobs', 'job', 'schedules', 'saved', 'missing'],
     )('[page-2] the page %s has no serious finding of axe, and no sideways scroll', async (name) => {
       const found = pages().find((each) => each.name === name);
       if (found === undefined) throw new Error(`no page ${name}`);

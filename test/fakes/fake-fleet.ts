@@ -24,6 +24,7 @@ import {
   jobEventSchema,
 } from '../../protocol/rest-jobs.ts';
 import { type FleetEvent, type Machine, machineSchema, type Overview } from '../../protocol/rest-overview.ts';
+import type { SavedCommand, Schedule } from '../../protocol/rest-schedules.ts';
 import { parseSelector, selectorMatches } from '../../protocol/selector.ts';
 
 export const ORG = organizationIdSchema.parse('org-01jd0000000000000000000000');
@@ -33,6 +34,8 @@ export interface FakeFleet {
   readonly agents: Map<string, Agent>;
   readonly tokens: readonly ProvisioningTokenInfo[];
   readonly jobs: ReadonlyMap<string, JobWithCommands>;
+  readonly schedules: Schedule[];
+  readonly saved: SavedCommand[];
   addAgent(agent: Partial<Agent> & { vm_id: string }): Agent;
   createToken(request: z.output<typeof createTokenRequestSchema>): CreateTokenResponse;
   revokeToken(id: string): void;
@@ -108,6 +111,8 @@ export function createFakeFleet(options: { now: () => number }): FakeFleet {
     agents,
     tokens,
     jobs,
+    schedules: [],
+    saved: [],
     addAgent(given) {
       const agent = agentSchema.parse({
         agent_id: agentIdSchema.parse(newId('agt')),

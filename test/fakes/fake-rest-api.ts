@@ -22,6 +22,7 @@ import {
   outputQuerySchema,
 } from '../../protocol/rest-jobs.ts';
 import { fleetEventSchema, machineListSchema, overviewSchema } from '../../protocol/rest-overview.ts';
+import { savedCommandListSchema, scheduleListSchema } from '../../protocol/rest-schedules.ts';
 import { PERMISSIONS } from '../../protocol/roles.ts';
 import { type FakeFleet, ORG } from './fake-fleet.ts';
 
@@ -136,6 +137,12 @@ export async function startFakeRestApi(options: FakeRestApiOptions): Promise<Fak
         return;
       case 'GET fleet/:id':
         streamFleet(response);
+        return;
+      case 'GET schedules':
+        json(scheduleListSchema, { items: [...fleet.schedules], next_cursor: null });
+        return;
+      case 'GET saved-commands':
+        json(savedCommandListSchema, { items: [...fleet.saved], next_cursor: null });
         return;
       case 'GET provisioning-tokens':
         json(tokenListSchema, { items: [...fleet.tokens] });

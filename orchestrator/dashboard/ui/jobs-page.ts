@@ -12,6 +12,7 @@ import { usePolling } from '../net/hooks.ts';
 import { createStore, useStore } from '../net/store.ts';
 import { Ago, Empty, ErrorBox, Loading, PageTitle, StateBadge, said } from './bits.ts';
 import { html, view } from './html.ts';
+import { JobTabs } from './job-tabs.ts';
 
 const JOBS_EVERY_MS = 4000;
 
@@ -31,6 +32,7 @@ export function JobsPage({ org, mayRun }: { org: string; mayRun: boolean }): VNo
   const isFiltered = Object.values(filter).some((value) => value !== '');
   const create = mayRun ? html`<a class="button primary" href="#/jobs/new">New job</a>` : null;
   return html`<div>${view(PageTitle, { title: 'Jobs' }, create)}
+    ${view(JobTabs, { part: 'jobs' })}
     ${view(Filters, { filter })}
     ${view(JobsList, { org, filter, isFiltered, key: JSON.stringify(filter) })}
   </div>`;
