@@ -52,9 +52,12 @@ interface Gathered {
   rows: ResultRow[];
 }
 
+/** It came to its end, so that what it printed can be compared. */
+const hasRun = (state: string): boolean => state === 'succeeded' || state === 'failed';
+
 /** `47 identical, 2 differ, 1 offline`. */
 export function summaryOf(groups: readonly Pick<OutputGroup, 'state' | 'count' | 'online'>[]): string {
-  const ran = groups.filter(({ state }) => state === 'succeeded' || state === 'failed');
+  const ran = groups.filter(({ state }) => hasRun(state));
   const [largest, ...others] = ran;
   const differ = others.reduce((sum, { count }) => sum + count, 0);
   const parts: [number, string][] = [
@@ -62,7 +65,7 @@ export function summaryOf(groups: readonly Pick<OutputGroup, 'state' | 'count' |
     [differ, differ === 1 ? 'differs' : 'differ'],
   ];
   for (const { state, count, online } of groups) {
-    if (state === 'succeeded' || state === 'failed') continue;
+    if (hasRun(state)) continue;
     const offline = state === 'queued' || state === 'scheduled' || state === 'expired' ? count - online : 0;
     parts.push([offline, 'offline'], [count - offline, state.replace('_', ' ')]);
   }
@@ -161,7 +164,7 @@ export function createGroups(options: {
       group.rows.push(row);
       groups.set(key, group);
     }
-    const ran = ({ rows: [row] }: Gathered) => row?.state === 'succeeded' || row?.state === 'failed';
+    const ran = ({ rows: [row] }: Gathered) => row !== undefined && hasRun(row.state);
     return [...groups.values()].sort(
       (a, b) => Number(ran(b)) - Number(ran(a)) || b.rows.length - a.rows.length || (a.key < b.key ? -1 : 1),
     );
@@ -178,7 +181,7 @@ export function createGroups(options: {
     const whole = (of: Texts) =>
       of.stderr === '' ? of.stdout : `${of.stdout}\n--- stderr ---\n${of.stderr}`;
     const diff =
-      base === undefined || (whole(base) === '' && whole(texts) === '')
+      base === undefined || (whole(texts) === '' && (whole(base) === '' || !hasRun(first.state)))
         ? null
         : diffOutputs(whole(base), whole(texts), { from: base.vmId, to: texts.vmId });
     return {

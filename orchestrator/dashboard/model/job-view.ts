@@ -128,9 +128,9 @@ export function applyEvent(view: JobView, event: JobEvent): void {
 function applyState(command: CommandView, event: Extract<JobEvent, { type: 'state' }>): void {
   // A replay tells the past again; an end that is known stays, except that `unknown` may learn the truth once.
   if (isFinalState(command.state) && !isFinalState(event.state)) return;
+  if (command.state !== event.state) command.why = null;
   command.state = event.state;
   command.reason = event.reason;
-  command.why = null;
   if (event.state === 'running') command.startedAt ??= event.at;
   if (!isFinalState(event.state)) return;
   command.result = event.result;

@@ -1,5 +1,5 @@
 import type { VNode } from 'preact';
-import { useState } from 'preact/hooks';
+import { useRef } from 'preact/hooks';
 import type { JobWithCommands } from '../../../protocol/rest-jobs.ts';
 import { plural } from '../model/format.ts';
 import type { CommandView } from '../model/job-view.ts';
@@ -24,13 +24,11 @@ export interface JobActionsProps {
 /** What may be done with a job now, for those who may. */
 export function JobActions(props: JobActionsProps): VNode | null {
   const { org, job, commands, mayRun, onAgain, onChanged, onFailure } = props;
-  const [busy, setBusy] = useState(false);
   const idempotency = useIdempotencyKey();
+  const queue = useRef(Promise.resolve());
   if (!mayRun) return null;
 
-  const act = async (what: string, work: (key: string) => Promise<void>) => {
-    if (busy) return;
-    setBusy(true);
+  const once = async (what: string, work: (key: string) => Promise<void>) => {
     onFailure(undefined);
     try {
       await work(idempotency.keyFor([job.id, what]));
@@ -40,13 +38,16 @@ export function JobActions(props: JobActionsProps): VNode | null {
       if (failure.status >= 400 && failure.status < 500) idempotency.settle();
       onFailure(failure);
     }
-    setBusy(false);
     onChanged();
   };
+  // One after the other, in the order in which they were asked for.
+  const act = (what: string, work: (key: string) => Promise<void>) => {
+    queue.current = queue.current.then(() => once(what, work));
+  };
   const control = (what: 'cancel' | 'pause' | 'resume') => () =>
-    void act(what, async (key) => void (await controlJob(org, job.id, what, key)));
+    act(what, async (key) => void (await controlJob(org, job.id, what, key)));
   const retry = (which: 'failed' | 'not_run' | 'all') => () =>
-    void act(`retry ${which}`, async (key) => {
+    act(`retry ${which}`, async (key) => {
       location.hash = jobLink((await retryJob(org, job.id, which, key)).id);
     });
 
@@ -61,7 +62,7 @@ export function JobActions(props: JobActionsProps): VNode | null {
     (command) => isFinalState(command.state) && stateTone(command.state) === 'off',
   ).length;
   const simple = (label: string, onClick: () => void) =>
-    html`<button type="button" class="button small" aria-disabled=${busy} onClick=${onClick}>${label}</button>`;
+    html`<button type="button" class="button small" onClick=${onClick}>${label}</button>`;
   const again = (label: string, count: number, which: 'failed' | 'not_run' | 'all') =>
     view(ConfirmButton, {
       label,

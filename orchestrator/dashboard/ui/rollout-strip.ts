@@ -66,7 +66,7 @@ function WaveBar({ wave, counts }: { wave: Wave; counts: ReadonlyMap<CommandStat
     .map((state) => `${counts.get(state)} ${stateLabel(state)}`)
     .join(', ');
   let at = 0;
-  return html`<li class=${`wave ${wave.state}`} style=${{ flexGrow: Math.max(1, Math.sqrt(wave.size)) }}>
+  return html`<li class=${`wave at-${wave.state}`} style=${{ flexGrow: Math.max(1, Math.sqrt(wave.size)) }}>
     <p class="wave-head"><b>Wave ${wave.wave}</b> <span>${plural(wave.size, 'machine')}</span></p>
     <svg viewBox="0 0 100 8" preserveAspectRatio="none" role="img" aria-label=${said === '' ? 'nothing yet' : said}>
       <rect class="rail" width="100" height="8" />

@@ -51,7 +51,7 @@ export function TargetList({ org, commands, kept, counts }: TargetListProps): VN
       onClick=${() => setChosen(command.id === chosen ? undefined : command.id)}>${command.vmId}</button>
     ${waves ? html`<span class="quiet target-wave">${command.wave === null ? '–' : `wave ${command.wave}`}</span>` : null}
     ${view(StateBadge, { state: command.state })}
-    <span class="quiet target-why" title=${whyOf(command)}>${command.result?.exit_code === undefined || command.state === 'succeeded' ? null : html`<b>exit ${command.result.exit_code}</b> `}${safeLine(whyOf(command))}</span>
+    <span class="quiet target-why" title=${whyOf(command)}>${safeLine(whyOf(command))}</span>
     <a class="quiet" href=${agentLink(command.agentId)} aria-label=${`Page of ${command.vmId}`}>→</a>
   </div>`;
   return html`<section class="card targets-card" aria-label="Machines">
