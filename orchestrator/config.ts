@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { AppError } from '../protocol/errors.ts';
+import type { TokenRate } from '../protocol/provisioning-token.ts';
 
 /** What `serve` runs with: flags and environment, checked, typed and frozen. */
 export interface ServeConfig {
@@ -13,6 +14,13 @@ export interface ServeConfig {
   /** PEM of the certificate that browsers see. */
   publicCertificate: { cert: string; key: string } | undefined;
   admin: AdminEnvironment;
+  sessions: { idle_s: number; lifetime_s: number };
+  rates: {
+    /** Requests of one user or API token; undefined: as many as he likes. */
+    requests: TokenRate | undefined;
+    /** Wrong credentials from one address. */
+    failures: TokenRate;
+  };
 }
 
 export interface AdminEnvironment {
@@ -32,7 +40,15 @@ export interface ServeFlags {
   trustDomain?: string | undefined;
   agentListen?: string | undefined;
   proxyProtocolFrom?: string | undefined;
+  sessionIdle?: number | undefined;
+  sessionLifetime?: number | undefined;
+  rateLimit?: TokenRate | 'off' | undefined;
+  failureLimit?: TokenRate | undefined;
 }
+
+const SESSIONS = { idle_s: 2 * 3600, lifetime_s: 12 * 3600 } as const;
+const REQUESTS: TokenRate = { uses: 3000, window_s: 60 };
+const FAILURES: TokenRate = { uses: 30, window_s: 60 };
 
 const invalid = (detail: string, hint: string): AppError => new AppError('config_invalid', { detail, hint });
 
@@ -148,6 +164,14 @@ export async function loadServeConfig(
     trustDomain: flags.trustDomain,
     publicCertificate: await publicCertificate(flags),
     admin: await adminEnvironment(env),
+    sessions: {
+      idle_s: flags.sessionIdle ?? SESSIONS.idle_s,
+      lifetime_s: flags.sessionLifetime ?? SESSIONS.lifetime_s,
+    },
+    rates: {
+      requests: flags.rateLimit === 'off' ? undefined : (flags.rateLimit ?? REQUESTS),
+      failures: flags.failureLimit ?? FAILURES,
+    },
   });
 }
 

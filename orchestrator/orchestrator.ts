@@ -7,8 +7,8 @@ import { reachableHost, type ServeConfig } from './config.ts';
 import { type Environment, openData } from './data.ts';
 import { artifactRoutes } from './http/artifacts.ts';
 import { createAgentAuth } from './http/auth-agent.ts';
-import { createUserAuth, organizationOf } from './http/auth-user.ts';
 import { openApiDocument } from './http/openapi.ts';
+import { createPeople } from './http/people.ts';
 import { defineRoute, type Route } from './http/route.ts';
 import { agentRoutes } from './http/routes/agents.ts';
 import { auditRoutes } from './http/routes/audit.ts';
@@ -19,7 +19,6 @@ import { jobRoutes } from './http/routes/jobs.ts';
 import { organizationRoutes } from './http/routes/organizations.ts';
 import { pageRoutes } from './http/routes/page.ts';
 import { registrationRoutes } from './http/routes/registration.ts';
-import { sessionRoutes } from './http/routes/session.ts';
 import { tokenRoutes } from './http/routes/tokens.ts';
 import { createHttpServer, type HttpServer } from './http/server.ts';
 import { setupScriptRoutes, setupScriptSha256 } from './http/setup-script.ts';
@@ -34,12 +33,10 @@ import { createRenew } from './registration/renew.ts';
 import { listenFailure } from './start-failure.ts';
 import { createGroupCommit } from './store/group-commit.ts';
 import { createAgents, type RevocationHooks } from './tenancy/agents.ts';
-import { createApiTokens } from './tenancy/api-tokens.ts';
 import { applyGivenCredentials } from './tenancy/bootstrap.ts';
 import { checkPublicUrl } from './tenancy/enrollment-lines.ts';
 import { createProvisioningTokens } from './tenancy/provisioning-tokens.ts';
 import { createThrottle } from './tenancy/throttle.ts';
-import { createUsers } from './tenancy/users.ts';
 
 export interface Orchestrator {
   /** `https://host[:port]` */
@@ -75,9 +72,16 @@ export async function startOrchestrator(
     await applyGivenCredentials({ store, clock, given: config.admin });
 
     const commandKeys = createCommandKeys({ store, sealer, clock });
-    const apiTokens = createApiTokens({ store, clock });
-    const users = createUsers({ store, clock, throttle: createThrottle({ clock, ...THROTTLE }) });
     const bus = memoryBus();
+    const people = createPeople({
+      store,
+      clock,
+      bus,
+      organizations,
+      sessionLimits: config.sessions,
+      failures: config.rates.failures,
+    });
+    closing.push(() => people.close());
     const commits = createGroupCommit(store);
     closing.push(() => commits.idle());
     const hooks: RevocationHooks = {
@@ -123,12 +127,6 @@ export async function startOrchestrator(
     });
     closing.push(() => certificate.stop());
 
-    const authenticateUser = createUserAuth({
-      apiTokens,
-      users,
-      organizations,
-      throttle: createThrottle({ clock, ...THROTTLE }),
-    });
     const authenticateAgent = createAgentAuth({ store, clock, authority });
     const routes: Route[] = [
       ...registrationRoutes({
@@ -146,7 +144,7 @@ export async function startOrchestrator(
         agents,
         clock,
       }),
-      ...sessionRoutes({ users, organizations }),
+      ...people.routes,
       ...organizationRoutes({ organizations }),
       ...tokenRoutes({
         provisioningTokens: createProvisioningTokens({
@@ -154,7 +152,7 @@ export async function startOrchestrator(
           clock,
           rootFingerprint: authority.rootFingerprint,
         }),
-        apiTokens,
+        apiTokens: people.apiTokens,
         setupSha256: () => setupScriptSha256(dist),
         address: () => ({
           origin: publicOrigin(),
@@ -168,10 +166,7 @@ export async function startOrchestrator(
         events: jobs.events,
         clock,
         stopping: stopping.signal,
-        stillAllowed: (request, organizationId) =>
-          authenticateUser(request)
-            .then((caller) => organizationOf(caller, organizationId) !== undefined)
-            .catch(() => false),
+        access: people.access,
       }),
       ...auditRoutes({ store }),
       ...setupScriptRoutes({ dist }),
@@ -201,7 +196,7 @@ export async function startOrchestrator(
       routes,
       credentials: certificate.credentials,
       publicCertificate: config.publicCertificate,
-      authenticateUser,
+      authenticateUser: people.auth.authenticate,
       authenticateAgent,
       clock,
       log,

@@ -104,17 +104,39 @@ export const agentListSchema = z.object({ items: z.array(agentSchema), next_curs
 export const apiTokenSchema = z.object({
   id: apiTokenIdSchema,
   name: z.string(),
+  role: roleSchema,
+  scopes: z.array(permissionSchema).nullable().describe('Null: all that the role allows'),
+  system_admin: z.boolean().describe('Rules the whole orchestrator'),
   created_at: time,
+  created_by: z.string(),
+  expires_at: time.nullable(),
   last_used_at: time.nullable(),
 });
+export type ApiToken = z.infer<typeof apiTokenSchema>;
 export const apiTokenListSchema = z.object({ items: z.array(apiTokenSchema) });
-export const createApiTokenRequestSchema = z.strictObject({ name: z.string().min(1).max(128) });
-export const createApiTokenResponseSchema = z.object({
-  id: apiTokenIdSchema,
-  name: z.string(),
-  created_at: time,
+export const createApiTokenRequestSchema = z.strictObject({
+  name: z.string().min(1).max(128),
+  role: roleSchema.default('admin'),
+  scopes: z
+    .array(permissionSchema)
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('What it may do of what its role allows; left out: all of it'),
+  ttl_s: z
+    .number()
+    .int()
+    .min(1)
+    .max(10 * 366 * 24 * 3600)
+    .optional()
+    .describe('Left out: until it is revoked'),
+  system_admin: z.boolean().default(false).describe('Rules the whole orchestrator'),
+});
+export type CreateApiTokenRequest = z.input<typeof createApiTokenRequestSchema>;
+export const createApiTokenResponseSchema = apiTokenSchema.extend({
   token: z.string().describe('Shown once; only its hash is kept'),
 });
+export type CreateApiTokenResponse = z.infer<typeof createApiTokenResponseSchema>;
 
 export const auditEventSchema = z.object({
   id: z.number().int(),

@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import type { Clock } from '../../base/clock.ts';
 import type { Shutdown } from '../../base/shutdown.ts';
+import type { TokenRate } from '../../protocol/provisioning-token.ts';
 import type { Bootstrap } from '../../protocol/rest-fleet.ts';
 
 export type Output = Pick<NodeJS.WriteStream, 'write'> & { isTTY?: boolean; fd?: number };
@@ -26,6 +27,10 @@ export interface ServeFlags {
   trustDomain?: string;
   agentListen?: string;
   proxyProtocolFrom?: string;
+  sessionIdle?: number;
+  sessionLifetime?: number;
+  rateLimit?: TokenRate | 'off';
+  failureLimit?: TokenRate;
   logLevel: LogLevel;
 }
 

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { durationArgument, rateArgument } from './arguments.ts';
 import { type CliDeps, DEFAULT_DATA, logLevelOption, type ServeFlags } from './deps.ts';
 
 /** `vm-orchestrator serve`: the server itself. */
@@ -17,6 +18,22 @@ export function register(program: Command, deps: CliDeps): void {
     )
     .option('--tls-key <file>', 'its private key (PEM)')
     .option('--trust-domain <name>', 'name in every certificate; fixed by the first start')
+    .option(
+      '--session-idle <time>',
+      'a dashboard session ends after so long without a request (default: 2h)',
+      durationArgument('--session-idle', { least: '1m', most: '7d' }),
+    )
+    .option(
+      '--session-lifetime <time>',
+      'and after so long in any case (default: 12h)',
+      durationArgument('--session-lifetime', { least: '1m', most: '30d' }),
+    )
+    .option(
+      '--rate-limit <n/time>',
+      'requests of one user or API token; off: no limit (default: 3000/1m)',
+      (text) => (text === 'off' ? 'off' : rateArgument(text)),
+    )
+    .option('--failure-limit <n/time>', 'wrong credentials from one address (default: 30/1m)', rateArgument)
     // Known by name, so that they are refused by name.
     .addOption(new Option('--agent-listen <host:port>').hideHelp())
     .addOption(new Option('--proxy-protocol-from <cidr>').hideHelp())

@@ -24,6 +24,7 @@ function parsed(schema: z.ZodType | undefined, value: unknown, what: string): un
 async function identify(
   route: Route,
   request: FastifyRequest,
+  reply: FastifyReply,
   options: MountOptions,
 ): Promise<Pick<RouteContext, 'caller' | 'org' | 'agent'>> {
   const params = request.params as Record<string, string>;
@@ -31,7 +32,9 @@ async function identify(
     case 'none':
       return {};
     case 'user': {
-      const caller = await options.authenticateUser(request.raw);
+      const caller = await options.authenticateUser(request.raw, (cookie) =>
+        reply.header('set-cookie', cookie),
+      );
       const org = route.path.includes('{org}') ? organizationOf(caller, params['org'] ?? '') : undefined;
       // A route that forgot to say what it needs is open to the ruler of the whole orchestrator alone.
       requireNeed(route.needs ?? 'system', caller, org);
@@ -63,8 +66,8 @@ export function mountRoute(app: FastifyInstance, route: Route, options: MountOpt
     url: route.path.replace(/\{(\w+)\}/g, ':$1'),
     exposeHeadRoute: route.method === 'GET' && route.auth === 'none',
     // Before the body is read: who may not ask sends nothing.
-    onRequest: async (request) => {
-      (request as FastifyRequest & { who?: unknown }).who = await identify(route, request, options);
+    onRequest: async (request, reply) => {
+      (request as FastifyRequest & { who?: unknown }).who = await identify(route, request, reply, options);
     },
     handler: async (request, reply) => {
       const who = (request as FastifyRequest & { who?: Pick<RouteContext, 'caller' | 'org' | 'agent'> }).who;

@@ -8,7 +8,9 @@ export type Hint =
   /** An agent's commands changed: something to send, or to cancel. */
   | { topic: 'agent'; agent_id: string }
   /** An agent or its certificate no longer counts. */
-  | { topic: 'revoked'; agent_id: string };
+  | { topic: 'revoked'; agent_id: string }
+  /** Somebody’s rights, session or token changed: who holds a connection open is looked at again. */
+  | { topic: 'access' };
 
 export interface Bus {
   publish(hint: Hint): void;

@@ -13,7 +13,7 @@ export const DEFAULT_ORGANIZATION = 'default';
 /** What other parts keep for each organization, made before the transaction and stored inside it. */
 export type PrepareOrganization = (organizationId: string) => Promise<(tx: Queryable) => Promise<void>>;
 
-const shown = (row: Row<'organizations'>): Organization => ({
+const shown = (row: Pick<Row<'organizations'>, 'id' | 'name' | 'created_at'>): Organization => ({
   id: organizationIdSchema.parse(row.id),
   name: row.name,
   created_at: isoTime(Number(row.created_at)),
@@ -43,7 +43,11 @@ export function createOrganizations(options: {
     db.selectFrom('organizations').selectAll().where('name', '=', name).executeTakeFirst();
   return {
     async list(ids) {
-      let query = store.db.selectFrom('organizations').selectAll().orderBy('id');
+      let query = store.db
+        .selectFrom('organizations')
+        .selectAll()
+        .where('deleted_at', 'is', null)
+        .orderBy('id');
       if (ids !== 'all') query = query.where('id', 'in', ids);
       return (await query.execute()).map(shown);
     },
@@ -52,6 +56,7 @@ export function createOrganizations(options: {
         .selectFrom('organizations')
         .selectAll()
         .where((eb) => eb.or([eb('id', '=', idOrName), eb('name', '=', idOrName)]))
+        .where('deleted_at', 'is', null)
         .executeTakeFirst();
       return row && shown(row);
     },
@@ -78,7 +83,7 @@ export function createOrganizations(options: {
           target: id,
           detail: { name },
         });
-        return shown({ id, name, created_at: now, command_epoch: 1 });
+        return shown({ id, name, created_at: now });
       });
     },
   };

@@ -1,22 +1,19 @@
-import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Clock } from '../../../base/clock.ts';
 import { AppError } from '../../../protocol/errors.ts';
 import { jobIdSchema } from '../../../protocol/ids.ts';
 import type { Followed, JobEvents, NumberedEvent } from '../../jobs/events.ts';
+import type { LiveAccess } from '../live-access.ts';
 import { defineRoute, type Route } from '../route.ts';
 
-/** A comment at least this often: proxies close what is silent, and the credentials are looked at again. */
+/** A comment at least this often: proxies close what is silent. */
 const COMMENT_MS = 15_000;
 /** Bytes that wait for a reader; a slow one is given no more until it has taken them. */
 const BUFFER_BYTES = 512 * 1024;
 
 const params = z.object({ id: jobIdSchema });
 const query = z.object({ after: z.coerce.number().int().nonnegative().optional() });
-
-/** Whether these credentials still open this organization. */
-export type StillAllowed = (request: IncomingMessage, organizationId: string) => Promise<boolean>;
 
 function startOf(header: string | string[] | undefined, after: number | undefined): number {
   if (header === undefined || header === '') return after ?? 0;
@@ -31,16 +28,13 @@ const format = ({ id, event }: NumberedEvent): string =>
 export function eventRoutes(options: {
   events: JobEvents;
   clock: Clock;
-  stillAllowed: StillAllowed;
+  access: Pick<LiveAccess, 'watch'>;
   /** Ends every stream: the orchestrator stops. */
   stopping: AbortSignal;
 }): Route[] {
-  const { events, clock, stillAllowed, stopping } = options;
+  const { events, clock, access, stopping } = options;
 
-  async function* text(
-    followed: AsyncIterable<Followed>,
-    allowed: () => Promise<boolean>,
-  ): AsyncGenerator<string, void, void> {
+  async function* text(followed: AsyncIterable<Followed>): AsyncGenerator<string, void, void> {
     let checked = clock.monotonic();
     // The first bytes tell the client that it is connected.
     yield ': events of a job\n\n';
@@ -48,8 +42,6 @@ export function eventRoutes(options: {
       if (step !== 'quiet') yield format(step);
       if (clock.monotonic() - checked < COMMENT_MS) continue;
       checked = clock.monotonic();
-      // The client reconnects, and is told then that it may not.
-      if (!(await allowed())) return;
       yield ': still here\n\n';
     }
   }
@@ -64,14 +56,20 @@ export function eventRoutes(options: {
       params,
       query,
       raw: { contentType: 'text/event-stream', description: 'Events: state, output, end' },
-      async handler({ org, params: { id }, query: { after }, request, closed }) {
+      async handler({ caller, org, params: { id }, query: { after }, request, closed }) {
         const followed = await events.follow({
           organizationId: org.id,
           jobId: id,
           after: startOf(request.headers['last-event-id'], after),
-          signal: AbortSignal.any([closed, stopping]),
+          // Who may no more comes back, and is told then that he may not.
+          signal: access.watch({
+            caller,
+            organizationId: org.id,
+            needs: 'jobs.read',
+            signal: AbortSignal.any([closed, stopping]),
+          }),
         });
-        const lines = text(followed, () => stillAllowed(request.raw, org.id));
+        const lines = text(followed);
         return {
           headers: {
             'content-type': 'text/event-stream; charset=utf-8',

@@ -88,15 +88,14 @@ export function tokenRoutes(options: {
       body: createApiTokenRequestSchema,
       response: createApiTokenResponseSchema,
       successStatus: 201,
-      handler: async ({ caller, org, body, request }) => ({
-        name: body.name,
-        ...(await apiTokens.create({
+      handler: ({ caller, org, body, request }) =>
+        apiTokens.create({
           organizationId: org.id,
-          name: body.name,
+          wanted: body,
+          granter: { role: org.role, permissions: org.permissions, systemAdmin: caller.systemAdmin },
           actor: caller.actor,
           address: request.address,
-        })),
-      }),
+        }),
     }),
     defineRoute({
       method: 'GET',
@@ -115,8 +114,15 @@ export function tokenRoutes(options: {
       needs: 'api_tokens.write',
       params: idParams,
       async handler({ caller, org, params, request }) {
-        const { actor } = caller;
-        await apiTokens.revoke({ organizationId: org.id, id: params.id, actor, address: request.address });
+        const { actor, systemAdmin } = caller;
+        const { address } = request;
+        await apiTokens.revoke({
+          organizationId: org.id,
+          id: params.id,
+          granter: { systemAdmin },
+          actor,
+          address,
+        });
         return undefined;
       },
     }),
