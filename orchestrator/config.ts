@@ -1,8 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { envOverrides, loadConfig } from '../base/config-file.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { TokenRate } from '../protocol/provisioning-token.ts';
+
+import { type OidcConfig, oidcConfigSchema } from './oidc-config.ts';
 
 /** What `serve` runs with: flags and environment, checked, typed and frozen. */
 export interface ServeConfig {
@@ -21,6 +24,8 @@ export interface ServeConfig {
     /** Wrong credentials from one address. */
     failures: TokenRate;
   };
+  /** Undefined: people sign in by passwords alone. */
+  oidc: OidcConfig | undefined;
 }
 
 export interface AdminEnvironment {
@@ -44,6 +49,10 @@ export interface ServeFlags {
   sessionLifetime?: number | undefined;
   rateLimit?: TokenRate | 'off' | undefined;
   failureLimit?: TokenRate | undefined;
+  oidcConfig?: string | undefined;
+  oidcIssuer?: string | undefined;
+  oidcClientId?: string | undefined;
+  oidcClientSecretFile?: string | undefined;
 }
 
 const SESSIONS = { idle_s: 2 * 3600, lifetime_s: 12 * 3600 } as const;
@@ -143,6 +152,42 @@ export async function adminEnvironment(
   return { password, apiToken };
 }
 
+/**
+ * File, then `VM_ORCHESTRATOR_OIDC__<KEY>`, then flags. The secret comes from a file, or from the environment, never
+ * from the command line.
+ * @throws AppError `config_invalid`
+ */
+async function oidcOf(
+  flags: ServeFlags,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<OidcConfig | undefined> {
+  const given = Object.fromEntries(
+    Object.entries({
+      issuer: flags.oidcIssuer,
+      client_id: flags.oidcClientId,
+      client_secret_file: flags.oidcClientSecretFile,
+    }).filter(([, value]) => value !== undefined),
+  );
+  // `VM_ORCHESTRATOR_` is cut off, so that the section remains as the only key.
+  const { oidc: fromEnv } = envOverrides(env, 'VM_ORCHESTRATOR_') as { oidc?: Record<string, unknown> };
+  const file = flags.oidcConfig ?? env['VM_ORCHESTRATOR_OIDC_CONFIG'];
+  if (file === undefined && fromEnv === undefined && Object.keys(given).length === 0) return undefined;
+  const { client_secret_file, ...rest } = loadConfig({
+    schema: oidcConfigSchema,
+    source: file === undefined ? 'the configuration of OpenID Connect' : `--oidc-config ${file}`,
+    file: file === undefined ? undefined : await readNamed(file, '--oidc-config'),
+    env: fromEnv ?? {},
+    flags: given,
+  });
+  const clientSecret =
+    client_secret_file === undefined
+      ? await secretOf(env, 'VM_ORCHESTRATOR_OIDC_CLIENT_SECRET')
+      : (await readNamed(client_secret_file, 'client_secret_file')).split('\n', 1)[0]?.trim();
+  if (clientSecret === '')
+    throw invalid(`client_secret_file: ${client_secret_file} is empty.`, 'Put the secret on its first line.');
+  return { ...rest, clientSecret };
+}
+
 export async function loadServeConfig(
   flags: ServeFlags,
   env: Readonly<Record<string, string | undefined>>,
@@ -172,6 +217,7 @@ export async function loadServeConfig(
       requests: flags.rateLimit === 'off' ? undefined : (flags.rateLimit ?? REQUESTS),
       failures: flags.failureLimit ?? FAILURES,
     },
+    oidc: await oidcOf(flags, env),
   });
 }
 

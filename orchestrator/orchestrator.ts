@@ -41,6 +41,8 @@ import { createThrottle } from './tenancy/throttle.ts';
 export interface Orchestrator {
   /** `https://host[:port]` */
   readonly url: string;
+  /** What it serves, as data. */
+  readonly routes: readonly Route[];
   /** `hard` ends what does not end by itself. */
   close(hard: AbortSignal): Promise<void>;
 }
@@ -80,6 +82,9 @@ export async function startOrchestrator(
       organizations,
       sessionLimits: config.sessions,
       failures: config.rates.failures,
+      oidc: config.oidc,
+      sealer,
+      publicOrigin,
     });
     closing.push(() => people.close());
     const commits = createGroupCommit(store);
@@ -145,7 +150,7 @@ export async function startOrchestrator(
         clock,
       }),
       ...people.routes,
-      ...organizationRoutes({ organizations }),
+      ...organizationRoutes({ organizations, agents, accessChanged: people.accessChanged }),
       ...tokenRoutes({
         provisioningTokens: createProvisioningTokens({
           store,
@@ -197,6 +202,7 @@ export async function startOrchestrator(
       credentials: certificate.credentials,
       publicCertificate: config.publicCertificate,
       authenticateUser: people.auth.authenticate,
+      requestRate: config.rates.requests,
       authenticateAgent,
       clock,
       log,
@@ -223,6 +229,7 @@ export async function startOrchestrator(
 
     return {
       url: publicUrl.origin,
+      routes,
       async close(hard) {
         // Whoever follows a job comes back later; the server waits for nobody who stays.
         stopping.abort();

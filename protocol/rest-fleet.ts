@@ -36,6 +36,14 @@ export const createOrganizationRequestSchema = z.strictObject({
     .refine((name) => !name.startsWith('org-'), 'names that begin with org- are kept for identifiers'),
 });
 
+export const renameOrganizationRequestSchema = createOrganizationRequestSchema;
+export const deleteOrganizationQuerySchema = z.object({
+  revoke_agents: z
+    .enum(['true', 'false'])
+    .default('false')
+    .describe('true: also when it has agents; they end'),
+});
+
 /** Lists go page by page; a page says where the next one begins. */
 export const listQuerySchema = z.object({
   cursor: z.string().max(256).optional().describe('next_cursor of the page before'),
@@ -74,9 +82,28 @@ export const createTokenResponseSchema = z.object({
   setup_command: z.string().describe('The same by npx zx, for a checkout'),
   server_url: z.string().optional().describe('Where machines reach the orchestrator'),
   setup_sha256: z.string().optional().describe('SHA-256 of /setup.sh as it is now, hex'),
+  user_data: z.string().optional().describe('For cloud-init: a new machine enrolls itself with it'),
+  pulumi: z
+    .string()
+    .optional()
+    .describe('The same in a Pulumi program, with the token as a secret of its stack'),
 });
 export type CreateTokenResponse = z.infer<typeof createTokenResponseSchema>;
 export const tokenListSchema = z.object({ items: z.array(provisioningTokenSchema) });
+/** Who enrolled with a token. */
+export const tokenAgentListSchema = z.object({
+  items: z.array(
+    z.object({
+      agent_id: agentIdSchema,
+      vm_id: vmIdSchema,
+      hostname: z.string(),
+      state: z.enum(['active', 'quarantined', 'pending', 'revoked']),
+      enrolled_at: time,
+      address: z.string().nullable().describe('Where it was last seen'),
+    }),
+  ),
+});
+export type TokenAgent = z.infer<typeof tokenAgentListSchema>['items'][number];
 
 export const agentStateSchema = z.enum(['active', 'quarantined', 'pending', 'revoked']);
 export const agentSchema = z.object({

@@ -31,6 +31,10 @@ export interface ServeFlags {
   sessionLifetime?: number;
   rateLimit?: TokenRate | 'off';
   failureLimit?: TokenRate;
+  oidcConfig?: string;
+  oidcIssuer?: string;
+  oidcClientId?: string;
+  oidcClientSecretFile?: string;
   logLevel: LogLevel;
 }
 

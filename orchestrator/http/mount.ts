@@ -13,6 +13,9 @@ export interface MountOptions {
   log: Logger;
 }
 
+/** A request whose sender is known. */
+export type Identified = FastifyRequest & { who?: Pick<RouteContext, 'caller' | 'org' | 'agent'> };
+
 function parsed(schema: z.ZodType | undefined, value: unknown, what: string): unknown {
   if (schema === undefined) return undefined;
   const result = schema.safeParse(value);
@@ -65,12 +68,14 @@ export function mountRoute(app: FastifyInstance, route: Route, options: MountOpt
     method: route.method,
     url: route.path.replace(/\{(\w+)\}/g, ':$1'),
     exposeHeadRoute: route.method === 'GET' && route.auth === 'none',
+    // Machines, and who only looks whether we live, are never turned away by a count.
+    ...(route.auth === 'user' ? {} : { config: { rateLimit: false } }),
     // Before the body is read: who may not ask sends nothing.
     onRequest: async (request, reply) => {
-      (request as FastifyRequest & { who?: unknown }).who = await identify(route, request, reply, options);
+      (request as Identified).who = await identify(route, request, reply, options);
     },
     handler: async (request, reply) => {
-      const who = (request as FastifyRequest & { who?: Pick<RouteContext, 'caller' | 'org' | 'agent'> }).who;
+      const { who } = request as Identified;
       let status = route.successStatus;
       const context: RouteContext = {
         ...who,

@@ -67,3 +67,21 @@ export function oneLiner(address: EnrollmentAddress, token: string): string {
 /** The same by the installer of a checkout, which finds the CA by the token's pin. */
 export const setupCommand = (address: EnrollmentAddress, token: string): string =>
   `printf '%s\\n' ${shellQuote(token)} | npx zx provision/setup.mts --token-stdin --server-url ${shellQuote(address.origin)}`;
+
+/** A program for `pulumi up`, and the line that hands it the token: encrypted in the stack, in no argument and no file. */
+export const pulumiProgram = (
+  address: EnrollmentAddress,
+  token: string,
+): string => `# In the folder of the program, once:
+printf '%s' ${shellQuote(token)} | pulumi config set --secret provisioningToken
+
+// In the program:
+import * as pulumi from '@pulumi/pulumi';
+import { renderUserData } from 'vm-agent/infra';
+
+const provisioningToken = new pulumi.Config().requireSecret('provisioningToken');
+// The user-data of the VM, whatever the cloud.
+const userData = provisioningToken.apply((token) =>
+  renderUserData({ url: ${JSON.stringify(address.origin)}, token }),
+);
+`;

@@ -1,14 +1,21 @@
 import { z } from 'zod';
+import { renderUserData } from '../../../cloud-init/render.ts';
 import {
   apiTokenListSchema,
   createApiTokenRequestSchema,
   createApiTokenResponseSchema,
   createTokenRequestSchema,
   createTokenResponseSchema,
+  tokenAgentListSchema,
   tokenListSchema,
 } from '../../../protocol/rest-fleet.ts';
 import type { ApiTokens } from '../../tenancy/api-tokens.ts';
-import { type EnrollmentAddress, oneLiner, setupCommand } from '../../tenancy/enrollment-lines.ts';
+import {
+  type EnrollmentAddress,
+  oneLiner,
+  pulumiProgram,
+  setupCommand,
+} from '../../tenancy/enrollment-lines.ts';
 import type { ProvisioningTokens } from '../../tenancy/provisioning-tokens.ts';
 import { defineRoute, type Route } from '../route.ts';
 
@@ -49,6 +56,13 @@ export function tokenRoutes(options: {
           ...(sha256 === undefined ? {} : { setup_sha256: sha256 }),
           one_liner: oneLiner(address(), made.token),
           setup_command: setupCommand(address(), made.token),
+          user_data: renderUserData({
+            url: address().origin,
+            token: made.token,
+            // User-data of a group outlives releases of the orchestrator, and with them that script.
+            ...(body.uses > 1 || sha256 === undefined ? {} : { setupSha256: sha256 }),
+          }),
+          pulumi: pulumiProgram(address(), made.token),
         };
       },
     }),
@@ -60,6 +74,16 @@ export function tokenRoutes(options: {
       needs: 'provisioning.read',
       response: tokenListSchema,
       handler: async ({ org }) => ({ items: await provisioningTokens.list(org.id) }),
+    }),
+    defineRoute({
+      method: 'GET',
+      path: `${ORG}/provisioning-tokens/{id}/agents`,
+      summary: 'Agents that enrolled with a token, the newest first (at most 1,000)',
+      auth: 'user',
+      needs: 'provisioning.read',
+      params: idParams,
+      response: tokenAgentListSchema,
+      handler: async ({ org, params }) => ({ items: await provisioningTokens.agentsOf(org.id, params.id) }),
     }),
     defineRoute({
       method: 'DELETE',
