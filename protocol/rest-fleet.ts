@@ -36,7 +36,6 @@ export const createOrganizationRequestSchema = z.strictObject({
     .refine((name) => !name.startsWith('org-'), 'names that begin with org- are kept for identifiers'),
 });
 
-export const renameOrganizationRequestSchema = createOrganizationRequestSchema;
 export const deleteOrganizationQuerySchema = z.object({
   revoke_agents: z
     .enum(['true', 'false'])

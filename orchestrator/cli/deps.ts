@@ -61,6 +61,8 @@ export interface CliDeps {
   clock: Clock;
   /** Asks whoever sits at the terminal; absent when nobody does. */
   confirm?: (question: string) => Promise<boolean>;
+  /** The first line of stdin, for what must not be in an argument. */
+  readLine?: () => Promise<string>;
   /** Takes over SIGINT and SIGTERM from the call on; the first asks to stop, the second insists. */
   shutdown(): Shutdown;
   /** The exit code, when it is not 0 although nothing failed here. */

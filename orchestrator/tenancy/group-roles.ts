@@ -27,6 +27,7 @@ export function usernameOf(claims: readonly unknown[]): string | undefined {
     if (typeof claim !== 'string') continue;
     const name = claim
       .normalize('NFKD')
+      .replace(/\p{M}+/gu, '')
       .replace(/[^A-Za-z0-9._@+-]+/g, '-')
       .slice(0, 100)
       .replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');

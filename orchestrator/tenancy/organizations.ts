@@ -149,7 +149,7 @@ export function createOrganizations(options: {
           .executeTakeFirstOrThrow();
         if (Number(count) > 0)
           throw new AppError('conflict', {
-            detail: `The organization has ${count} agents.`,
+            detail: `The organization has ${count} ${Number(count) === 1 ? 'agent' : 'agents'}.`,
             hint: 'Revoke or move them first, or say that they end with it: revoke_agents=true, or org delete --revoke-agents.',
             context: { agents: Number(count) },
           });

@@ -55,14 +55,15 @@ export function checkNewPassword(password: string, username: string): void {
     throw refused('The password is made of the user name or of words that everybody tries first.');
 }
 
-export type PasswordCheck = (password: string, stored: string | undefined) => Promise<boolean>;
-
-/** One at a time: a check costs 32 MiB for a fifth of a second. `before` runs when its turn has come. */
-export function createPasswordCheck(): (
+/** `before` runs when its turn has come. */
+export type PasswordCheck = (
   password: string,
   stored: string | undefined,
   before?: () => void,
-) => Promise<boolean> {
+) => Promise<boolean>;
+
+/** One at a time: a check costs 32 MiB for a fifth of a second. */
+export function createPasswordCheck(): PasswordCheck {
   let turn: Promise<unknown> = Promise.resolve();
   return (password, stored, before) => {
     const check = turn.then(async () => {

@@ -3,8 +3,7 @@ import { AppError } from '../../protocol/errors.ts';
 import { type AuditActor, record } from '../audit/audit.ts';
 import type { Store } from '../store/store.ts';
 import type { Row } from '../store/tables.ts';
-import type { createPasswordCheck } from './passwords.ts';
-import { checkNewPassword } from './passwords.ts';
+import { checkNewPassword, type PasswordCheck } from './passwords.ts';
 import { hashPassword } from './secrets.ts';
 import type { Sessions, SessionUser } from './sessions.ts';
 import type { Throttle } from './throttle.ts';
@@ -40,7 +39,7 @@ export function createSignIn(options: {
   store: Store;
   clock: Clock;
   sessions: Sessions;
-  checkPassword: ReturnType<typeof createPasswordCheck>;
+  checkPassword: PasswordCheck;
   /** Counts failures of one account from one address. */
   throttle: Throttle;
   /** Counts failures from one address, whatever the account. */

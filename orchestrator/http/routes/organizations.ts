@@ -5,7 +5,6 @@ import {
   deleteOrganizationQuerySchema,
   organizationListSchema,
   organizationSchema,
-  renameOrganizationRequestSchema,
 } from '../../../protocol/rest-fleet.ts';
 import type { Agents } from '../../tenancy/agents.ts';
 import type { Organizations } from '../../tenancy/organizations.ts';
@@ -82,7 +81,7 @@ export function organizationRoutes(options: {
       summary: 'Rename an organization',
       auth: 'user',
       needs: 'organization.write',
-      body: renameOrganizationRequestSchema,
+      body: createOrganizationRequestSchema,
       response: organizationSchema,
       handler: ({ caller, org, body, request }) =>
         organizations.rename({
