@@ -1,6 +1,5 @@
 // What the package exports as `vm-agent/infra`.
 // biome-ignore-all lint/performance/noBarrelFile: this is the door to the components.
-export { renderUserData, type UserDataParams, type UserDataPart } from '../cloud-init/render.ts';
 export { AgentFleet, type AgentFleetArgs, type FleetHostArgs } from './components/agent-fleet.ts';
 export { AgentHost, type AgentHostArgs } from './components/agent-host.ts';
 export {

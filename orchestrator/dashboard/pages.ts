@@ -8,6 +8,7 @@ import { view } from './ui/html.ts';
 import { JobPage } from './ui/job-page.ts';
 import { JobsPage } from './ui/jobs-page.ts';
 import type { Session } from './ui/session.ts';
+import { SETTINGS } from './ui/settings/pages.ts';
 import { TokensPage } from './ui/tokens-page.ts';
 
 export interface PageContext {
@@ -26,10 +27,11 @@ export interface Page {
 }
 
 /** The tabs in their order, and who sees each. */
-export const TABS: readonly { name: string; href: string; label: string; needs: Permission }[] = [
+export const TABS: readonly { name: string; href: string; label: string; needs?: Permission }[] = [
   { name: 'agents', href: '#/agents', label: 'Agents', needs: 'agents.read' },
   { name: 'jobs', href: '#/jobs', label: 'Jobs', needs: 'jobs.read' },
   { name: 'tokens', href: '#/tokens', label: 'Tokens', needs: 'provisioning.read' },
+  { name: 'settings', href: '#/settings', label: 'Settings' },
 ];
 
 const agents: Page = { tab: 'agents', render: ({ org }) => view(AgentsPage, { org }) };
@@ -57,4 +59,5 @@ export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
         view(JobPage, { org, id: place.params['id'] ?? '', key: place.params['id'] ?? '' }),
     },
   ],
+  ...SETTINGS,
 ]);

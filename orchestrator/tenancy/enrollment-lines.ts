@@ -68,20 +68,18 @@ export function oneLiner(address: EnrollmentAddress, token: string): string {
 export const setupCommand = (address: EnrollmentAddress, token: string): string =>
   `printf '%s\\n' ${shellQuote(token)} | npx zx provision/setup.mts --token-stdin --server-url ${shellQuote(address.origin)}`;
 
-/** A program for `pulumi up`, and the line that hands it the token: encrypted in the stack, in no argument and no file. */
-export const pulumiProgram = (
-  address: EnrollmentAddress,
-  token: string,
-): string => `# In the folder of the program, once:
-printf '%s' ${shellQuote(token)} | pulumi config set --secret provisioningToken
+/**
+ * A program for `pulumi up`, and the command that hands it the user-data: encrypted in the stack, in no argument and no
+ * file.
+ */
+export const pulumiProgram = (userData: string): string => `# In the folder of the program, once:
+pulumi config set --secret userData <<'END_OF_USER_DATA'
+${userData.trimEnd()}
+END_OF_USER_DATA
 
-// In the program:
+// In the program; give it to the VM as its user-data, whatever the cloud:
 import * as pulumi from '@pulumi/pulumi';
-import { renderUserData } from 'vm-agent/infra';
+const userData = new pulumi.Config().requireSecret('userData');
 
-const provisioningToken = new pulumi.Config().requireSecret('provisioningToken');
-// The user-data of the VM, whatever the cloud.
-const userData = provisioningToken.apply((token) =>
-  renderUserData({ url: ${JSON.stringify(address.origin)}, token }),
-);
+// Programs that make a token of their own for each VM: AgentUserData of vm-agent/infra.
 `;

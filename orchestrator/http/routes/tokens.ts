@@ -50,19 +50,20 @@ export function tokenRoutes(options: {
           address: request.address,
         });
         const sha256 = await setupSha256();
+        const userData = renderUserData({
+          url: address().origin,
+          token: made.token,
+          // User-data of a group outlives releases of the orchestrator, and with them that script.
+          ...(body.uses > 1 || sha256 === undefined ? {} : { setupSha256: sha256 }),
+        });
         return {
           ...made,
           server_url: address().origin,
           ...(sha256 === undefined ? {} : { setup_sha256: sha256 }),
           one_liner: oneLiner(address(), made.token),
           setup_command: setupCommand(address(), made.token),
-          user_data: renderUserData({
-            url: address().origin,
-            token: made.token,
-            // User-data of a group outlives releases of the orchestrator, and with them that script.
-            ...(body.uses > 1 || sha256 === undefined ? {} : { setupSha256: sha256 }),
-          }),
-          pulumi: pulumiProgram(address(), made.token),
+          user_data: userData,
+          pulumi: pulumiProgram(userData),
         };
       },
     }),
