@@ -66,7 +66,7 @@ const WINDOWS: Readonly<Record<number, string>> = { 60: 'minute', 3600: 'hour', 
 
 function rateText({ rate }: ProvisioningTokenInfo): string | null {
   if (!rate) return null;
-  return `${rate.uses} a ${WINDOWS[rate.window_s] ?? `${rate.window_s} s`}`;
+  return `${rate.uses} per ${WINDOWS[rate.window_s] ?? `${rate.window_s} s`}`;
 }
 
 function TokenRow({

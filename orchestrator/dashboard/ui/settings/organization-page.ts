@@ -8,7 +8,7 @@ import { chooseOrganization, enterSession, may, type Session } from '../session.
 import { fieldOf, useSubmit } from '../use-submit.ts';
 import { SettingsPage } from './layout.ts';
 
-const NAME = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
+const NAME = '[a-z0-9]([a-z0-9\\-]{0,61}[a-z0-9])?';
 
 const reload = async (): Promise<void> => enterSession(await fetchSession());
 
