@@ -62,7 +62,7 @@ export function AllUsersPage({ session }: { session: Session }): VNode {
             : view(ErrorBox, { error, onRetry: refresh })
           : html`<div class="table-box"><table>
             <caption class="hidden">Users of the whole orchestrator</caption>
-            <thead><tr><th scope="col">User</th><th scope="col">State</th><th scope="col">Organizations</th><th scope="col">Signs in by</th><th scope="col">Last login</th><th><span class="hidden">Actions</span></th></tr></thead>
+            <thead><tr><th scope="col">User</th><th scope="col">State</th><th scope="col">Member of</th><th scope="col">Signs in by</th><th scope="col">Last login</th><th><span class="hidden">Actions</span></th></tr></thead>
             <tbody>${data.map((user) =>
               view(UserRow, {
                 key: user.id,
@@ -132,7 +132,7 @@ function UserRow({ user, own, onChange, onReset }: UserRowProps): VNode {
     <td class="name"><span>${said(username)}</span><small>${said(user.display_name)}</small></td>
     <td data-label="State"><span class=${`badge ${disabled ? 'off' : 'good'}`}>${disabled ? 'disabled' : 'active'}</span>
       ${system_admin ? html` <span class="badge busy">system admin</span>` : null}</td>
-    <td data-label="Organizations">${user.organizations.length === 0 ? html`<span class="quiet">–</span>` : html`<ul class="plain">${user.organizations.map(({ id, name, role }) => html`<li key=${id}>${said(name)}: ${role}</li>`)}</ul>`}</td>
+    <td data-label="Member of">${user.organizations.length === 0 ? html`<span class="quiet">–</span>` : html`<ul class="plain">${user.organizations.map(({ id, name, role }) => html`<li key=${id}>${said(name)}: ${role}</li>`)}</ul>`}</td>
     <td data-label="Signs in by">${ways.length === 0 ? html`<span class="quiet">nothing yet</span>` : said(ways.join(', '))}</td>
     <td data-label="Last login">${user.last_login_at === null ? html`<span class="quiet">never</span>` : view(Ago, { at: user.last_login_at })}</td>
     <td class="end"><span class="row-actions">

@@ -11,9 +11,9 @@ import { ROLE_NOTES, RoleSelect } from './layout.ts';
 
 const DAY_S = 24 * 3600;
 const LIFETIMES: readonly { days: number | undefined; label: string }[] = [
+  { days: 90, label: '90 days' },
   { days: 7, label: '7 days' },
   { days: 30, label: '30 days' },
-  { days: 90, label: '90 days' },
   { days: 365, label: '1 year' },
   { days: undefined, label: 'until it is revoked' },
 ];
@@ -57,8 +57,7 @@ export function ApiTokenForm({
         <input name="name" required maxlength="128" placeholder="What it is for" autocomplete="off" /></label>
       <label class="field"><span>Valid for</span>
         <select name="days">${LIFETIMES.map(
-          ({ days, label }) =>
-            html`<option key=${label} value=${days ?? 0} selected=${days === 90}>${label}</option>`,
+          ({ days, label }) => html`<option key=${label} value=${days ?? 0}>${label}</option>`,
         )}</select></label>
       <label class="field"><span>Role</span>${view(RoleSelect, { name: 'role', value: role, onChange: setRole })}
         <small class="quiet">${ROLE_NOTES[role]}</small></label>
