@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { AppError, type ErrorCode } from '../protocol/errors.ts';
 import { register as registerAdmin } from './cli/admin.ts';
 import { register as registerAgents } from './cli/agents.ts';
+import { register as registerApiTokens } from './cli/api-tokens.ts';
 import { register as registerAudit } from './cli/audit.ts';
 import { register as registerBootstrap } from './cli/bootstrap.ts';
 import { EXIT, printError } from './cli/client.ts';
@@ -18,6 +19,8 @@ import { register as registerSchedules } from './cli/schedules.ts';
 import { register as registerServe } from './cli/serve.ts';
 import { register as registerToken } from './cli/token.ts';
 import { register as registerUpgrade } from './cli/upgrade.ts';
+import { register as registerUsers } from './cli/users.ts';
+import { register as registerWhoami } from './cli/whoami.ts';
 
 /** Each subcommand is one file that adds itself; this list is the order of the help text. */
 const SUBCOMMANDS = [
@@ -34,6 +37,9 @@ const SUBCOMMANDS = [
   registerUpgrade,
   registerAudit,
   registerOrg,
+  registerUsers,
+  registerApiTokens,
+  registerWhoami,
 ];
 
 /** An option or a variable says what cannot be: the same call never works. */

@@ -1,7 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { envOverrides, loadConfig } from '../base/config-file.ts';
 import { AppError } from '../protocol/errors.ts';
+import type { TokenRate } from '../protocol/provisioning-token.ts';
+
+import { type OidcConfig, oidcConfigSchema } from './oidc-config.ts';
 
 /** What `serve` runs with: flags and environment, checked, typed and frozen. */
 export interface ServeConfig {
@@ -13,6 +17,15 @@ export interface ServeConfig {
   /** PEM of the certificate that browsers see. */
   publicCertificate: { cert: string; key: string } | undefined;
   admin: AdminEnvironment;
+  sessions: { idle_s: number; lifetime_s: number };
+  rates: {
+    /** Requests of one user or API token; undefined: as many as he likes. */
+    requests: TokenRate | undefined;
+    /** Wrong credentials from one address. */
+    failures: TokenRate;
+  };
+  /** Undefined: people sign in by passwords alone. */
+  oidc: OidcConfig | undefined;
 }
 
 export interface AdminEnvironment {
@@ -32,7 +45,19 @@ export interface ServeFlags {
   trustDomain?: string | undefined;
   agentListen?: string | undefined;
   proxyProtocolFrom?: string | undefined;
+  sessionIdle?: number | undefined;
+  sessionLifetime?: number | undefined;
+  rateLimit?: TokenRate | 'off' | undefined;
+  failureLimit?: TokenRate | undefined;
+  oidcConfig?: string | undefined;
+  oidcIssuer?: string | undefined;
+  oidcClientId?: string | undefined;
+  oidcClientSecretFile?: string | undefined;
 }
+
+const SESSIONS = { idle_s: 2 * 3600, lifetime_s: 12 * 3600 } as const;
+const REQUESTS: TokenRate = { uses: 3000, window_s: 60 };
+const FAILURES: TokenRate = { uses: 30, window_s: 60 };
 
 const invalid = (detail: string, hint: string): AppError => new AppError('config_invalid', { detail, hint });
 
@@ -127,6 +152,42 @@ export async function adminEnvironment(
   return { password, apiToken };
 }
 
+/**
+ * File, then `VM_ORCHESTRATOR_OIDC__<KEY>`, then flags. The secret comes from a file, or from the environment, never
+ * from the command line.
+ * @throws AppError `config_invalid`
+ */
+async function oidcOf(
+  flags: ServeFlags,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<OidcConfig | undefined> {
+  const given = Object.fromEntries(
+    Object.entries({
+      issuer: flags.oidcIssuer,
+      client_id: flags.oidcClientId,
+      client_secret_file: flags.oidcClientSecretFile,
+    }).filter(([, value]) => value !== undefined),
+  );
+  // `VM_ORCHESTRATOR_` is cut off, so that the section remains as the only key.
+  const { oidc: fromEnv } = envOverrides(env, 'VM_ORCHESTRATOR_') as { oidc?: Record<string, unknown> };
+  const file = flags.oidcConfig ?? env['VM_ORCHESTRATOR_OIDC_CONFIG'];
+  if (file === undefined && fromEnv === undefined && Object.keys(given).length === 0) return undefined;
+  const { client_secret_file, ...rest } = loadConfig({
+    schema: oidcConfigSchema,
+    source: file === undefined ? 'the configuration of OpenID Connect' : `--oidc-config ${file}`,
+    file: file === undefined ? undefined : await readNamed(file, '--oidc-config'),
+    env: fromEnv ?? {},
+    flags: given,
+  });
+  const clientSecret =
+    client_secret_file === undefined
+      ? await secretOf(env, 'VM_ORCHESTRATOR_OIDC_CLIENT_SECRET')
+      : (await readNamed(client_secret_file, 'client_secret_file')).split('\n', 1)[0]?.trim();
+  if (clientSecret === '')
+    throw invalid(`client_secret_file: ${client_secret_file} is empty.`, 'Put the secret on its first line.');
+  return { ...rest, clientSecret };
+}
+
 export async function loadServeConfig(
   flags: ServeFlags,
   env: Readonly<Record<string, string | undefined>>,
@@ -148,6 +209,15 @@ export async function loadServeConfig(
     trustDomain: flags.trustDomain,
     publicCertificate: await publicCertificate(flags),
     admin: await adminEnvironment(env),
+    sessions: {
+      idle_s: flags.sessionIdle ?? SESSIONS.idle_s,
+      lifetime_s: flags.sessionLifetime ?? SESSIONS.lifetime_s,
+    },
+    rates: {
+      requests: flags.rateLimit === 'off' ? undefined : (flags.rateLimit ?? REQUESTS),
+      failures: flags.failureLimit ?? FAILURES,
+    },
+    oidc: await oidcOf(flags, env),
   });
 }
 

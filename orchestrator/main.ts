@@ -47,6 +47,16 @@ async function confirm(question: string): Promise<boolean> {
   }
 }
 
+async function readLine(): Promise<string> {
+  const lines = createInterface({ input: process.stdin });
+  try {
+    for await (const line of lines) return line;
+    return '';
+  } finally {
+    lines.close();
+  }
+}
+
 process.exitCode = await runCli(process.argv.slice(2), {
   version,
   env: process.env,
@@ -54,6 +64,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   stderr: process.stderr,
   clock: systemClock,
   ...(process.stdin.isTTY && process.stderr.isTTY ? { confirm } : {}),
+  readLine,
   shutdown: () => shutdownFromSignals(process),
   exitWith: () => undefined,
   server: {

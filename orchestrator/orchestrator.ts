@@ -9,14 +9,14 @@ import { createFleetFeed } from './fleet/feed.ts';
 import { createOverview } from './fleet/overview.ts';
 import { artifactRoutes } from './http/artifacts.ts';
 import { createAgentAuth } from './http/auth-agent.ts';
-import { createUserAuth, organizationOf } from './http/auth-user.ts';
 import { openApiDocument } from './http/openapi.ts';
+import { createPeople } from './http/people.ts';
 import { createReplays } from './http/replay.ts';
 import { defineRoute, type Route } from './http/route.ts';
 import { agentRoutes } from './http/routes/agents.ts';
 import { auditRoutes } from './http/routes/audit.ts';
 import { commandRoutes } from './http/routes/commands.ts';
-import { eventRoutes, type StillAllowed } from './http/routes/events.ts';
+import { eventRoutes } from './http/routes/events.ts';
 import { fleetRoutes } from './http/routes/fleet.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
@@ -24,7 +24,6 @@ import { organizationRoutes } from './http/routes/organizations.ts';
 import { pageRoutes } from './http/routes/page.ts';
 import { registrationRoutes } from './http/routes/registration.ts';
 import { savedCommandRoutes, scheduleRoutes } from './http/routes/schedules.ts';
-import { sessionRoutes } from './http/routes/session.ts';
 import { tokenRoutes } from './http/routes/tokens.ts';
 import { createHttpServer, type HttpServer } from './http/server.ts';
 import { setupScriptRoutes, setupScriptSha256 } from './http/setup-script.ts';
@@ -40,16 +39,16 @@ import { createScheduling } from './schedules/wire.ts';
 import { listenFailure } from './start-failure.ts';
 import { createGroupCommit } from './store/group-commit.ts';
 import { createAgents, type RevocationHooks } from './tenancy/agents.ts';
-import { createApiTokens } from './tenancy/api-tokens.ts';
 import { applyGivenCredentials } from './tenancy/bootstrap.ts';
 import { checkPublicUrl } from './tenancy/enrollment-lines.ts';
 import { createProvisioningTokens } from './tenancy/provisioning-tokens.ts';
 import { createThrottle } from './tenancy/throttle.ts';
-import { createUsers } from './tenancy/users.ts';
 
 export interface Orchestrator {
   /** `https://host[:port]` */
   readonly url: string;
+  /** What it serves, as data. */
+  readonly routes: readonly Route[];
   /** `hard` ends what does not end by itself. */
   close(hard: AbortSignal): Promise<void>;
 }
@@ -81,9 +80,19 @@ export async function startOrchestrator(
     await applyGivenCredentials({ store, clock, given: config.admin });
 
     const commandKeys = createCommandKeys({ store, sealer, clock });
-    const apiTokens = createApiTokens({ store, clock });
-    const users = createUsers({ store, clock, throttle: createThrottle({ clock, ...THROTTLE }) });
     const bus = memoryBus();
+    const people = createPeople({
+      store,
+      clock,
+      bus,
+      organizations,
+      sessionLimits: config.sessions,
+      failures: config.rates.failures,
+      oidc: config.oidc,
+      sealer,
+      publicOrigin,
+    });
+    closing.push(() => people.close());
     const commits = createGroupCommit(store);
     closing.push(() => commits.idle());
     const hooks: RevocationHooks = {
@@ -134,16 +143,6 @@ export async function startOrchestrator(
     });
     closing.push(() => certificate.stop());
 
-    const authenticateUser = createUserAuth({
-      apiTokens,
-      users,
-      organizations,
-      throttle: createThrottle({ clock, ...THROTTLE }),
-    });
-    const stillAllowed: StillAllowed = (request, organizationId) =>
-      authenticateUser(request)
-        .then((caller) => organizationOf(caller, organizationId) !== undefined)
-        .catch(() => false);
     const fleetFeed = createFleetFeed({ store, bus, clock });
     closing.push(() => fleetFeed.close());
     const authenticateAgent = createAgentAuth({ store, clock, authority });
@@ -163,15 +162,15 @@ export async function startOrchestrator(
         agents,
         clock,
       }),
-      ...sessionRoutes({ users, organizations }),
-      ...organizationRoutes({ organizations }),
+      ...people.routes,
+      ...organizationRoutes({ organizations, agents, accessChanged: people.accessChanged }),
       ...tokenRoutes({
         provisioningTokens: createProvisioningTokens({
           store,
           clock,
           rootFingerprint: authority.rootFingerprint,
         }),
-        apiTokens,
+        apiTokens: people.apiTokens,
         setupSha256: () => setupScriptSha256(dist),
         address: () => ({
           origin: publicOrigin(),
@@ -187,7 +186,7 @@ export async function startOrchestrator(
         events: jobs.events,
         clock,
         stopping: stopping.signal,
-        stillAllowed,
+        access: people.access,
       }),
       ...fleetRoutes({
         store,
@@ -195,7 +194,7 @@ export async function startOrchestrator(
         overview: createOverview({ store, clock }),
         clock,
         stopping: stopping.signal,
-        stillAllowed,
+        access: people.access,
       }),
       ...auditRoutes({ store }),
       ...setupScriptRoutes({ dist }),
@@ -225,7 +224,8 @@ export async function startOrchestrator(
       routes,
       credentials: certificate.credentials,
       publicCertificate: config.publicCertificate,
-      authenticateUser,
+      authenticateUser: people.auth.authenticate,
+      requestRate: config.rates.requests,
       authenticateAgent,
       replays: createReplays({ store, sealer, clock }),
       clock,
@@ -253,6 +253,7 @@ export async function startOrchestrator(
 
     return {
       url: publicUrl.origin,
+      routes,
       async close(hard) {
         // Whoever follows a job comes back later; the server waits for nobody who stays.
         stopping.abort();

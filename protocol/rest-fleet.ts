@@ -36,6 +36,13 @@ export const createOrganizationRequestSchema = z.strictObject({
     .refine((name) => !name.startsWith('org-'), 'names that begin with org- are kept for identifiers'),
 });
 
+export const deleteOrganizationQuerySchema = z.object({
+  revoke_agents: z
+    .enum(['true', 'false'])
+    .default('false')
+    .describe('true: also when it has agents; they end'),
+});
+
 /** Lists go page by page; a page says where the next one begins. */
 export const listQuerySchema = z.object({
   cursor: z.string().max(256).optional().describe('next_cursor of the page before'),
@@ -74,9 +81,28 @@ export const createTokenResponseSchema = z.object({
   setup_command: z.string().describe('The same by npx zx, for a checkout'),
   server_url: z.string().optional().describe('Where machines reach the orchestrator'),
   setup_sha256: z.string().optional().describe('SHA-256 of /setup.sh as it is now, hex'),
+  user_data: z.string().optional().describe('For cloud-init: a new machine enrolls itself with it'),
+  pulumi: z
+    .string()
+    .optional()
+    .describe('The same in a Pulumi program, with the token as a secret of its stack'),
 });
 export type CreateTokenResponse = z.infer<typeof createTokenResponseSchema>;
 export const tokenListSchema = z.object({ items: z.array(provisioningTokenSchema) });
+/** Who enrolled with a token. */
+export const tokenAgentListSchema = z.object({
+  items: z.array(
+    z.object({
+      agent_id: agentIdSchema,
+      vm_id: vmIdSchema,
+      hostname: z.string(),
+      state: z.enum(['active', 'quarantined', 'pending', 'revoked']),
+      enrolled_at: time,
+      address: z.string().nullable().describe('Where it was last seen'),
+    }),
+  ),
+});
+export type TokenAgent = z.infer<typeof tokenAgentListSchema>['items'][number];
 
 export const agentStateSchema = z.enum(['active', 'quarantined', 'pending', 'revoked']);
 export const agentSchema = z.object({
@@ -104,17 +130,39 @@ export const agentListSchema = z.object({ items: z.array(agentSchema), next_curs
 export const apiTokenSchema = z.object({
   id: apiTokenIdSchema,
   name: z.string(),
+  role: roleSchema,
+  scopes: z.array(permissionSchema).nullable().describe('Null: all that the role allows'),
+  system_admin: z.boolean().describe('Rules the whole orchestrator'),
   created_at: time,
+  created_by: z.string(),
+  expires_at: time.nullable(),
   last_used_at: time.nullable(),
 });
+export type ApiToken = z.infer<typeof apiTokenSchema>;
 export const apiTokenListSchema = z.object({ items: z.array(apiTokenSchema) });
-export const createApiTokenRequestSchema = z.strictObject({ name: z.string().min(1).max(128) });
-export const createApiTokenResponseSchema = z.object({
-  id: apiTokenIdSchema,
-  name: z.string(),
-  created_at: time,
+export const createApiTokenRequestSchema = z.strictObject({
+  name: z.string().min(1).max(128),
+  role: roleSchema.default('admin'),
+  scopes: z
+    .array(permissionSchema)
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('What it may do of what its role allows; left out: all of it'),
+  ttl_s: z
+    .number()
+    .int()
+    .min(1)
+    .max(10 * 366 * 24 * 3600)
+    .optional()
+    .describe('Left out: until it is revoked'),
+  system_admin: z.boolean().default(false).describe('Rules the whole orchestrator'),
+});
+export type CreateApiTokenRequest = z.input<typeof createApiTokenRequestSchema>;
+export const createApiTokenResponseSchema = apiTokenSchema.extend({
   token: z.string().describe('Shown once; only its hash is kept'),
 });
+export type CreateApiTokenResponse = z.infer<typeof createApiTokenResponseSchema>;
 
 export const auditEventSchema = z.object({
   id: z.number().int(),

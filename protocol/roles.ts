@@ -2,7 +2,8 @@ import { z } from 'zod';
 
 /** What a person or an API token may do within one organization. */
 export const ROLES = ['viewer', 'operator', 'approver', 'admin'] as const;
-export const roleSchema = z.enum(ROLES);
+// Pure: the page needs the names below, and not the schemas with all that makes them.
+export const roleSchema = /* @__PURE__ */ z.enum(ROLES);
 export type Role = (typeof ROLES)[number];
 
 const VIEWER = [
@@ -43,7 +44,7 @@ const ADMIN = [
  * an API token may hold fewer than its role has (its scopes).
  */
 export const PERMISSIONS = [...VIEWER, ...OPERATOR, ...APPROVER, ...ADMIN] as const;
-export const permissionSchema = z.enum(PERMISSIONS);
+export const permissionSchema = /* @__PURE__ */ z.enum(PERMISSIONS);
 export type Permission = (typeof PERMISSIONS)[number];
 
 const SETS: Readonly<Record<Role, ReadonlySet<Permission>>> = {

@@ -218,6 +218,46 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'rest-2',
     text: 'A POST with an Idempotency-Key is carried out once; a repeat gets the first answer.',
   },
+  {
+    id: 'tenancy-1',
+    text: 'Without credentials that count, also revoked, expired and ended ones, every route for people answers 401.',
+  },
+  {
+    id: 'tenancy-2',
+    text: 'For the users of one organization another one and its objects do not exist, and no answer holds any of it.',
+  },
+  {
+    id: 'tenancy-3',
+    text: 'Each role may do what it has the right for, on every route, and is refused the rest.',
+  },
+  { id: 'tenancy-4', text: 'An API token does no more than its scopes and its role together allow.' },
+  { id: 'tenancy-5', text: 'What is for agents opens to the certificate of that very agent alone.' },
+  { id: 'tenancy-6', text: 'Every query on what belongs to an organization names the organization.' },
+  {
+    id: 'tenancy-7',
+    text: 'Nobody grants more than he has: neither by roles of users nor by API tokens.',
+  },
+  {
+    id: 'session-1',
+    text: 'A session ends with logging out, its idle and its whole time, another password, another role and a disabled account.',
+  },
+  {
+    id: 'session-2',
+    text: 'Streams and terminals that are open end at once when the right for them does.',
+  },
+  {
+    id: 'session-3',
+    text: 'A session’s token is renewed while it is used; the one before, coming again later, ends the session.',
+  },
+  {
+    id: 'oidc-1',
+    text: 'A login by OpenID Connect counts only with the state, nonce, code and issuer of the login that this browser began.',
+  },
+  { id: 'oidc-2', text: 'Roles that groups gave are gone at the next login without the group.' },
+  {
+    id: 'rate-1',
+    text: 'A user or API token that asks too often is told when to come back; others are not slowed down.',
+  },
   { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
   {
     id: 'page-2',

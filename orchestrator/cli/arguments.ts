@@ -1,6 +1,12 @@
 import { InvalidArgumentError } from 'commander';
 import { AppError } from '../../protocol/errors.ts';
-import { agentIdSchema, commandIdSchema, jobIdSchema, vmIdSchema } from '../../protocol/ids.ts';
+import {
+  agentIdSchema,
+  apiTokenIdSchema,
+  commandIdSchema,
+  jobIdSchema,
+  vmIdSchema,
+} from '../../protocol/ids.ts';
 import {
   parseDuration,
   parseLabel,
@@ -8,6 +14,8 @@ import {
   type TokenRate,
   vmIdPatternSchema,
 } from '../../protocol/provisioning-token.ts';
+import { createOrganizationRequestSchema } from '../../protocol/rest-fleet.ts';
+import { type Permission, permissionSchema, ROLES, type Role } from '../../protocol/roles.ts';
 import { parseSelector } from '../../protocol/selector.ts';
 
 // What the orchestrator would refuse is refused here first, in the words of the options.
@@ -104,3 +112,27 @@ export const tokenArgument = identifier(
   (text) => /^[a-z0-9]{12}$/.test(text),
   'A token’s id has 12 characters of a–z 0–9; vm-orchestrator token list shows them.',
 );
+export const apiTokenArgument = identifier(
+  (text) => apiTokenIdSchema.safeParse(text).success,
+  'An API token’s id is api- and 26 characters; vm-orchestrator api-tokens list shows them.',
+);
+
+export function roleArgument(text: string): Role {
+  const role = ROLES.find((one) => one === text);
+  if (role !== undefined) return role;
+  throw new InvalidArgumentError(`Write one of ${ROLES.join(', ')}.`);
+}
+
+export function scopeArgument(text: string, before: Permission[] = []): Permission[] {
+  const scopes = text.split(',').map((word) => permissionSchema.safeParse(word.trim()).data);
+  if (scopes.every((scope) => scope !== undefined)) return [...before, ...scopes];
+  throw new InvalidArgumentError(
+    `Write rights such as agents.read, joined by commas. There are: ${permissionSchema.options.join(', ')}.`,
+  );
+}
+
+export function organizationArgument(text: string): string {
+  const { error } = createOrganizationRequestSchema.safeParse({ name: text });
+  if (error === undefined) return text;
+  throw new InvalidArgumentError(`${error.issues[0]?.message ?? 'It is no name of an organization'}.`);
+}

@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import type { Clock } from '../../base/clock.ts';
 import type { Shutdown } from '../../base/shutdown.ts';
+import type { TokenRate } from '../../protocol/provisioning-token.ts';
 import type { Bootstrap } from '../../protocol/rest-fleet.ts';
 
 export type Output = Pick<NodeJS.WriteStream, 'write'> & { isTTY?: boolean; fd?: number };
@@ -26,6 +27,14 @@ export interface ServeFlags {
   trustDomain?: string;
   agentListen?: string;
   proxyProtocolFrom?: string;
+  sessionIdle?: number;
+  sessionLifetime?: number;
+  rateLimit?: TokenRate | 'off';
+  failureLimit?: TokenRate;
+  oidcConfig?: string;
+  oidcIssuer?: string;
+  oidcClientId?: string;
+  oidcClientSecretFile?: string;
   logLevel: LogLevel;
 }
 
@@ -52,6 +61,8 @@ export interface CliDeps {
   clock: Clock;
   /** Asks whoever sits at the terminal; absent when nobody does. */
   confirm?: (question: string) => Promise<boolean>;
+  /** The first line of stdin, for what must not be in an argument. */
+  readLine?: () => Promise<string>;
   /** Takes over SIGINT and SIGTERM from the call on; the first asks to stop, the second insists. */
   shutdown(): Shutdown;
   /** The exit code, when it is not 0 although nothing failed here. */

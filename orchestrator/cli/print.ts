@@ -29,11 +29,15 @@ export const write = (output: Output, data: string | Uint8Array): Promise<void> 
   });
 
 /** Shows a token, once: where that fails, the error says how to end the token whose text nobody has. */
-export async function showToken<T>(id: string, show: () => Promise<T>): Promise<T> {
+export async function showToken<T>(
+  id: string,
+  show: () => Promise<T>,
+  noun: 'token' | 'api-tokens' = 'token',
+): Promise<T> {
   try {
     return await show();
   } catch (cause) {
-    const hint = `The token ${id} was made, and its text is lost. End it: vm-orchestrator token revoke ${id}`;
+    const hint = `The token ${id} was made, and its text is lost. End it: vm-orchestrator ${noun} revoke ${id}`;
     if (cause instanceof OutputError) cause.hint = hint;
     else if (cause instanceof AppError)
       throw new AppError(cause.code, { detail: cause.message, hint, cause });

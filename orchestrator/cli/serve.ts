@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { durationArgument, rateArgument } from './arguments.ts';
 import { type CliDeps, DEFAULT_DATA, logLevelOption, type ServeFlags } from './deps.ts';
 
 /** `vm-orchestrator serve`: the server itself. */
@@ -17,6 +18,26 @@ export function register(program: Command, deps: CliDeps): void {
     )
     .option('--tls-key <file>', 'its private key (PEM)')
     .option('--trust-domain <name>', 'name in every certificate; fixed by the first start')
+    .option(
+      '--session-idle <time>',
+      'a dashboard session ends after so long without a request (default: 2h)',
+      durationArgument('--session-idle', { least: '1m', most: '7d' }),
+    )
+    .option(
+      '--session-lifetime <time>',
+      'and after so long in any case (default: 12h)',
+      durationArgument('--session-lifetime', { least: '1m', most: '30d' }),
+    )
+    .option(
+      '--rate-limit <n/time>',
+      'requests of one user or API token; off: no limit (default: 3000/1m)',
+      (text) => (text === 'off' ? 'off' : rateArgument(text)),
+    )
+    .option('--failure-limit <n/time>', 'wrong credentials from one address (default: 30/1m)', rateArgument)
+    .option('--oidc-config <file>', 'sign people in by an OpenID Connect provider (YAML; docs/operations.md)')
+    .option('--oidc-issuer <url>', 'the same, without a file: address of the provider')
+    .option('--oidc-client-id <id>', 'what the provider knows this orchestrator as')
+    .option('--oidc-client-secret-file <file>', 'and the secret for it')
     // Known by name, so that they are refused by name.
     .addOption(new Option('--agent-listen <host:port>').hideHelp())
     .addOption(new Option('--proxy-protocol-from <cidr>').hideHelp())
@@ -27,6 +48,9 @@ export function register(program: Command, deps: CliDeps): void {
 Environment:
   VM_ORCHESTRATOR_ADMIN_PASSWORD[_FILE]  password of the user admin
   VM_ORCHESTRATOR_API_TOKEN[_FILE]       API token of the admin, vmo_…
+  VM_ORCHESTRATOR_OIDC_CONFIG            as --oidc-config
+  VM_ORCHESTRATOR_OIDC__<KEY>            one key of it, such as VM_ORCHESTRATOR_OIDC__ISSUER
+  VM_ORCHESTRATOR_OIDC_CLIENT_SECRET[_FILE]  its client secret
 
 Ctrl-C or SIGTERM stops it when running requests have ended; a second one at once.
 

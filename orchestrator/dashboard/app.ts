@@ -45,9 +45,9 @@ function App(): VNode {
   if (state.kind === 'starting') return html`<p class="boot" role="status">Loading…</p>`;
   if (state.kind === 'out') return view(LoginPage, { expired: state.expired });
   const { session } = state;
-  const tabs = TABS.filter(({ needs }) => may(session, needs));
+  const tabs = TABS.filter(({ needs }) => needs === undefined || may(session, needs));
   const tab = place && PAGES.get(place.pattern)?.tab;
-  if (session.org === '') {
+  if (session.org === '' && tab !== 'settings') {
     return view(
       Frame,
       { session, tab, tabs },

@@ -13,6 +13,7 @@ import { OverviewPage } from './ui/overview-page.ts';
 import { SavedPage } from './ui/saved-page.ts';
 import { SchedulesPage } from './ui/schedules-page.ts';
 import type { Session } from './ui/session.ts';
+import { SETTINGS } from './ui/settings/pages.ts';
 import { TokensPage } from './ui/tokens-page.ts';
 
 export interface PageContext {
@@ -31,11 +32,12 @@ export interface Page {
 }
 
 /** The tabs in their order, and who sees each. */
-export const TABS: readonly { name: string; href: string; label: string; needs: Permission }[] = [
+export const TABS: readonly { name: string; href: string; label: string; needs?: Permission }[] = [
   { name: 'overview', href: '#/', label: 'Overview', needs: 'agents.read' },
   { name: 'agents', href: '#/agents', label: 'Agents', needs: 'agents.read' },
   { name: 'jobs', href: '#/jobs', label: 'Jobs', needs: 'jobs.read' },
   { name: 'tokens', href: '#/tokens', label: 'Tokens', needs: 'provisioning.read' },
+  { name: 'settings', href: '#/settings', label: 'Settings' },
 ];
 
 /** Every page by its pattern; the first that fits is shown. A new page is a line here. */
@@ -100,4 +102,5 @@ export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
         }),
     },
   ],
+  ...SETTINGS,
 ]);

@@ -1,29 +1,31 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { AppError } from '../../protocol/errors.ts';
 import { organizationIdSchema } from '../../protocol/ids.ts';
-import { type Permission, permissionsOf, type Role, rolesWith } from '../../protocol/roles.ts';
-import type { ApiTokens } from '../tenancy/api-tokens.ts';
+import { type Permission, type Role, rolesWith } from '../../protocol/roles.ts';
+import type { ApiTokenIdentity, ApiTokens } from '../tenancy/api-tokens.ts';
+import { effectivePermissions } from '../tenancy/grants.ts';
 import type { Organizations } from '../tenancy/organizations.ts';
+import type { Sessions, SessionUser } from '../tenancy/sessions.ts';
 import type { Throttle } from '../tenancy/throttle.ts';
-import { SESSION_LIFE_S, type Users } from '../tenancy/users.ts';
-import type { AuthenticateUser, Caller, OrganizationAccess } from './auth.ts';
+import type { AuthenticateUser, Caller, CallerOf, OrganizationAccess } from './auth.ts';
 import type { Need } from './route.ts';
 
 /** `__Host-`: Secure, this host alone, path `/`; the browser itself holds a server to that. */
 const COOKIE = '__Host-vm_session';
 const ATTRIBUTES = 'Path=/; Secure; HttpOnly; SameSite=Strict';
 
-export const sessionCookie = (token: string): string =>
-  `${COOKIE}=${token}; ${ATTRIBUTES}; Max-Age=${SESSION_LIFE_S}`;
+export const sessionCookie = (token: string, lifetimeS: number): string =>
+  `${COOKIE}=${token}; ${ATTRIBUTES}; Max-Age=${lifetimeS}`;
 export const endSessionCookie = `${COOKIE}=; ${ATTRIBUTES}; Max-Age=0`;
 
-export function sessionTokenOf(headers: IncomingHttpHeaders): string | undefined {
+export function cookieOf(headers: IncomingHttpHeaders, name: string): string | undefined {
   for (const part of (headers.cookie ?? '').split(';')) {
     const at = part.indexOf('=');
-    if (at > 0 && part.slice(0, at).trim() === COOKIE) return part.slice(at + 1).trim() || undefined;
+    if (at > 0 && part.slice(0, at).trim() === name) return part.slice(at + 1).trim() || undefined;
   }
   return undefined;
 }
+export const sessionTokenOf = (headers: IncomingHttpHeaders): string | undefined => cookieOf(headers, COOKIE);
 
 /**
  * Whether a request comes from our own page: browsers say so by Sec-Fetch-Site, older ones by an Origin that is
@@ -45,71 +47,104 @@ function originIsHost(headers: IncomingHttpHeaders): boolean {
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** The organizations that somebody sees, and what he may do in each. */
+/** What somebody sees, and what he may do there; scopes narrow each role. */
 export async function accessOf(
   organizations: Organizations,
-  who: { systemAdmin: boolean; roles: ReadonlyMap<string, Role> },
+  who: { systemAdmin: boolean; roles: ReadonlyMap<string, Role>; scopes?: readonly Permission[] | null },
 ): Promise<OrganizationAccess[]> {
+  if (!who.systemAdmin && who.roles.size === 0) return [];
   const found = await organizations.list(who.systemAdmin ? 'all' : [...who.roles.keys()]);
   return found.map(({ id, name }) => {
     const role = who.systemAdmin ? 'admin' : (who.roles.get(id) ?? 'viewer');
-    return { id, name, role, permissions: permissionsOf(role) };
+    return { id, name, role, permissions: effectivePermissions(role, who.scopes ?? null) };
   });
+}
+
+export interface UserAuth {
+  authenticate: AuthenticateUser;
+  callerOf: CallerOf;
 }
 
 export function createUserAuth(options: {
   apiTokens: ApiTokens;
-  users: Users;
+  sessions: Sessions;
   organizations: Organizations;
+  /** Counts what is no credential here, for each address. */
   throttle: Throttle;
-}): AuthenticateUser {
-  const { apiTokens, users, organizations, throttle } = options;
+}): UserAuth {
+  const { apiTokens, sessions, organizations, throttle } = options;
+
+  const tokenCaller = async (found: ApiTokenIdentity): Promise<Caller> => ({
+    credential: { type: 'api_token', id: found.id },
+    actor: { type: 'api_token', id: found.id, name: found.name },
+    via: 'bearer',
+    systemAdmin: found.systemAdmin,
+    organizations: await accessOf(organizations, {
+      systemAdmin: found.systemAdmin,
+      roles: new Map([[found.organizationId, found.role]]),
+      scopes: found.scopes,
+    }),
+  });
+  const sessionCaller = async (id: string, user: SessionUser): Promise<Caller> => ({
+    credential: { type: 'session', id },
+    actor: { type: 'user', id: user.id, name: user.username },
+    via: 'cookie',
+    systemAdmin: user.systemAdmin,
+    organizations: await accessOf(organizations, user),
+  });
+
+  /** Who is right is not slowed down by who is wrong at the same address. */
+  function unknown(address: string, detail: string, hint: string): AppError {
+    const keys = [`api:${address}`];
+    throttle.check(keys);
+    throttle.failed(keys);
+    return new AppError('unauthenticated', { detail, hint });
+  }
 
   async function byBearer(header: string, address: string): Promise<Caller> {
     const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
-    const keys = [`api:${address}`];
-    throttle.check(keys);
     const found = token?.startsWith('vmo_') ? await apiTokens.find(token) : undefined;
-    if (found === undefined) {
-      throttle.failed(keys);
+    if (found) return tokenCaller(found);
+    throw unknown(
+      address,
+      'The API token is not known here.',
+      'Send Authorization: Bearer vmo_… with a token of this orchestrator.',
+    );
+  }
+
+  async function byCookie(
+    token: string,
+    request: IncomingMessage,
+    setCookie?: (cookie: string) => void,
+  ): Promise<Caller> {
+    // An upgrade changes things later on, whatever its method; and browsers let any page ask for one.
+    if (!SAFE_METHODS.has(request.method ?? '') || request.headers.upgrade !== undefined)
+      requireSameOrigin(request.headers);
+    const found = await sessions.find(token, { mayRotate: setCookie !== undefined });
+    if (found === undefined)
+      throw unknown(request.socket.remoteAddress ?? '', 'The session has ended.', 'Log in again.');
+    if (found.newToken !== undefined) setCookie?.(sessionCookie(found.newToken, sessions.limits.lifetime_s));
+    return sessionCaller(found.id, found.user);
+  }
+
+  return {
+    async authenticate(request, setCookie) {
+      const { authorization } = request.headers;
+      if (authorization !== undefined) return byBearer(authorization, request.socket.remoteAddress ?? '');
+      const session = sessionTokenOf(request.headers);
+      if (session !== undefined) return byCookie(session, request, setCookie);
       throw new AppError('unauthenticated', {
-        detail: 'The API token is not known here.',
-        hint: 'Send Authorization: Bearer vmo_… with a token of this orchestrator.',
+        hint: 'Send Authorization: Bearer vmo_…, or log in to the dashboard.',
       });
-    }
-    return {
-      actor: { type: 'api_token', id: found.id, name: found.name },
-      via: 'bearer',
-      systemAdmin: found.systemAdmin,
-      organizations: await accessOf(organizations, {
-        systemAdmin: found.systemAdmin,
-        roles: new Map([[found.organizationId, found.role]]),
-      }),
-    };
-  }
-
-  async function byCookie(token: string, request: IncomingMessage): Promise<Caller> {
-    const user = await users.findSession(token);
-    if (user === undefined) {
-      throw new AppError('unauthenticated', { detail: 'The session has ended.', hint: 'Log in again.' });
-    }
-    if (!SAFE_METHODS.has(request.method ?? '')) requireSameOrigin(request.headers);
-    return {
-      actor: { type: 'user', id: user.id, name: user.username },
-      via: 'cookie',
-      systemAdmin: user.systemAdmin,
-      organizations: await accessOf(organizations, user),
-    };
-  }
-
-  return async (request) => {
-    const { authorization } = request.headers;
-    if (authorization !== undefined) return byBearer(authorization, request.socket.remoteAddress ?? '');
-    const session = sessionTokenOf(request.headers);
-    if (session !== undefined) return byCookie(session, request);
-    throw new AppError('unauthenticated', {
-      hint: 'Send Authorization: Bearer vmo_…, or log in to the dashboard.',
-    });
+    },
+    async callerOf({ type, id }) {
+      if (type === 'api_token') {
+        const found = await apiTokens.byId(id);
+        return found && tokenCaller(found);
+      }
+      const user = await sessions.byId(id);
+      return user && sessionCaller(id, user);
+    },
   };
 }
 
@@ -131,8 +166,15 @@ export function requireNeed(need: Need, caller: Caller, org: OrganizationAccess 
       detail: 'Only an administrator of the whole orchestrator may do this.',
     });
   if (org?.permissions.has(need)) return;
+  const role = `has the role ${org?.role ?? 'none'} in ${org?.name ?? 'this organization'}`;
+  // The role would do; the token's scopes do not.
+  if (org && rolesWith(need).includes(org.role))
+    throw new AppError('forbidden', {
+      detail: `This needs the right ${need}; ${caller.actor.name} ${role}, and scopes without it.`,
+      hint: 'Make an API token whose scopes hold it.',
+    });
   throw new AppError('forbidden', {
-    detail: `This needs the right ${need}, and ${caller.actor.name} has the role ${org?.role ?? 'none'} in ${org?.name ?? 'this organization'}.`,
-    hint: `It comes with the role ${rolesWith(need satisfies Permission).join(' or ')}; an admin of the organization can give it.`,
+    detail: `This needs the right ${need}, and ${caller.actor.name} ${role}.`,
+    hint: `It comes with the role ${rolesWith(need).join(' or ')}; an admin of the organization can give it.`,
   });
 }

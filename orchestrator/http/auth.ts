@@ -14,8 +14,15 @@ export interface OrganizationAccess extends OrganizationRef {
   permissions: ReadonlySet<Permission>;
 }
 
+/** What the caller showed; it can be looked up again while his connection lasts. */
+export interface Credential {
+  type: 'session' | 'api_token';
+  id: string;
+}
+
 /** Who asks, on a `user` route. */
 export interface Caller {
+  credential: Credential;
   /** As the audit log and the signed commands name him. */
   actor: Actor;
   /** How he proved it; a cookie comes from a browser, so its mutations need a matching origin. */
@@ -45,7 +52,14 @@ export interface AuthenticatedAgent {
 export type AuthenticateAgent = (request: IncomingMessage, vmId: string) => Promise<AuthenticatedAgent>;
 
 /**
- * Bearer token or session cookie; never a client certificate.
+ * Bearer token or session cookie; never a client certificate. A session’s token is renewed from time to time where the
+ * browser can be told: by `setCookie`.
  * @throws AppError `unauthenticated`, `origin_refused`, `rate_limited`
  */
-export type AuthenticateUser = (request: IncomingMessage) => Promise<Caller>;
+export type AuthenticateUser = (
+  request: IncomingMessage,
+  setCookie?: (cookie: string) => void,
+) => Promise<Caller>;
+
+/** What the credential allows by now; undefined when it counts no more. Is no use of it. */
+export type CallerOf = (credential: Credential) => Promise<Caller | undefined>;

@@ -15,6 +15,9 @@ export interface MountOptions {
   log: Logger;
 }
 
+/** A request whose sender is known. */
+export type Identified = FastifyRequest & { who?: Pick<RouteContext, 'caller' | 'org' | 'agent'> };
+
 function parsed(schema: z.ZodType | undefined, value: unknown, what: string): unknown {
   if (schema === undefined) return undefined;
   const result = schema.safeParse(value);
@@ -26,6 +29,7 @@ function parsed(schema: z.ZodType | undefined, value: unknown, what: string): un
 async function identify(
   route: Route,
   request: FastifyRequest,
+  reply: FastifyReply,
   options: MountOptions,
 ): Promise<Pick<RouteContext, 'caller' | 'org' | 'agent'>> {
   const params = request.params as Record<string, string>;
@@ -33,7 +37,9 @@ async function identify(
     case 'none':
       return {};
     case 'user': {
-      const caller = await options.authenticateUser(request.raw);
+      const caller = await options.authenticateUser(request.raw, (cookie) =>
+        reply.header('set-cookie', cookie),
+      );
       const org = route.path.includes('{org}') ? organizationOf(caller, params['org'] ?? '') : undefined;
       // A route that forgot to say what it needs is open to the ruler of the whole orchestrator alone.
       requireNeed(route.needs ?? 'system', caller, org);
@@ -75,12 +81,14 @@ export function mountRoute(app: FastifyInstance, route: Route, options: MountOpt
     method: route.method,
     url: route.path.replace(/\{(\w+)\}/g, ':$1'),
     exposeHeadRoute: route.method === 'GET' && route.auth === 'none',
+    // Machines, and who only looks whether we live, are never turned away by a count.
+    ...(route.auth === 'user' ? {} : { config: { rateLimit: false } }),
     // Before the body is read: who may not ask sends nothing.
-    onRequest: async (request) => {
-      (request as FastifyRequest & { who?: unknown }).who = await identify(route, request, options);
+    onRequest: async (request, reply) => {
+      (request as Identified).who = await identify(route, request, reply, options);
     },
     handler: async (request, reply) => {
-      const who = (request as FastifyRequest & { who?: Pick<RouteContext, 'caller' | 'org' | 'agent'> }).who;
+      const { who } = request as Identified;
       let status = route.successStatus;
       const context: RouteContext = {
         ...who,

@@ -105,6 +105,7 @@ export function openApiDocument(routes: readonly Route[], options: { version: st
     own[route.method.toLowerCase()] = {
       operationId: operationId(route),
       summary: route.summary,
+      ...(route.needs === undefined ? {} : { 'x-needs': route.needs }),
       tags: [route.path.replace('/organizations/{org}', '').split('/')[3] ?? 'organizations'],
       security: SECURITY[route.auth],
       ...(route.needs === undefined ? {} : { 'x-needs': route.needs }),

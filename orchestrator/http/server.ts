@@ -8,10 +8,12 @@ import type { Logger } from '../../base/logger.ts';
 import { newId } from '../../base/random.ts';
 import { type ServerCredentials, secureContext, tlsServerOptions } from '../../base/tls-server.ts';
 import { AppError } from '../../protocol/errors.ts';
+import type { TokenRate } from '../../protocol/provisioning-token.ts';
 import { AGENT_SNI } from '../../protocol/version.ts';
 import type { AuthenticateAgent, AuthenticateUser } from './auth.ts';
 import { mountRoute } from './mount.ts';
 import type { Replays } from './replay.ts';
+import { limitRequests } from './request-limit.ts';
 import type { Route } from './route.ts';
 import { API_HEADERS, securityHeaders } from './security-headers.ts';
 import { trackSockets } from './sockets.ts';
@@ -40,6 +42,8 @@ interface HttpOptions {
   authenticateUser: AuthenticateUser;
   authenticateAgent: AuthenticateAgent;
   replays: Replays;
+  /** Requests of one user or API token; undefined: as many as he likes. */
+  requestRate?: TokenRate | undefined;
   clock: Clock;
   log: Logger;
 }
@@ -188,7 +192,11 @@ export function createHttpServer(options: HttpOptions): HttpServer {
         : new AppError('not_found', { detail: `There is nothing at ${path.slice(0, 200)}.` });
     sendProblem(request, reply, error, log);
   });
-  for (const route of routes) mountRoute(app, route, options);
+  // What limits must be there before the routes that it limits.
+  app.register(async (scope) => {
+    if (options.requestRate) await limitRequests(scope, options.requestRate);
+    for (const route of routes) mountRoute(scope, route, options);
+  });
 
   return {
     server: https,

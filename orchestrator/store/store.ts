@@ -4,6 +4,7 @@ import { openDatabase } from '../../base/sqlite.ts';
 import { initial } from './migrations/0001-initial.ts';
 import { tokenRate } from './migrations/0002-token-rate.ts';
 import { roles } from './migrations/0003-roles.ts';
+import { people } from './migrations/0004-people.ts';
 import { rollouts } from './migrations/0005-rollouts.ts';
 import { schedules } from './migrations/0010-schedules.ts';
 import { recentEnds } from './migrations/0011-recent-ends.ts';
@@ -25,6 +26,7 @@ const MIGRATIONS = {
   '0010-schedules': schedules,
   '0011-recent-ends': recentEnds,
   '0012-replays': replays,
+  '0004-people': people,
 };
 
 /** The one interface to what the orchestrator remembers. A commit has reached the disk when it returns. */

@@ -7,7 +7,14 @@ import type { Role } from '../../protocol/roles.ts';
  */
 export interface Tables {
   settings: { key: string; value: string };
-  organizations: { id: string; name: string; created_at: number; command_epoch: number };
+  organizations: {
+    id: string;
+    name: string;
+    created_at: number;
+    command_epoch: number;
+    /** Set: it is gone for everybody; what it holds is kept for the proof of its audit log. */
+    deleted_at: number | null;
+  };
   certificate_authorities: {
     id: string;
     /** Null: the root, or the issuing key of the orchestrator's own certificates. */
@@ -38,9 +45,34 @@ export interface Tables {
     created_at: number;
     /** 1: rules the whole orchestrator. */
     system_admin: Generated<number>;
+    display_name: Generated<string>;
+    disabled_at: number | null;
+    last_login_at: number | null;
   };
-  memberships: { organization_id: string; user_id: string; role: Role };
-  web_sessions: { token_hash: string; user_id: string; created_at: number; expires_at: number };
+  /** Who a user is at an OpenID Connect provider. */
+  user_identities: { issuer: string; subject: string; user_id: string; created_at: number };
+  memberships: {
+    organization_id: string;
+    user_id: string;
+    role: Role;
+    /** `oidc`: given and taken by the groups of the last login; `local`: by people. */
+    source: Generated<'local' | 'oidc'>;
+  };
+  web_sessions: {
+    id: string;
+    user_id: string;
+    token_hash: string;
+    /** The token before the last rotation; it counts until `previous_until`, or until the new one is first used. */
+    previous_hash: string | null;
+    previous_until: number | null;
+    method: 'password' | 'oidc';
+    created_at: number;
+    rotated_at: number;
+    last_seen_at: number;
+    expires_at: number;
+    address: string | null;
+    user_agent: string;
+  };
   api_tokens: {
     id: string;
     organization_id: string;
@@ -50,6 +82,10 @@ export interface Tables {
     system_admin: Generated<number>;
     created_at: number;
     last_used_at: number | null;
+    /** JSON array of permissions; null: all that the role has. */
+    scopes: string | null;
+    expires_at: number | null;
+    created_by: Generated<string>;
   };
   provisioning_tokens: {
     organization_id: string;

@@ -1,10 +1,14 @@
+import type { z } from 'zod';
 import { type Clock, isoTime } from '../../base/clock.ts';
 import { newId, randomText } from '../../base/random.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { apiTokenIdSchema } from '../../protocol/ids.ts';
-import type { Role } from '../../protocol/roles.ts';
+import type { ApiToken, createApiTokenRequestSchema } from '../../protocol/rest-fleet.ts';
+import { type Permission, permissionSchema, type Role } from '../../protocol/roles.ts';
 import { type AuditActor, record } from '../audit/audit.ts';
 import type { Queryable, Store } from '../store/store.ts';
+import type { Row } from '../store/tables.ts';
+import { effectivePermissions, type Granter, requireGrantable } from './grants.ts';
 import { hashToken } from './secrets.ts';
 
 export interface ApiTokenIdentity {
@@ -12,24 +16,30 @@ export interface ApiTokenIdentity {
   name: string;
   organizationId: string;
   role: Role;
+  /** Null: everything that the role allows. */
+  scopes: readonly Permission[] | null;
   systemAdmin: boolean;
 }
 
 export interface ApiTokens {
+  /** @throws AppError `unauthenticated` when it was known, and has expired. */
   find(token: string): Promise<ApiTokenIdentity | undefined>;
-  list(
-    organizationId: string,
-  ): Promise<{ id: string; name: string; created_at: string; last_used_at: string | null }[]>;
+  /** For who holds a connection open: whether it still counts. */
+  byId(id: string): Promise<ApiTokenIdentity | undefined>;
+  list(organizationId: string): Promise<ApiToken[]>;
+  /** @throws AppError `forbidden` when it would hold more than its maker. */
   create(request: {
     organizationId: string;
-    name: string;
+    wanted: z.output<typeof createApiTokenRequestSchema>;
+    granter: Granter & { systemAdmin: boolean };
     actor: AuditActor;
     address: string | null;
-  }): Promise<{ id: string; token: string; created_at: string }>;
-  /** @throws AppError `not_found` */
+  }): Promise<ApiToken & { token: string }>;
+  /** @throws AppError `not_found`, `forbidden` */
   revoke(request: {
     organizationId: string;
     id: string;
+    granter: { systemAdmin: boolean };
     actor: AuditActor;
     address: string | null;
   }): Promise<void>;
@@ -49,6 +59,9 @@ export async function insertApiToken(
     name: string;
     role: Role;
     systemAdmin?: boolean;
+    scopes?: readonly Permission[] | null;
+    expiresAt?: number | null;
+    createdBy?: string;
     now: number;
   },
 ): Promise<void> {
@@ -63,12 +76,55 @@ export async function insertApiToken(
       system_admin: token.systemAdmin ? 1 : 0,
       created_at: token.now,
       last_used_at: null,
+      scopes: token.scopes ? JSON.stringify(token.scopes) : null,
+      expires_at: token.expiresAt ?? null,
+      created_by: token.createdBy ?? '',
     })
     .execute();
 }
 
-export function createApiTokens(options: { store: Store; clock: Clock }): ApiTokens {
-  const { store, clock } = options;
+/** A right that this version does not know allows nothing. */
+function scopesOf(row: Pick<Row<'api_tokens'>, 'scopes'>): Permission[] | null {
+  if (row.scopes === null) return null;
+  return (JSON.parse(row.scopes) as unknown[]).flatMap(
+    (scope) => permissionSchema.safeParse(scope).data ?? [],
+  );
+}
+
+const identity = (row: Row<'api_tokens'>): ApiTokenIdentity => ({
+  id: row.id,
+  name: row.name,
+  organizationId: row.organization_id,
+  role: row.role,
+  scopes: scopesOf(row),
+  systemAdmin: row.system_admin === 1,
+});
+
+const time = (ms: number | null): string | null => (ms === null ? null : isoTime(Number(ms)));
+
+const shown = (row: Row<'api_tokens'>): ApiToken => ({
+  id: apiTokenIdSchema.parse(row.id),
+  name: row.name,
+  role: row.role,
+  scopes: scopesOf(row),
+  system_admin: row.system_admin === 1,
+  created_at: isoTime(Number(row.created_at)),
+  created_by: row.created_by,
+  expires_at: time(row.expires_at),
+  last_used_at: time(row.last_used_at),
+});
+
+export function createApiTokens(options: {
+  store: Store;
+  clock: Clock;
+  /** After the commit: what is open with this token is looked at again. */
+  changed: () => void;
+}): ApiTokens {
+  const { store, clock, changed } = options;
+  const expired = (row: Row<'api_tokens'>) =>
+    row.expires_at !== null && Number(row.expires_at) <= clock.now();
+  const of = (db: Queryable, organizationId: string) =>
+    db.selectFrom('api_tokens').selectAll().where('organization_id', '=', organizationId);
   return {
     async find(token) {
       const row = await store.db
@@ -77,41 +133,56 @@ export function createApiTokens(options: { store: Store; clock: Clock }): ApiTok
         .where('token_hash', '=', hashToken(token))
         .executeTakeFirst();
       if (row === undefined) return undefined;
+      if (expired(row))
+        throw new AppError('unauthenticated', {
+          detail: 'The API token has expired.',
+          hint: 'Make a new one: vm-orchestrator api-tokens create, or Settings in the dashboard.',
+        });
       const now = clock.now();
       if (now - Number(row.last_used_at ?? 0) >= LAST_USED_EVERY_MS) {
         await store.db
           .updateTable('api_tokens')
           .set({ last_used_at: now })
+          .where('organization_id', '=', row.organization_id)
           .where('id', '=', row.id)
           .execute();
       }
-      return {
-        id: row.id,
-        name: row.name,
-        organizationId: row.organization_id,
-        role: row.role,
-        systemAdmin: row.system_admin === 1,
-      };
+      return identity(row);
+    },
+    async byId(id) {
+      const row = await store.db.selectFrom('api_tokens').selectAll().where('id', '=', id).executeTakeFirst();
+      return row === undefined || expired(row) ? undefined : identity(row);
     },
     async list(organizationId) {
-      const rows = await store.db
-        .selectFrom('api_tokens')
-        .selectAll()
-        .where('organization_id', '=', organizationId)
-        .orderBy('id')
-        .execute();
-      return rows.map((row) => ({
-        id: row.id,
-        name: row.name,
-        created_at: isoTime(Number(row.created_at)),
-        last_used_at: row.last_used_at === null ? null : isoTime(Number(row.last_used_at)),
-      }));
+      return (await of(store.db, organizationId).orderBy('id').execute()).map(shown);
     },
-    async create({ organizationId, name, actor, address }) {
+    async create({ organizationId, wanted, granter, actor, address }) {
+      const { name, role, scopes = null, system_admin, ttl_s } = wanted;
+      if (system_admin && !granter.systemAdmin)
+        throw new AppError('forbidden', {
+          detail: 'Only an administrator of the whole orchestrator makes tokens that rule all of it.',
+        });
+      if (system_admin && (scopes !== null || role !== 'admin'))
+        throw new AppError('bad_request', {
+          detail: 'A token of the whole orchestrator has the role admin and no scopes.',
+          hint: 'Leave out system_admin for a narrower token.',
+        });
+      requireGrantable(granter, effectivePermissions(role, scopes), 'This token');
       const now = clock.now();
-      const made = { id: apiTokenIdSchema.parse(newId('api', clock)), token: newApiToken() };
-      await store.transaction(async (tx) => {
-        await insertApiToken(tx, { ...made, organizationId, name, role: 'admin', now });
+      const made = { id: newId('api', clock), token: newApiToken() };
+      const expiresAt = ttl_s === undefined ? null : now + ttl_s * 1000;
+      return store.transaction(async (tx) => {
+        await insertApiToken(tx, {
+          ...made,
+          organizationId,
+          name,
+          role,
+          scopes,
+          systemAdmin: system_admin,
+          expiresAt,
+          createdBy: actor.name,
+          now,
+        });
         await record(tx, {
           at: now,
           organizationId,
@@ -119,20 +190,26 @@ export function createApiTokens(options: { store: Store; clock: Clock }): ApiTok
           actor,
           address,
           target: made.id,
-          detail: { name },
+          detail: { name, role, scopes, system_admin, expires_at: time(expiresAt) },
         });
+        const row = await of(tx, organizationId).where('id', '=', made.id).executeTakeFirstOrThrow();
+        return { ...shown(row), token: made.token };
       });
-      return { ...made, created_at: isoTime(now) };
     },
-    async revoke({ organizationId, id, actor, address }) {
+    async revoke({ organizationId, id, granter, actor, address }) {
       await store.transaction(async (tx) => {
-        const { numDeletedRows } = await tx
+        const row = await of(tx, organizationId).where('id', '=', id).executeTakeFirst();
+        if (row === undefined)
+          throw new AppError('not_found', { detail: `There is no API token ${id} here.` });
+        if (row.system_admin === 1 && !granter.systemAdmin)
+          throw new AppError('forbidden', {
+            detail: 'This token rules the whole orchestrator; only such an administrator ends it.',
+          });
+        await tx
           .deleteFrom('api_tokens')
           .where('organization_id', '=', organizationId)
           .where('id', '=', id)
-          .executeTakeFirst();
-        if (numDeletedRows === 0n)
-          throw new AppError('not_found', { detail: `There is no API token ${id} here.` });
+          .execute();
         await record(tx, {
           at: clock.now(),
           organizationId,
@@ -142,6 +219,7 @@ export function createApiTokens(options: { store: Store; clock: Clock }): ApiTok
           target: id,
         });
       });
+      changed();
     },
   };
 }

@@ -236,6 +236,12 @@ export async function resetAdmin(options: {
   await store.transaction(async (tx) => {
     const admin = await readAdmin(tx);
     await setPassword(tx, admin, passwordHash);
+    // Whoever holds the machine is never locked out of it.
+    await tx
+      .updateTable('users')
+      .set({ disabled_at: null, system_admin: 1 })
+      .where('id', '=', admin.userId)
+      .execute();
     await setToken(tx, admin, apiToken, clock);
     if (staleToken) {
       await tx

@@ -67,3 +67,19 @@ export function oneLiner(address: EnrollmentAddress, token: string): string {
 /** The same by the installer of a checkout, which finds the CA by the token's pin. */
 export const setupCommand = (address: EnrollmentAddress, token: string): string =>
   `printf '%s\\n' ${shellQuote(token)} | npx zx provision/setup.mts --token-stdin --server-url ${shellQuote(address.origin)}`;
+
+/**
+ * A program for `pulumi up`, and the command that hands it the user-data: encrypted in the stack, in no argument and no
+ * file.
+ */
+export const pulumiProgram = (userData: string): string => `# In the folder of the program, once:
+pulumi config set --secret userData <<'END_OF_USER_DATA'
+${userData.trimEnd()}
+END_OF_USER_DATA
+
+// In the program; give it to the VM as its user-data, whatever the cloud:
+import * as pulumi from '@pulumi/pulumi';
+const userData = new pulumi.Config().requireSecret('userData');
+
+// Programs that make a token of their own for each VM: AgentUserData of vm-agent/infra.
+`;

@@ -3,15 +3,20 @@ import type { z } from 'zod';
 import { type Clock, isoTime } from '../../base/clock.ts';
 import { randomText } from '../../base/random.ts';
 import { AppError } from '../../protocol/errors.ts';
+import { agentIdSchema, vmIdSchema } from '../../protocol/ids.ts';
 import {
   caPinOf,
   formatProvisioningToken,
   type Labels,
   type TokenRate,
 } from '../../protocol/provisioning-token.ts';
-import type { createTokenRequestSchema, ProvisioningTokenInfo } from '../../protocol/rest-fleet.ts';
+import type {
+  createTokenRequestSchema,
+  ProvisioningTokenInfo,
+  TokenAgent,
+} from '../../protocol/rest-fleet.ts';
 import { type AuditActor, record } from '../audit/audit.ts';
-import type { Store } from '../store/store.ts';
+import type { Queryable, Store } from '../store/store.ts';
 import type { Row } from '../store/tables.ts';
 import { hashToken } from './secrets.ts';
 
@@ -84,6 +89,8 @@ export interface ProvisioningTokens {
     address: string | null;
   }): Promise<{ id: string; token: string; expires_at: string }>;
   list(organizationId: string): Promise<ProvisioningTokenInfo[]>;
+  /** Who enrolled with it, the newest first (at most 1,000). @throws AppError `not_found` */
+  agentsOf(organizationId: string, id: string): Promise<TokenAgent[]>;
   /** @throws AppError `not_found` */
   revoke(request: {
     organizationId: string;
@@ -99,6 +106,16 @@ export function createProvisioningTokens(options: {
   rootFingerprint: string;
 }): ProvisioningTokens {
   const { store, clock, rootFingerprint } = options;
+  async function find(db: Queryable, organizationId: string, id: string) {
+    const row = await db
+      .selectFrom('provisioning_tokens')
+      .select('revoked_at')
+      .where('organization_id', '=', organizationId)
+      .where('id', '=', id)
+      .executeTakeFirst();
+    if (row) return row;
+    throw new AppError('not_found', { detail: `There is no provisioning token ${id} here.` });
+  }
   return {
     async create({ organizationId, limits, actor, address }) {
       const cidr = checkCidr(limits.cidr);
@@ -151,16 +168,28 @@ export function createProvisioningTokens(options: {
         .execute();
       return rows.map(shown);
     },
+    async agentsOf(organizationId, id) {
+      await find(store.db, organizationId, id);
+      const rows = await store.db
+        .selectFrom('agents')
+        .select(['id', 'vm_id', 'hostname', 'state', 'enrolled_at', 'address'])
+        .where('organization_id', '=', organizationId)
+        .where('token_id', '=', id)
+        .orderBy('enrolled_at', 'desc')
+        .limit(1000)
+        .execute();
+      return rows.map((row) => ({
+        agent_id: agentIdSchema.parse(row.id),
+        vm_id: vmIdSchema.parse(row.vm_id),
+        hostname: row.hostname,
+        state: row.state,
+        enrolled_at: isoTime(Number(row.enrolled_at)),
+        address: row.address,
+      }));
+    },
     async revoke({ organizationId, id, actor, address }) {
       await store.transaction(async (tx) => {
-        const own = tx
-          .selectFrom('provisioning_tokens')
-          .select('revoked_at')
-          .where('organization_id', '=', organizationId)
-          .where('id', '=', id);
-        const row = await own.executeTakeFirst();
-        if (row === undefined)
-          throw new AppError('not_found', { detail: `There is no provisioning token ${id} here.` });
+        const row = await find(tx, organizationId, id);
         if (row.revoked_at !== null) return;
         const now = clock.now();
         await tx

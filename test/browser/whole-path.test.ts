@@ -67,7 +67,7 @@ describe('from an empty orchestrator to a command on a machine', () => {
     await page.getByLabel('Labels').fill('env=test');
     await page.getByRole('button', { name: 'Create token' }).click();
     const line = await page.getByLabel('One-line installer').textContent();
-    await page.getByText('Other ways to use this token').click();
+    await page.getByText('The token alone').click();
     const token = (await page.getByLabel('Provisioning token').textContent()) ?? '';
     expect(line).toContain(token);
     await page.getByText('Waiting for the machine').waitFor();

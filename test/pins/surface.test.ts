@@ -62,6 +62,13 @@ describe('the help', () => {
     'audit',
     'org',
     'completion',
+    'users',
+    'users add',
+    'users passwd',
+    'users change',
+    'api-tokens',
+    'api-tokens create',
+    'whoami',
   ])('of vm-orchestrator %s', async (command) => {
     const words = command === '' ? [] : command.split(' ');
     await expect(help('orchestrator/main.ts', ...words)).toMatchFileSnapshot(

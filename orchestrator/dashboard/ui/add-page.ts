@@ -7,8 +7,9 @@ import { ApiError, asApiError } from '../net/api.ts';
 import { createToken } from '../net/endpoints.ts';
 import { useIdempotencyKey } from '../net/hooks.ts';
 import { Arrivals } from './arrivals.ts';
-import { CopyButton, ErrorBox, PageTitle, Until } from './bits.ts';
+import { ErrorBox, PageTitle } from './bits.ts';
 import { html, view } from './html.ts';
+import { MadeToken } from './made-token.ts';
 
 const LIFETIMES: readonly { seconds: number; label: string }[] = [
   { seconds: 900, label: '15 minutes' },
@@ -16,6 +17,12 @@ const LIFETIMES: readonly { seconds: number; label: string }[] = [
   { seconds: 24 * 3600, label: '24 hours' },
   { seconds: 7 * 24 * 3600, label: '7 days' },
   { seconds: 30 * 24 * 3600, label: '30 days' },
+];
+
+const RATE_WINDOWS: readonly { seconds: number; label: string }[] = [
+  { seconds: 60, label: 'a minute' },
+  { seconds: 3600, label: 'an hour' },
+  { seconds: 24 * 3600, label: 'a day' },
 ];
 
 /** The form's fields as the API wants them. @throws ApiError that names the label it cannot read. */
@@ -28,11 +35,16 @@ function readForm(form: HTMLFormElement): CreateTokenRequest {
       hint: 'Write labels as key=value, with spaces or commas between them.',
     });
   }
+  const text = (name: string) => String(data.get(name) ?? '').trim();
+  const rate = Number(data.get('rate'));
   return {
     uses: Number(data.get('uses')),
     ttl_s: Number(data.get('ttl')),
     labels: parsed.labels,
-    description: String(data.get('description') ?? ''),
+    description: text('description'),
+    ...(text('vm_id_pattern') === '' ? {} : { vm_id_pattern: text('vm_id_pattern') }),
+    ...(text('cidr') === '' ? {} : { cidr: text('cidr') }),
+    ...(rate > 0 ? { rate: { uses: rate, window_s: Number(data.get('rate_window')) } } : {}),
   };
 }
 
@@ -83,24 +95,26 @@ export function AddPage({ org }: { org: string }): VNode {
         <label class="field"><span>Description</span>
           <input name="description" maxlength="256" placeholder="What it is for" /></label>
       </div>
+      <details>
+        <summary>Which machines, and how fast</summary>
+        <div class="columns">
+          <label class="field"><span>Only machines named</span>
+            <input name="vm_id_pattern" class="mono" maxlength="128" placeholder="vm-web-*" spellcheck="false" autocapitalize="none" aria-describedby="pattern-note" />
+            <small id="pattern-note" class="quiet">A pattern of their vm_id, with * and ?</small></label>
+          <label class="field"><span>Only from the network</span>
+            <input name="cidr" class="mono" maxlength="64" placeholder="10.0.0.0/8" spellcheck="false" autocapitalize="none" aria-describedby="cidr-note" />
+            <small id="cidr-note" class="quiet">Address and length, as this orchestrator sees them</small></label>
+          <label class="field"><span>At most so many</span>
+            <input name="rate" type="number" min="1" max="100000" step="1" placeholder="as they come" /></label>
+          <label class="field"><span>within</span>
+            <select name="rate_window">${RATE_WINDOWS.map(
+              ({ seconds, label }) =>
+                html`<option key=${seconds} value=${seconds} selected=${seconds === 3600}>${label}</option>`,
+            )}</select></label>
+        </div>
+      </details>
       ${error === undefined ? null : view(ErrorBox, { error })}
       <p class="actions"><button class="button primary" type="submit" aria-disabled=${busy}>${busy ? 'Creating…' : 'Create token'}</button></p>
     </form>
   </div>`;
-}
-
-function MadeToken({ made, onAnother }: { made: CreateTokenResponse; onAnother: () => void }): VNode {
-  return html`<section class="card made" aria-labelledby="made-title">
-    <div class="card-title"><h2 id="made-title">Run this on the machine, as root</h2>${view(CopyButton, { text: made.one_liner, what: 'the line' })}</div>
-    <pre class="code" tabIndex="0" aria-label="One-line installer">${made.one_liner}</pre>
-    <p class="notice warn"><span><strong>Shown once.</strong> Only a hash of the token is kept; copy the line before you leave this page. The token ends ${view(Until, { at: made.expires_at })}.</span></p>
-    <details>
-      <summary>Other ways to use this token</summary>
-      <div class="card-title"><h3>From a checkout</h3>${view(CopyButton, { text: made.setup_command, what: 'the command for a checkout' })}</div>
-      <pre class="code" tabIndex="0" aria-label="Command for a checkout">${made.setup_command}</pre>
-      <div class="card-title"><h3>The token alone</h3>${view(CopyButton, { text: made.token, what: 'the token' })}</div>
-      <pre class="code" tabIndex="0" aria-label="Provisioning token">${made.token}</pre>
-    </details>
-    <p class="actions"><button type="button" class="button" onClick=${onAnother}>Create another</button></p>
-  </section>`;
 }

@@ -4,6 +4,9 @@ import { createStore } from '../net/store.ts';
 
 export interface Session {
   user: string;
+  userId: string;
+  /** Rules the whole orchestrator. */
+  systemAdmin: boolean;
   organizations: Whoami['organizations'];
   org: string;
 }
@@ -21,7 +24,13 @@ export function enterSession(who: Whoami): void {
   const [first] = who.organizations;
   const kept = localStorage.getItem(ORG_KEY);
   const chosen = who.organizations.find(({ id }) => id === kept) ?? first;
-  const session = { user: who.actor.name, organizations: who.organizations, org: chosen?.id ?? '' };
+  const session = {
+    user: who.actor.name,
+    userId: who.actor.id,
+    systemAdmin: who.system_admin,
+    organizations: who.organizations,
+    org: chosen?.id ?? '',
+  };
   sessionState.set({ kind: 'in', session });
 }
 

@@ -7,6 +7,7 @@ import { fetchTokens, revokeToken } from '../net/endpoints.ts';
 import { useNow, usePolling } from '../net/hooks.ts';
 import { Ago, ConfirmButton, Empty, ErrorBox, LabelList, Loading, PageTitle, said, Until } from './bits.ts';
 import { html, view } from './html.ts';
+import { TokenUses } from './token-uses.ts';
 
 const TOKENS_EVERY_MS = 5000;
 
@@ -52,7 +53,7 @@ export function TokensPage({ org }: { org: string }): VNode {
     body = html`<div class="table-box"><table class="tokens">
       <caption class="hidden">Provisioning tokens</caption>
       <thead><tr><th scope="col">Token</th><th scope="col">State</th><th scope="col">Used</th><th scope="col">Ends</th><th scope="col">Labels</th><th scope="col">Created</th><th><span class="hidden">Actions</span></th></tr></thead>
-      <tbody>${tokens.map((token) => view(TokenRow, { key: token.id, token, onRevoke: () => void revoke(token.id) }))}</tbody>
+      <tbody>${tokens.map((token) => view(TokenRow, { key: token.id, org, token, onRevoke: () => void revoke(token.id) }))}</tbody>
     </table></div>`;
   }
   return html`<div>${view(PageTitle, { title: 'Tokens' }, create)}
@@ -61,14 +62,30 @@ export function TokensPage({ org }: { org: string }): VNode {
   </div>`;
 }
 
-function TokenRow({ token, onRevoke }: { token: ProvisioningTokenInfo; onRevoke: () => void }): VNode {
+const WINDOWS: Readonly<Record<number, string>> = { 60: 'minute', 3600: 'hour', 86400: 'day' };
+
+function rateText({ rate }: ProvisioningTokenInfo): string | null {
+  if (!rate) return null;
+  return `${rate.uses} per ${WINDOWS[rate.window_s] ?? `${rate.window_s} s`}`;
+}
+
+function TokenRow({
+  org,
+  token,
+  onRevoke,
+}: {
+  org: string;
+  token: ProvisioningTokenInfo;
+  onRevoke: () => void;
+}): VNode {
   const state = tokenState(token, useNow());
-  const limits = [token.vm_id_pattern, token.cidr].filter((limit) => limit !== null);
+  const limits = [token.vm_id_pattern, token.cidr, rateText(token)].filter((limit) => limit !== null);
   return html`<tr class=${state === 'usable' ? '' : 'past'}>
     <td class="name"><span>${token.description === '' ? html`<span class="quiet">no description</span>` : said(token.description)}</span>
       <small><code>${token.id}</code>${limits.length === 0 ? null : html` · only ${said(limits.join(', '))}`}</small></td>
     <td data-label="State"><span class=${`badge ${state === 'usable' ? 'good' : 'off'}`}>${state}</span></td>
-    <td data-label="Used">${token.used} of ${token.uses}</td>
+    <td data-label="Used"><span>${token.used} of ${token.uses}
+      ${token.used === 0 ? null : view(TokenUses, { org, id: token.id })}</span></td>
     <td data-label="Ends">${view(Until, { at: token.expires_at })}</td>
     <td data-label="Labels">${Object.keys(token.labels).length === 0 ? html`<span class="quiet">–</span>` : view(LabelList, { labels: token.labels })}</td>
     <td data-label="Created">${view(Ago, { at: token.created_at })}<small>${said(token.created_by)}</small></td>

@@ -1,22 +1,14 @@
-import type { IncomingMessage } from 'node:http';
-import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Clock } from '../../../base/clock.ts';
 import { AppError } from '../../../protocol/errors.ts';
 import { jobIdSchema } from '../../../protocol/ids.ts';
-import type { Followed, JobEvents, NumberedEvent } from '../../jobs/events.ts';
+import type { Followed, JobEvents } from '../../jobs/events.ts';
+import type { LiveAccess } from '../live-access.ts';
 import { defineRoute, type Route } from '../route.ts';
-
-/** A comment at least this often: proxies close what is silent, and the credentials are looked at again. */
-const COMMENT_MS = 15_000;
-/** Bytes that wait for a reader; a slow one is given no more until it has taken them. */
-const BUFFER_BYTES = 512 * 1024;
+import { eventStream, sseEvent } from '../sse.ts';
 
 const params = z.object({ id: jobIdSchema });
 const query = z.object({ after: z.coerce.number().int().nonnegative().optional() });
-
-/** Whether these credentials still open this organization. */
-export type StillAllowed = (request: IncomingMessage, organizationId: string) => Promise<boolean>;
 
 function startOf(header: string | string[] | undefined, after: number | undefined): number {
   if (header === undefined || header === '') return after ?? 0;
@@ -25,34 +17,18 @@ function startOf(header: string | string[] | undefined, after: number | undefine
   throw new AppError('bad_request', { detail: 'Last-Event-ID is no number that this stream gave.' });
 }
 
-const format = ({ id, event }: NumberedEvent): string =>
-  `id: ${id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+async function* written(followed: AsyncIterable<Followed>): AsyncGenerator<string, void, void> {
+  for await (const step of followed) yield step === 'quiet' ? step : sseEvent(step.event, step.id);
+}
 
 export function eventRoutes(options: {
   events: JobEvents;
   clock: Clock;
-  stillAllowed: StillAllowed;
+  access: Pick<LiveAccess, 'watch'>;
   /** Ends every stream: the orchestrator stops. */
   stopping: AbortSignal;
 }): Route[] {
-  const { events, clock, stillAllowed, stopping } = options;
-
-  async function* text(
-    followed: AsyncIterable<Followed>,
-    allowed: () => Promise<boolean>,
-  ): AsyncGenerator<string, void, void> {
-    let checked = clock.monotonic();
-    // The first bytes tell the client that it is connected.
-    yield ': events of a job\n\n';
-    for await (const step of followed) {
-      if (step !== 'quiet') yield format(step);
-      if (clock.monotonic() - checked < COMMENT_MS) continue;
-      checked = clock.monotonic();
-      // The client reconnects, and is told then that it may not.
-      if (!(await allowed())) return;
-      yield ': still here\n\n';
-    }
-  }
+  const { events, clock, access, stopping } = options;
 
   return [
     defineRoute({
@@ -64,22 +40,20 @@ export function eventRoutes(options: {
       params,
       query,
       raw: { contentType: 'text/event-stream', description: 'Events: state, output, end' },
-      async handler({ org, params: { id }, query: { after }, request, closed }) {
+      async handler({ caller, org, params: { id }, query: { after }, request, closed }) {
         const followed = await events.follow({
           organizationId: org.id,
           jobId: id,
           after: startOf(request.headers['last-event-id'], after),
-          signal: AbortSignal.any([closed, stopping]),
+          // Who may no more comes back, and is told then that he may not.
+          signal: access.watch({
+            caller,
+            organizationId: org.id,
+            needs: 'jobs.read',
+            signal: AbortSignal.any([closed, stopping]),
+          }),
         });
-        const lines = text(followed, () => stillAllowed(request.raw, org.id));
-        return {
-          headers: {
-            'content-type': 'text/event-stream; charset=utf-8',
-            'cache-control': 'no-store',
-            'x-accel-buffering': 'no',
-          },
-          body: Readable.from(lines, { objectMode: false, highWaterMark: BUFFER_BYTES }),
-        };
+        return eventStream(written(followed), { what: 'events of a job', clock });
       },
     }),
   ];

@@ -6,12 +6,9 @@ import type { FleetFeed } from '../../fleet/feed.ts';
 import { readMachines } from '../../fleet/machines.ts';
 import type { OverviewReader } from '../../fleet/overview.ts';
 import type { Store } from '../../store/store.ts';
+import type { LiveAccess } from '../live-access.ts';
 import { defineRoute, type Route } from '../route.ts';
-import type { StillAllowed } from './events.ts';
-
-/** A comment at least this often: proxies close what is silent, and the credentials are looked at again. */
-const COMMENT_MS = 15_000;
-const BUFFER_BYTES = 512 * 1024;
+import { COMMENT_MS, eventStream, sseEvent } from '../sse.ts';
 
 const ORG = '/api/v1/organizations/{org}';
 
@@ -21,11 +18,11 @@ export function fleetRoutes(options: {
   feed: FleetFeed;
   overview: OverviewReader;
   clock: Clock;
-  stillAllowed: StillAllowed;
+  access: Pick<LiveAccess, 'watch'>;
   /** Ends every stream: the orchestrator stops. */
   stopping: AbortSignal;
 }): Route[] {
-  const { store, feed, overview, clock, stillAllowed, stopping } = options;
+  const { store, feed, overview, clock, access, stopping } = options;
 
   async function* list(organizationId: string): AsyncGenerator<string, void, void> {
     let first = true;
@@ -37,20 +34,9 @@ export function fleetRoutes(options: {
     yield ']}';
   }
 
-  async function* events(
-    organizationId: string,
-    signal: AbortSignal,
-    allowed: () => Promise<boolean>,
-  ): AsyncGenerator<string, void, void> {
-    let checked = clock.monotonic();
-    yield ': events of a fleet\n\n';
-    for await (const event of feed.follow({ organizationId, quietMs: COMMENT_MS, signal })) {
-      if (event !== 'quiet') yield `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
-      if (clock.monotonic() - checked < COMMENT_MS) continue;
-      checked = clock.monotonic();
-      if (!(await allowed())) return;
-      yield ': still here\n\n';
-    }
+  async function* events(organizationId: string, signal: AbortSignal): AsyncGenerator<string, void, void> {
+    for await (const event of feed.follow({ organizationId, quietMs: COMMENT_MS, signal }))
+      yield event === 'quiet' ? event : sseEvent(event);
   }
 
   return [
@@ -89,17 +75,14 @@ export function fleetRoutes(options: {
       auth: 'user',
       needs: 'agents.read',
       raw: { contentType: 'text/event-stream', description: 'Events: agents, load, gone, changed, reload' },
-      handler({ org, request, closed }) {
-        const signal = AbortSignal.any([closed, stopping]);
-        const lines = events(org.id, signal, () => stillAllowed(request.raw, org.id));
-        return {
-          headers: {
-            'content-type': 'text/event-stream; charset=utf-8',
-            'cache-control': 'no-store',
-            'x-accel-buffering': 'no',
-          },
-          body: Readable.from(lines, { objectMode: false, highWaterMark: BUFFER_BYTES }),
-        };
+      handler({ caller, org, closed }) {
+        const signal = access.watch({
+          caller,
+          organizationId: org.id,
+          needs: 'agents.read',
+          signal: AbortSignal.any([closed, stopping]),
+        });
+        return eventStream(events(org.id, signal), { what: 'events of a fleet', clock });
       },
     }),
   ];

@@ -1,16 +1,40 @@
+import type { Actor } from '../../../protocol/command.ts';
 import { AppError } from '../../../protocol/errors.ts';
 import {
   createOrganizationRequestSchema,
+  deleteOrganizationQuerySchema,
   organizationListSchema,
   organizationSchema,
 } from '../../../protocol/rest-fleet.ts';
+import type { Agents } from '../../tenancy/agents.ts';
 import type { Organizations } from '../../tenancy/organizations.ts';
 import { defineRoute, type Route } from '../route.ts';
 
 const PATH = '/api/v1/organizations';
 
-export function organizationRoutes(options: { organizations: Organizations }): Route[] {
-  const { organizations } = options;
+export function organizationRoutes(options: {
+  organizations: Organizations;
+  agents: Agents;
+  /** What is open with rights that are gone is looked at again. */
+  accessChanged: () => void;
+}): Route[] {
+  const { organizations, agents, accessChanged } = options;
+
+  /** Each agent's end is an event and a cut connection of its own. */
+  async function revokeAgents(organizationId: string, actor: Actor, address: string): Promise<void> {
+    for (;;) {
+      const { items } = await agents.list({
+        organizationId,
+        selector: 'all',
+        after: undefined,
+        limit: 500,
+        includeRevoked: false,
+      });
+      if (items.length === 0) return;
+      for (const { agent_id } of items) await agents.revoke({ organizationId, id: agent_id, actor, address });
+    }
+  }
+
   return [
     defineRoute({
       method: 'GET',
@@ -49,6 +73,38 @@ export function organizationRoutes(options: { organizations: Organizations }): R
         const found = await organizations.find(org.id);
         if (found === undefined) throw new AppError('not_found');
         return found;
+      },
+    }),
+    defineRoute({
+      method: 'PATCH',
+      path: `${PATH}/{org}`,
+      summary: 'Rename an organization',
+      auth: 'user',
+      needs: 'organization.write',
+      body: createOrganizationRequestSchema,
+      response: organizationSchema,
+      handler: ({ caller, org, body, request }) =>
+        organizations.rename({
+          id: org.id,
+          name: body.name,
+          actor: caller.actor,
+          address: request.address,
+        }),
+    }),
+    defineRoute({
+      method: 'DELETE',
+      path: `${PATH}/{org}`,
+      summary: 'Delete an organization that has no agents',
+      auth: 'user',
+      needs: 'system',
+      query: deleteOrganizationQuerySchema,
+      async handler({ caller, org, query, request }) {
+        const { actor } = caller;
+        const { address } = request;
+        if (query.revoke_agents === 'true') await revokeAgents(org.id, actor, address);
+        await organizations.remove({ id: org.id, actor, address });
+        accessChanged();
+        return undefined;
       },
     }),
   ];

@@ -1,6 +1,8 @@
 import { loginRequestSchema, type Whoami, whoamiSchema } from '../../../protocol/rest-fleet.ts';
+import { type SignInOptions, signInOptionsSchema } from '../../../protocol/rest-users.ts';
 import type { Organizations } from '../../tenancy/organizations.ts';
-import type { Users } from '../../tenancy/users.ts';
+import type { Sessions } from '../../tenancy/sessions.ts';
+import type { SignIn } from '../../tenancy/sign-in.ts';
 import type { Caller } from '../auth.ts';
 import {
   accessOf,
@@ -13,7 +15,11 @@ import { defineRoute, type Route } from '../route.ts';
 
 const PATH = '/api/v1/session';
 
-function whoami({ actor, systemAdmin, organizations }: Omit<Caller, 'via'>): Whoami {
+function whoami({
+  actor,
+  systemAdmin,
+  organizations,
+}: Pick<Caller, 'actor' | 'systemAdmin' | 'organizations'>): Whoami {
   return {
     actor: { type: actor.type === 'user' ? 'user' : 'api_token', id: actor.id, name: actor.name },
     system_admin: systemAdmin,
@@ -27,9 +33,23 @@ function whoami({ actor, systemAdmin, organizations }: Omit<Caller, 'via'>): Who
 }
 
 /** Logging in to the dashboard, and out of it. */
-export function sessionRoutes(options: { users: Users; organizations: Organizations }): Route[] {
-  const { users, organizations } = options;
+export function sessionRoutes(options: {
+  signIn: SignIn;
+  sessions: Sessions;
+  organizations: Organizations;
+  /** What the page that asks may offer. */
+  signInOptions: SignInOptions;
+}): Route[] {
+  const { signIn, sessions, organizations, signInOptions } = options;
   return [
+    defineRoute({
+      method: 'GET',
+      path: '/api/v1/sign-in',
+      summary: 'How one may sign in here',
+      auth: 'none',
+      response: signInOptionsSchema,
+      handler: () => signInOptions,
+    }),
     defineRoute({
       method: 'POST',
       path: PATH,
@@ -40,8 +60,13 @@ export function sessionRoutes(options: { users: Users; organizations: Organizati
       async handler({ body, request, reply }) {
         // Another site must not log its visitors in to an account of its own.
         if (request.headers.origin !== undefined) requireSameOrigin(request.headers);
-        const { token, user } = await users.login({ ...body, address: request.address });
-        reply.header('set-cookie', sessionCookie(token));
+        const { token, user } = await signIn.byPassword({
+          ...body,
+          address: request.address,
+          userAgent: request.headers['user-agent'] ?? '',
+          replaces: sessionTokenOf(request.headers),
+        });
+        reply.header('set-cookie', sessionCookie(token, sessions.limits.lifetime_s));
         return whoami({
           actor: { type: 'user', id: user.id, name: user.username },
           systemAdmin: user.systemAdmin,
@@ -64,9 +89,10 @@ export function sessionRoutes(options: { users: Users; organizations: Organizati
       summary: 'Log out; ends the session',
       auth: 'user',
       needs: 'self',
-      async handler({ request, reply }) {
-        const token = sessionTokenOf(request.headers);
-        if (token !== undefined) await users.logout(token, request.address);
+      async handler({ caller, request, reply }) {
+        const { credential, actor } = caller;
+        if (credential.type === 'session')
+          await sessions.end({ userId: actor.id, id: credential.id, actor, address: request.address });
         reply.header('set-cookie', endSessionCookie);
         return undefined;
       },

@@ -1,14 +1,21 @@
 import { z } from 'zod';
+import { renderUserData } from '../../../cloud-init/render.ts';
 import {
   apiTokenListSchema,
   createApiTokenRequestSchema,
   createApiTokenResponseSchema,
   createTokenRequestSchema,
   createTokenResponseSchema,
+  tokenAgentListSchema,
   tokenListSchema,
 } from '../../../protocol/rest-fleet.ts';
 import type { ApiTokens } from '../../tenancy/api-tokens.ts';
-import { type EnrollmentAddress, oneLiner, setupCommand } from '../../tenancy/enrollment-lines.ts';
+import {
+  type EnrollmentAddress,
+  oneLiner,
+  pulumiProgram,
+  setupCommand,
+} from '../../tenancy/enrollment-lines.ts';
 import type { ProvisioningTokens } from '../../tenancy/provisioning-tokens.ts';
 import { defineRoute, type Route } from '../route.ts';
 
@@ -43,12 +50,20 @@ export function tokenRoutes(options: {
           address: request.address,
         });
         const sha256 = await setupSha256();
+        const userData = renderUserData({
+          url: address().origin,
+          token: made.token,
+          // User-data of a group outlives releases of the orchestrator, and with them that script.
+          ...(body.uses > 1 || sha256 === undefined ? {} : { setupSha256: sha256 }),
+        });
         return {
           ...made,
           server_url: address().origin,
           ...(sha256 === undefined ? {} : { setup_sha256: sha256 }),
           one_liner: oneLiner(address(), made.token),
           setup_command: setupCommand(address(), made.token),
+          user_data: userData,
+          pulumi: pulumiProgram(userData),
         };
       },
     }),
@@ -60,6 +75,16 @@ export function tokenRoutes(options: {
       needs: 'provisioning.read',
       response: tokenListSchema,
       handler: async ({ org }) => ({ items: await provisioningTokens.list(org.id) }),
+    }),
+    defineRoute({
+      method: 'GET',
+      path: `${ORG}/provisioning-tokens/{id}/agents`,
+      summary: 'Agents that enrolled with a token, the newest first (at most 1,000)',
+      auth: 'user',
+      needs: 'provisioning.read',
+      params: idParams,
+      response: tokenAgentListSchema,
+      handler: async ({ org, params }) => ({ items: await provisioningTokens.agentsOf(org.id, params.id) }),
     }),
     defineRoute({
       method: 'DELETE',
@@ -88,15 +113,14 @@ export function tokenRoutes(options: {
       body: createApiTokenRequestSchema,
       response: createApiTokenResponseSchema,
       successStatus: 201,
-      handler: async ({ caller, org, body, request }) => ({
-        name: body.name,
-        ...(await apiTokens.create({
+      handler: ({ caller, org, body, request }) =>
+        apiTokens.create({
           organizationId: org.id,
-          name: body.name,
+          wanted: body,
+          granter: { role: org.role, permissions: org.permissions, systemAdmin: caller.systemAdmin },
           actor: caller.actor,
           address: request.address,
-        })),
-      }),
+        }),
     }),
     defineRoute({
       method: 'GET',
@@ -115,8 +139,15 @@ export function tokenRoutes(options: {
       needs: 'api_tokens.write',
       params: idParams,
       async handler({ caller, org, params, request }) {
-        const { actor } = caller;
-        await apiTokens.revoke({ organizationId: org.id, id: params.id, actor, address: request.address });
+        const { actor, systemAdmin } = caller;
+        const { address } = request;
+        await apiTokens.revoke({
+          organizationId: org.id,
+          id: params.id,
+          granter: { systemAdmin },
+          actor,
+          address,
+        });
         return undefined;
       },
     }),

@@ -17,7 +17,7 @@ export interface Outcome {
 /** `vm-orchestrator` as a program, with an environment that leads to one orchestrator. */
 export interface Cli {
   env: Record<string, string>;
-  spawn(args: readonly string[], over?: Record<string, string>): ChildProcess;
+  spawn(args: readonly string[], over?: Record<string, string>, stdin?: 'pipe' | 'ignore'): ChildProcess;
   run(args: readonly string[], over?: Record<string, string>): Promise<Outcome>;
   close(): Promise<void>;
 }
@@ -41,10 +41,14 @@ export async function cliFor(orchestrator: OrchestratorProcess): Promise<Cli> {
     VM_ORCHESTRATOR_API_TOKEN: orchestrator.credentials.api_token,
     VM_ORCHESTRATOR_CA_FILE: caFile,
   };
-  const start = (args: readonly string[], over: Record<string, string> = {}) =>
+  const start = (
+    args: readonly string[],
+    over: Record<string, string> = {},
+    stdin: 'pipe' | 'ignore' = 'ignore',
+  ) =>
     spawn(process.execPath, [MAIN, ...args], {
       env: { ...process.env, ...env, ...over },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [stdin, 'pipe', 'pipe'],
     });
   return {
     env,

@@ -1,5 +1,13 @@
-import { expect, it } from 'vitest';
-import { adminEnvironment, parseListen, reachableHost } from '../../../orchestrator/config.ts';
+import { writeFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import {
+  adminEnvironment,
+  loadServeConfig,
+  parseListen,
+  reachableHost,
+  type ServeFlags,
+} from '../../../orchestrator/config.ts';
+import { createTempHome } from '../../fakes/temp-home.ts';
 
 it.each([
   ['127.0.0.1:0', { host: '127.0.0.1', port: 0 }],
@@ -42,5 +50,57 @@ it('takes an API token from the environment only when it is one', async () => {
   expect(await adminEnvironment({ VM_ORCHESTRATOR_API_TOKEN: 'vmo_x' })).toEqual({
     apiToken: 'vmo_x',
     password: undefined,
+  });
+});
+
+describe('OpenID Connect', () => {
+  const flags = { data: 'x', listen: ':1', store: 'sqlite', bus: 'memory' };
+  const oidcWith = async (over: Partial<ServeFlags>, env: Record<string, string> = {}) =>
+    (await loadServeConfig({ ...flags, ...over }, env)).oidc;
+
+  it('is off until something of it is said', async () => {
+    expect(await oidcWith({})).toBeUndefined();
+  });
+
+  it('takes the file, then the environment, then the flags, and the secret from neither line', async () => {
+    await using home = await createTempHome();
+    await writeFile(home.join('secret'), 'the secret\nnot this\n');
+    await writeFile(
+      home.join('oidc.yaml'),
+      `issuer: https://file.example\nclient_id: file\nclient_secret_file: ${home.join('secret')}\nname: File\norganizations: {default: {ops: operator}}\n`,
+    );
+    const found = await oidcWith(
+      { oidcConfig: home.join('oidc.yaml'), oidcIssuer: 'https://flag.example' },
+      { VM_ORCHESTRATOR_OIDC__CLIENT_ID: 'env', VM_ORCHESTRATOR_OIDC__ISSUER: 'https://env.example' },
+    );
+    expect(found).toMatchObject({
+      issuer: 'https://flag.example',
+      client_id: 'env',
+      clientSecret: 'the secret',
+      name: 'File',
+      groups_claim: 'groups',
+      local_login: 'without_identity',
+      organizations: { default: { ops: 'operator' } },
+    });
+    expect(found).not.toHaveProperty('client_secret_file');
+  });
+
+  it('takes a provider without TLS on this machine alone', async () => {
+    expect(await oidcWith({ oidcIssuer: 'http://127.0.0.1:9', oidcClientId: 'x' })).toBeDefined();
+    await expect(oidcWith({ oidcIssuer: 'http://id.example', oidcClientId: 'x' })).rejects.toThrow(
+      'https://',
+    );
+  });
+
+  it('says everything that is wrong at once, with the nearest key', async () => {
+    await using home = await createTempHome();
+    await writeFile(
+      home.join('oidc.yaml'),
+      'isuer: https://x.example\norganizations: {default: {ops: boss}}\n',
+    );
+    const failed = oidcWith({ oidcConfig: home.join('oidc.yaml') });
+    await expect(failed).rejects.toThrow(/isuer: unknown key.*did you mean "issuer"/s);
+    await expect(failed).rejects.toThrow(/client_id: /);
+    await expect(failed).rejects.toThrow(/organizations\.default\.ops: .*viewer.*\(is "boss"\)/);
   });
 });

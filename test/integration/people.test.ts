@@ -1,0 +1,375 @@
+import { once } from 'node:events';
+import { request as httpsRequest } from 'node:https';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Permission, Role } from '../../protocol/roles.ts';
+import { AGENT_SNI } from '../../protocol/version.ts';
+import { enroll } from './support/enroll.ts';
+import { type Answer, type OrchestratorProcess, startOrchestrator } from './support/orchestrator.ts';
+
+let orchestrator: OrchestratorProcess;
+let org: string;
+const PASSWORD = 'some words that nobody guesses';
+beforeAll(async () => {
+  orchestrator = await startOrchestrator();
+  org = '/api/v1/organizations/default';
+});
+afterAll(() => orchestrator.stop());
+
+let count = 0;
+async function person(role?: Role): Promise<{ id: string; username: string }> {
+  count += 1;
+  const username = `person${count}`;
+  const answer = await orchestrator.call<{ id: string }>({
+    path: '/api/v1/users',
+    body: {
+      username,
+      password: PASSWORD,
+      ...(role === undefined ? {} : { organizations: [{ organization: 'default', role }] }),
+    },
+  });
+  expect(answer.status, answer.text).toBe(201);
+  return { id: answer.body.id, username };
+}
+
+type Browser = (call: { method?: string; path: string; body?: unknown }) => Promise<Answer>;
+
+/** Keeps its cookie as a browser does. */
+async function browserOf(username: string, password = PASSWORD): Promise<Browser & { cookie(): string }> {
+  let cookie = '';
+  const call = async (options: { method?: string; path: string; body?: unknown }) => {
+    const answer = await orchestrator.call({
+      ...options,
+      token: null,
+      headers: { 'sec-fetch-site': 'same-origin', ...(cookie === '' ? {} : { cookie }) },
+    });
+    for (const set of answer.headers['set-cookie'] ?? []) cookie = set.split(';')[0] ?? '';
+    return answer;
+  };
+  const login = await call({ path: '/api/v1/session', body: { username, password } });
+  expect(login.status, login.text).toBe(200);
+  return Object.assign(call, { cookie: () => cookie });
+}
+
+const whoami = (browser: Browser) => browser({ path: '/api/v1/session' });
+const code = ({ body }: Answer) => body['code'];
+
+describe('a password', () => {
+  it.each([
+    ['too short', 'fourteen chars', /14 characters; at least 15/],
+    ['one character again and again', 'aaaaaaaaaaaaaaaaaaaa', /repeats/],
+    ['the user name and a word', 'person-x-password-admin', /user name or of words/],
+  ])('that is %s is refused, with what to do', async (_, password, detail) => {
+    const answer = await orchestrator.call({
+      path: '/api/v1/users',
+      body: { username: 'person-x', password },
+    });
+    expect([answer.status, code(answer)]).toEqual([400, 'password_refused']);
+    expect(answer.body['detail']).toMatch(detail);
+    expect(answer.body['hint']).toContain('at least 15 characters');
+    expect(answer.text).not.toContain(password);
+  });
+
+  it('is changed by its owner, who must know it, and ends his other sessions', async () => {
+    const { username } = await person('viewer');
+    const [here, there] = [await browserOf(username), await browserOf(username)];
+    const path = '/api/v1/session/password';
+    const next = 'other words that nobody guesses';
+    const wrong = await here({ path, body: { current_password: 'wrong', new_password: next } });
+    expect(code(wrong)).toBe('login_failed');
+    const done = await here({ path, body: { current_password: PASSWORD, new_password: next } });
+    expect([done.status, done.body]).toEqual([200, { sessions_ended: 1 }]);
+    expect((await whoami(there)).status).toBe(401);
+    const before = here.cookie();
+    expect((await whoami(here)).status).toBe(200);
+    expect(here.cookie()).not.toBe(before);
+    await browserOf(username, next);
+  });
+
+  it('that an administrator resets is shown once, and ends all sessions', async () => {
+    const { id, username } = await person('viewer');
+    const browser = await browserOf(username);
+    const reset = await orchestrator.call<{ password: string; sessions_ended: number }>({
+      path: `/api/v1/users/${id}/password`,
+      body: {},
+    });
+    expect(reset.body).toEqual({ password: expect.stringMatching(/^[a-z0-9]{24}$/), sessions_ended: 1 });
+    expect((await whoami(browser)).status).toBe(401);
+    await browserOf(username, reset.body.password);
+  });
+});
+
+describe('[session-1] a session', () => {
+  it('is listed where one is signed in, and ended from elsewhere', async () => {
+    const { username } = await person('viewer');
+    const [here, there] = [await browserOf(username), await browserOf(username)];
+    const list = await here({ path: '/api/v1/sessions' });
+    const items = list.body['items'] as { id: string; current: boolean; method: string; address: string }[];
+    expect(items).toHaveLength(2);
+    const other = items.find(({ current }) => !current);
+    expect(other).toMatchObject({ method: 'password', address: '127.0.0.1' });
+    expect((await here({ method: 'DELETE', path: `/api/v1/sessions/${other?.id}` })).status).toBe(204);
+    expect((await whoami(there)).status).toBe(401);
+    await browserOf(username);
+    expect((await here({ method: 'DELETE', path: '/api/v1/sessions' })).body).toEqual({ sessions_ended: 1 });
+  });
+
+  it.each<[string, (id: string) => Promise<Answer>]>([
+    [
+      'another role',
+      (id) => orchestrator.call({ method: 'PATCH', path: `${org}/users/${id}`, body: { role: 'operator' } }),
+    ],
+    ['no role any more', (id) => orchestrator.call({ method: 'DELETE', path: `${org}/users/${id}` })],
+    [
+      'a disabled account',
+      (id) => orchestrator.call({ method: 'PATCH', path: `/api/v1/users/${id}`, body: { disabled: true } }),
+    ],
+  ])('ends with %s', async (_, change) => {
+    const { id, username } = await person('viewer');
+    const browser = await browserOf(username);
+    expect((await change(id)).status).toBeLessThan(300);
+    expect((await whoami(browser)).status).toBe(401);
+  });
+
+  it('does not outlive the one that comes after it in the same browser', async () => {
+    const { username } = await person('viewer');
+    const first = await browserOf(username);
+    const cookie = first.cookie();
+    await first({ path: '/api/v1/session', body: { username, password: PASSWORD } });
+    expect(first.cookie()).not.toBe(cookie);
+    const old = await orchestrator.call({ path: '/api/v1/session', token: null, headers: { cookie } });
+    expect(old.status).toBe(401);
+  });
+
+  it('of who is disabled does not begin, which is told to who knows the password alone', async () => {
+    const { id, username } = await person('viewer');
+    await orchestrator.call({ method: 'PATCH', path: `/api/v1/users/${id}`, body: { disabled: true } });
+    const login = (password: string) =>
+      orchestrator.call({ path: '/api/v1/session', token: null, body: { username, password } });
+    expect(code(await login(PASSWORD))).toBe('account_disabled');
+    expect(code(await login('wrong'))).toBe('login_failed');
+  });
+});
+
+describe('[session-2] an open stream', () => {
+  /** Resolves with what ended it, once the first bytes have come. */
+  async function follow(headers: Record<string, string>): Promise<{ ended: Promise<unknown> }> {
+    await enroll(orchestrator);
+    const job = await orchestrator.call<{ id: string }>({
+      path: `${org}/jobs`,
+      body: { selector: 'all', arguments: { command: 'true' } },
+    });
+    const request = httpsRequest(new URL(`${org}/jobs/${job.body.id}/events`, orchestrator.url), {
+      ca: orchestrator.ca,
+      servername: AGENT_SNI,
+      agent: false,
+      headers,
+    });
+    request.end();
+    const [response] = await once(request, 'response');
+    expect(response.statusCode).toBe(200);
+    await once(response, 'readable');
+    response.resume();
+    return { ended: once(response, 'close') };
+  }
+
+  it.each<[string, (id: string, browser: Browser) => Promise<Answer>]>([
+    ['logging out', (_, browser) => browser({ method: 'DELETE', path: '/api/v1/session' })],
+    [
+      'another role',
+      (id) => orchestrator.call({ method: 'PATCH', path: `${org}/users/${id}`, body: { role: 'approver' } }),
+    ],
+    [
+      'a disabled account',
+      (id) => orchestrator.call({ method: 'PATCH', path: `/api/v1/users/${id}`, body: { disabled: true } }),
+    ],
+  ])('ends with %s', async (_, change) => {
+    const { id, username } = await person('viewer');
+    const browser = await browserOf(username);
+    const { ended } = await follow({ cookie: browser.cookie() });
+    expect((await change(id, browser)).status).toBeLessThan(300);
+    await ended;
+  });
+
+  it('ends with its API token', async () => {
+    const made = await orchestrator.call<{ id: string; token: string }>({
+      path: `${org}/api-tokens`,
+      body: { name: 'reader', role: 'viewer' },
+    });
+    const { ended } = await follow({ authorization: `Bearer ${made.body.token}` });
+    await orchestrator.call({ method: 'DELETE', path: `${org}/api-tokens/${made.body.id}` });
+    await ended;
+  });
+});
+
+describe('[tenancy-7] who grants', () => {
+  const tokenWith = async (body: object) =>
+    (
+      await orchestrator.call<{ token: string }>({
+        path: `${org}/api-tokens`,
+        body: { name: 'granter', ...body },
+      })
+    ).body.token;
+  const some: Permission[] = ['users.read', 'users.write', 'api_tokens.write', 'agents.read'];
+
+  it('makes no API token that may more than he', async () => {
+    const token = await tokenWith({ scopes: some });
+    const make = (body: object) =>
+      orchestrator.call({ path: `${org}/api-tokens`, token, body: { name: 'made', ...body } });
+    const more = await make({ role: 'admin' });
+    expect([more.status, code(more)]).toEqual([403, 'forbidden']);
+    expect(more.body['detail']).toContain('jobs.run');
+    expect((await make({ role: 'viewer' })).status).toBe(403);
+    expect((await make({ role: 'admin', scopes: ['agents.read'] })).status).toBe(201);
+    expect((await make({ role: 'viewer', scopes: ['agents.read', 'audit.write'] })).status).toBe(201);
+  });
+
+  it('gives no role that may more than he, and takes none', async () => {
+    const token = await tokenWith({ scopes: some });
+    const { id, username } = await person();
+    const add = (role: Role) => orchestrator.call({ path: `${org}/users`, token, body: { username, role } });
+    expect((await add('viewer')).status).toBe(403);
+    await orchestrator.call({ path: `${org}/users`, body: { username, role: 'operator' } });
+    const one = `${org}/users/${id}`;
+    const change = await orchestrator.call({ method: 'PATCH', path: one, token, body: { role: 'viewer' } });
+    expect(change.status).toBe(403);
+    expect((await orchestrator.call({ method: 'DELETE', path: one, token })).status).toBe(403);
+  });
+
+  it('makes no token of the whole orchestrator, unless he rules it', async () => {
+    const token = await tokenWith({});
+    const body = { name: 'all', system_admin: true };
+    expect((await orchestrator.call({ path: `${org}/api-tokens`, token, body })).status).toBe(403);
+    const made = await orchestrator.call<{ id: string; token: string }>({ path: `${org}/api-tokens`, body });
+    expect(made.body).toMatchObject({ system_admin: true, scopes: null, expires_at: null });
+    expect((await orchestrator.call({ path: '/api/v1/users', token: made.body.token })).status).toBe(200);
+    const one = `${org}/api-tokens/${made.body.id}`;
+    expect((await orchestrator.call({ method: 'DELETE', path: one, token })).status).toBe(403);
+    const scoped = await orchestrator.call({ path: `${org}/api-tokens`, body: { ...body, scopes: some } });
+    expect(scoped.status).toBe(400);
+  });
+
+  it('leaves an organization its last admin, and the orchestrator its own', async () => {
+    const made = await orchestrator.call<{ id: string }>({
+      path: '/api/v1/organizations',
+      body: { name: 'one' },
+    });
+    const alone = await person();
+    await orchestrator.call({
+      path: '/api/v1/organizations/one/users',
+      body: { username: alone.username, role: 'admin' },
+    });
+    const browser = await browserOf(alone.username);
+    const own = `/api/v1/organizations/${made.body.id}/users/${alone.id}`;
+    const down = await browser({ method: 'PATCH', path: own, body: { role: 'viewer' } });
+    expect([down.status, code(down)]).toEqual([409, 'conflict']);
+    const { body } = await orchestrator.call<{ items: { id: string; username: string }[] }>({
+      path: '/api/v1/users',
+    });
+    const admin = body.items.find(({ username }) => username === 'admin');
+    const path = `/api/v1/users/${admin?.id}`;
+    const disable = await orchestrator.call({ method: 'PATCH', path, body: { disabled: true } });
+    expect(disable.status).toBe(409);
+  });
+});
+
+describe('an organization', () => {
+  const named = (name: string) =>
+    orchestrator.call<{ id: string }>({ path: '/api/v1/organizations', body: { name } });
+
+  it('is renamed, and found by its new name', async () => {
+    const { body } = await named('before');
+    const path = `/api/v1/organizations/${body.id}`;
+    expect((await orchestrator.call({ method: 'PATCH', path, body: { name: 'default' } })).status).toBe(409);
+    expect((await orchestrator.call({ method: 'PATCH', path, body: { name: 'after' } })).status).toBe(200);
+    expect((await orchestrator.call({ path: '/api/v1/organizations/after' })).body['id']).toBe(body.id);
+    expect((await orchestrator.call({ path: '/api/v1/organizations/before' })).status).toBe(404);
+  });
+
+  it('called default keeps its name and stays', async () => {
+    expect((await orchestrator.call({ method: 'PATCH', path: org, body: { name: 'x' } })).status).toBe(409);
+    expect((await orchestrator.call({ method: 'DELETE', path: org })).status).toBe(409);
+  });
+
+  it('with agents is deleted only when they may end with it; then nothing of it counts', async () => {
+    const { body } = await named('short-lived');
+    const machine = await enroll(
+      orchestrator,
+      {},
+      { org: 'short-lived', token: orchestrator.credentials.api_token },
+    );
+    const path = `/api/v1/organizations/${body.id}`;
+    const token = await orchestrator.call<{ token: string }>({
+      path: `${path}/api-tokens`,
+      body: { name: 'a' },
+    });
+    const refused = await orchestrator.call({ method: 'DELETE', path });
+    expect([refused.status, code(refused)]).toEqual([409, 'conflict']);
+    expect(refused.body['detail']).toContain('1 agent');
+    expect((await orchestrator.call({ method: 'DELETE', path: `${path}?revoke_agents=true` })).status).toBe(
+      204,
+    );
+    expect((await orchestrator.call({ path })).status).toBe(404);
+    expect((await orchestrator.call({ path: '/api/v1/session', token: token.body.token })).status).toBe(401);
+    const status = `/api/v1/agents/${machine.response.vm_id}/status`;
+    expect(code(await orchestrator.call({ path: status, token: null, ...machine.tls }))).toBe(
+      'certificate_revoked',
+    );
+    expect((await named('short-lived')).status).toBe(201);
+  });
+});
+
+it('says who enrolled with a provisioning token, and shows the ways to use it once', async () => {
+  const machine = await enroll(orchestrator);
+  const { body } = await orchestrator.call<{ items: { id: string; used: number }[] }>({
+    path: `${org}/provisioning-tokens`,
+  });
+  const [used] = body.items.filter((token) => token.used === 1);
+  const who = await orchestrator.call({ path: `${org}/provisioning-tokens/${used?.id}/agents` });
+  expect(who.body['items']).toMatchObject([
+    { agent_id: machine.response.agent_id, vm_id: machine.response.vm_id, hostname: 'test', state: 'active' },
+  ]);
+  const made = await orchestrator.call<Record<string, string>>({
+    path: `${org}/provisioning-tokens`,
+    body: {},
+  });
+  for (const way of ['one_liner', 'user_data', 'pulumi'])
+    expect(made.body[way], way).toContain(made.body['token']);
+  expect(made.body['user_data']).toMatch(/^#cloud-config\n/);
+});
+
+it('[rate-1] turns away who asks too often, tells him when to come back, and no one else', async () => {
+  const limited = await startOrchestrator({ args: ['--rate-limit', '5/10m'] });
+  try {
+    const ask = (token: string) => limited.call({ path: '/api/v1/session', token });
+    const { body } = await limited.call<{ token: string }>({
+      path: '/api/v1/organizations/default/api-tokens',
+      body: { name: 'other' },
+    });
+    for (let n = 1; n < 5; n++) expect((await ask(limited.credentials.api_token)).status).toBe(200);
+    const refused = await ask(limited.credentials.api_token);
+    expect([refused.status, code(refused)]).toEqual([429, 'rate_limited']);
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    expect(refused.headers['content-type']).toBe('application/problem+json');
+    expect((await ask(body.token)).status).toBe(200);
+    expect((await limited.call({ path: '/healthz', token: null })).status).toBe(200);
+  } finally {
+    await limited.stop();
+  }
+});
+
+it('looks at no more wrong credentials from an address than allowed, and at right ones always', async () => {
+  const strict = await startOrchestrator({ args: ['--failure-limit', '3/10m'] });
+  try {
+    const ask = (token: string) => strict.call({ path: '/api/v1/session', token });
+    for (let n = 0; n < 3; n++) expect((await ask('vmo_wrong')).status).toBe(401);
+    const forged = await strict.call({
+      path: '/api/v1/session',
+      token: 'vmo_wrong',
+      headers: { 'x-forwarded-for': '192.0.2.7' },
+    });
+    expect([forged.status, Number(forged.headers['retry-after']) > 0]).toEqual([429, true]);
+    expect((await ask(strict.credentials.api_token)).status).toBe(200);
+  } finally {
+    await strict.stop();
+  }
+});

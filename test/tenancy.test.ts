@@ -1,0 +1,68 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { ROOT } from '../scripts/lib/root.ts';
+import { queriesOf, tenantTables } from '../scripts/rules/queries.ts';
+
+// The store has one shape of protection: a query on what belongs to an organization says which. It is looked for in
+// the sources, so that a query that no test reaches is found as well.
+
+const tables = tenantTables(ROOT);
+
+/** A condition on the column, not only a mention of it. */
+const BOUND = /\.(?:where|whereRef|on|onRef)\(\s*'(?:\w+\.)?organization_id'/;
+
+const QUERIES = globSync('orchestrator/**/*.ts', { cwd: ROOT })
+  .filter((path) => !path.startsWith('orchestrator/store/migrations/'))
+  .flatMap((path) => queriesOf(path, readFileSync(join(ROOT, path), 'utf8')))
+  // What is inserted cannot lack the column: the types demand it.
+  .filter((query) => !/\.insertInto\(\s*'[^']*'\s*\)/.test(query.text))
+  .filter((query) => query.tables.some((table) => tables.has(table)));
+const UNBOUND = QUERIES.filter(({ text }) => !BOUND.test(text));
+
+/**
+ * What looks at all organizations on purpose: `file table`, and why that gives nobody what is another's. A new row is a
+ * decision; most often the query lacks its `.where('organization_id', '=', …)`.
+ */
+const ACROSS: Readonly<Record<string, string>> = {
+  'orchestrator/data.ts certificate_authorities': 'at the start: whether this store has sealed anything yet',
+  'orchestrator/ca/authority.ts certificate_authorities':
+    'the root and the orchestrator’s own issuing key are nobody’s',
+  'orchestrator/tenancy/api-tokens.ts api_tokens':
+    'found by the hash of the secret that was shown, or by the token that was found so; the row says the organization',
+  'orchestrator/tenancy/bootstrap.ts api_tokens': 'the first administrator’s token, which rules all of them',
+  'orchestrator/registration/present-token.ts provisioning_tokens':
+    'found by the token that was shown, before its secret is compared; the row says the organization',
+  'orchestrator/tenancy/sessions.ts memberships': 'where somebody belongs: his rights are made of it',
+  'orchestrator/tenancy/users.ts memberships':
+    'where somebody belongs, for administrators of the orchestrator',
+  'orchestrator/tenancy/oidc-accounts.ts memberships': 'where somebody belongs, when he signs in',
+  'orchestrator/tenancy/agents.ts agents': 'at the start nobody is connected',
+  'orchestrator/jobs/expiry.ts commands':
+    'the clock ends commands of all; each is read and changed by its organization',
+  'orchestrator/hub/presence.ts agents':
+    'which of the connected are to be cut off; their identifiers stay inside',
+};
+
+it('[tenancy-6] names the organization in every query on what belongs to one', () => {
+  const unbound = UNBOUND.flatMap(({ path, line, tables: used }) =>
+    used
+      .filter((table) => tables.has(table) && !(`${path} ${table}` in ACROSS))
+      .map((table) => `${path}:${line} ${table}`),
+  );
+  expect(unbound).toEqual([]);
+});
+
+it('has no reason left for a query that is gone', () => {
+  const present = new Set(
+    UNBOUND.flatMap(({ path, tables: used }) => used.map((table) => `${path} ${table}`)),
+  );
+  expect(Object.keys(ACROSS).filter((key) => !present.has(key))).toEqual([]);
+});
+
+it('finds the tables and the queries at all', () => {
+  expect([...tables]).toEqual(
+    expect.arrayContaining(['agents', 'jobs', 'commands', 'api_tokens', 'audit_events']),
+  );
+  expect(QUERIES.length).toBeGreaterThan(50);
+});
