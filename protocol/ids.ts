@@ -17,6 +17,9 @@ export const commandIdSchema = prefixed('cmd', 'command');
 export const userIdSchema = prefixed('usr', 'user');
 export const apiTokenIdSchema = prefixed('api', 'api token');
 export const sessionIdSchema = prefixed('ses', 'session');
+export const approvalIdSchema = prefixed('apv', 'approval');
+export const approvalRuleIdSchema = prefixed('apr', 'approval rule');
+export const lockIdSchema = prefixed('lck', 'lock');
 
 export type OrganizationId = z.infer<typeof organizationIdSchema>;
 export type AgentId = z.infer<typeof agentIdSchema>;
@@ -25,8 +28,22 @@ export type CommandId = z.infer<typeof commandIdSchema>;
 export type UserId = z.infer<typeof userIdSchema>;
 export type ApiTokenId = z.infer<typeof apiTokenIdSchema>;
 export type SessionId = z.infer<typeof sessionIdSchema>;
+export type ApprovalId = z.infer<typeof approvalIdSchema>;
 
-export type IdPrefix = 'org' | 'agt' | 'job' | 'cmd' | 'usr' | 'api' | 'ses' | 'evt' | 'req' | 'crt';
+export type IdPrefix =
+  | 'org'
+  | 'agt'
+  | 'job'
+  | 'cmd'
+  | 'usr'
+  | 'api'
+  | 'ses'
+  | 'evt'
+  | 'req'
+  | 'crt'
+  | 'apv'
+  | 'apr'
+  | 'lck';
 
 /** `vm-<hostname>-<6 hex>`: made on the VM, unique within an organization. */
 export const vmIdSchema = z

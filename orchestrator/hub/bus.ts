@@ -8,7 +8,11 @@ export type Hint =
   /** An agent's commands changed: something to send, or to cancel. */
   | { topic: 'agent'; agent_id: string }
   /** An agent or its certificate no longer counts. */
-  | { topic: 'revoked'; agent_id: string };
+  | { topic: 'revoked'; agent_id: string }
+  /** An approval was asked for, or is over. */
+  | { topic: 'approvals'; organization_id: string }
+  /** Locks of an organization changed: live sessions and queues are looked at again. */
+  | { topic: 'locks'; organization_id: string };
 
 export interface Bus {
   publish(hint: Hint): void;
