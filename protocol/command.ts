@@ -23,6 +23,10 @@ export const FINAL_STATES = [
   'skipped',
   'unknown',
 ] as const;
+/** Final states that count as a failure of the machine's part of a job; what never began is none. */
+export const FAILED_STATES = ['failed', 'timed_out', 'refused', 'unknown'] as const;
+/** Final states of what got no chance. */
+export const NOT_RUN_STATES = ['skipped', 'expired', 'cancelled'] as const;
 export const commandStateSchema = z.enum([...OPEN_STATES, ...FINAL_STATES]);
 export type CommandState = z.infer<typeof commandStateSchema>;
 export type FinalState = (typeof FINAL_STATES)[number];
@@ -40,6 +44,12 @@ export const reasonSchema = z.enum([
   'signature',
   'unsupported',
   'clock_skew',
+  // Of what never began: why its job did not come to it.
+  'threshold',
+  'health_gate',
+  'no_success',
+  'deadline',
+  'offline',
   'denied',
   'locked',
 ]);
@@ -50,7 +60,7 @@ export type Reason = z.infer<typeof reasonSchema>;
 const ENDS: readonly CommandState[] = ['succeeded', 'failed', 'timed_out', 'cancelled', 'refused', 'unknown'];
 const TRANSITIONS: Readonly<Record<CommandState, readonly CommandState[]>> = {
   scheduled: ['awaiting_approval', 'held', 'queued', 'cancelled', 'expired', 'skipped'],
-  awaiting_approval: ['held', 'queued', 'cancelled', 'expired', 'refused', 'skipped'],
+  awaiting_approval: ['scheduled', 'held', 'queued', 'cancelled', 'expired', 'refused', 'skipped'],
   held: ['queued', 'cancelled', 'expired', 'skipped'],
   queued: ['sent', 'held', 'cancelled', 'expired', 'skipped'],
   sent: ['accepted', 'running', 'expired', ...ENDS],

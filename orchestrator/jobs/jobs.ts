@@ -10,9 +10,11 @@ import { type Cancel, createCancel } from './cancel.ts';
 import { createDispatch } from './dispatch.ts';
 import { createJobEvents, type JobEvents } from './events.ts';
 import { createExpiry } from './expiry.ts';
+import type { SubmitHooks } from './hooks.ts';
 import { createIngest } from './ingest.ts';
 import { createOutputIntake } from './output-intake.ts';
 import { createOutputStore, type OutputStore } from './output-store.ts';
+import { createReleaser, type Release } from './release.ts';
 import { createSubmit, type Submit } from './submit.ts';
 
 export interface JobsOptions {
@@ -28,10 +30,14 @@ export interface JobsOptions {
   outputCap: number;
   /** The agent's session, if this process holds one. */
   sessionOf: (agentId: string) => AgentSession | undefined;
+  /** What must be asked before a job begins. */
+  hooks?: SubmitHooks;
 }
 
 export interface Jobs {
   submit: Submit;
+  /** Starts a job that is held for an approval. */
+  release: Release;
   cancel: Cancel;
   events: JobEvents;
   files: OutputStore;
@@ -50,8 +56,12 @@ export function createJobs(options: JobsOptions): Jobs {
   const output = createOutputIntake({ store, commits, files, bus, clock });
   const dispatch = createDispatch({ commits, sessionOf: options.sessionOf, bus, clock, log });
   const ingest = createIngest({ commits, output, expiry, bus, clock });
+  const { outputCap, hooks = {} } = options;
+  const onRollout = (): void => undefined;
+  const parts = { commits, keys, dispatch, expiry, bus, clock, outputCap, onRollout };
   return {
-    submit: createSubmit({ commits, keys, dispatch, expiry, bus, clock, outputCap: options.outputCap }),
+    submit: createSubmit({ ...parts, hooks }),
+    release: createReleaser(parts).release,
     cancel: createCancel({ commits, dispatch, bus, clock }),
     events: createJobEvents({ store, files, bus, clock }),
     files,

@@ -4,6 +4,7 @@ import { openDatabase } from '../../base/sqlite.ts';
 import { initial } from './migrations/0001-initial.ts';
 import { tokenRate } from './migrations/0002-token-rate.ts';
 import { roles } from './migrations/0003-roles.ts';
+import { rollouts } from './migrations/0005-rollouts.ts';
 import { approvals } from './migrations/0006-approvals.ts';
 import { nodeSqliteDialect } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
@@ -18,6 +19,7 @@ const MIGRATIONS = {
   '0001-initial': initial,
   '0002-token-rate': tokenRate,
   '0003-roles': roles,
+  '0005-rollouts': rollouts,
   '0006-approvals': approvals,
 };
 

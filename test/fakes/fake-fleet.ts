@@ -158,6 +158,8 @@ export function createFakeFleet(options: { now: () => number }): FakeFleet {
           agent_id: agent.agent_id,
           vm_id: vmIdSchema.parse(agent.vm_id),
           seq: index + 1,
+          wave: null,
+          why: null,
           state: 'queued',
           reason: null,
           cancel_requested: false,
@@ -180,6 +182,11 @@ export function createFakeFleet(options: { now: () => number }): FakeFleet {
         created_by: { type: 'user', id: 'usr-01jd0000000000000000000000', name: 'admin' },
         state: 'active',
         counts: {},
+        kind: request.script === undefined ? 'command' : 'script',
+        script: request.script ?? null,
+        rollout: null,
+        retry_of: null,
+        check_of: null,
         commands,
       });
       const created = job(id);

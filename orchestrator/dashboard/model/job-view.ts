@@ -31,6 +31,8 @@ export interface CommandView {
 export interface JobView {
   readonly commands: Map<string, CommandView>;
   ended: boolean;
+  /** Grows when the waves have come further: the job is to be read again. */
+  rolloutEvents: number;
 }
 
 /** Characters of output that the page holds: for all commands, and at least and at most for each. */
@@ -65,7 +67,7 @@ function createCommandView(
   };
 }
 
-export const createJobView = (): JobView => ({ commands: new Map(), ended: false });
+export const createJobView = (): JobView => ({ commands: new Map(), ended: false, rolloutEvents: 0 });
 
 /** Takes what the API says about the job now; output that was seen stays. */
 export function applyJob(view: JobView, job: JobWithCommands): void {
@@ -95,6 +97,10 @@ export function applyJob(view: JobView, job: JobWithCommands): void {
 export function applyEvent(view: JobView, event: JobEvent): void {
   if (event.type === 'end') {
     view.ended = true;
+    return;
+  }
+  if (event.type === 'rollout') {
+    view.rolloutEvents += 1;
     return;
   }
   let command = view.commands.get(event.command_id);
