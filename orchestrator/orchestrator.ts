@@ -4,6 +4,7 @@ import { DEFAULT_OUTPUT_CAP_BYTES } from '../protocol/command.ts';
 import { createCommandKeys } from './ca/command-keys.ts';
 import { keepServerCertificate } from './ca/server-certificate.ts';
 import { reachableHost, type ServeConfig } from './config.ts';
+import { createControls } from './controls.ts';
 import { type Environment, openData } from './data.ts';
 import { artifactRoutes } from './http/artifacts.ts';
 import { createAgentAuth } from './http/auth-agent.ts';
@@ -13,7 +14,7 @@ import { defineRoute, type Route } from './http/route.ts';
 import { agentRoutes } from './http/routes/agents.ts';
 import { auditRoutes } from './http/routes/audit.ts';
 import { commandRoutes } from './http/routes/commands.ts';
-import { eventRoutes } from './http/routes/events.ts';
+import { eventRoutes, type StillAllowed } from './http/routes/events.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
 import { organizationRoutes } from './http/routes/organizations.ts';
@@ -87,6 +88,8 @@ export async function startOrchestrator(
     const agents = createAgents({ store, clock, hooks });
     await agents.markAllOffline();
 
+    const controls = createControls({ store, bus, clock, log, outputCap: DEFAULT_OUTPUT_CAP_BYTES });
+    closing.push(() => controls.close());
     let hub: Hub | undefined;
     const jobs = createJobs({
       store,
@@ -98,9 +101,13 @@ export async function startOrchestrator(
       outputDirectory: join(config.dataDir, 'output'),
       outputCap: DEFAULT_OUTPUT_CAP_BYTES,
       sessionOf: (agentId) => hub?.session(agentId),
+      hooks: controls.hooks,
+      locks: controls.dispatchLocks,
     });
+    controls.useJobs(jobs);
     closing.push(() => jobs.close());
     await jobs.recover();
+    await controls.recover();
     const agentHub = createHub({
       clock,
       log,
@@ -130,6 +137,17 @@ export async function startOrchestrator(
       throttle: createThrottle({ clock, ...THROTTLE }),
     });
     const authenticateAgent = createAgentAuth({ store, clock, authority });
+    /** Whether these credentials still open this organization. */
+    const stillAllowed: StillAllowed = async (request, organizationId) => {
+      try {
+        const caller = await authenticateUser(request);
+        organizationOf(caller, organizationId);
+        await controls.refuseLocked(caller, organizationId);
+        return true;
+      } catch {
+        return false;
+      }
+    };
     const routes: Route[] = [
       ...registrationRoutes({
         authority,
@@ -168,11 +186,10 @@ export async function startOrchestrator(
         events: jobs.events,
         clock,
         stopping: stopping.signal,
-        stillAllowed: (request, organizationId) =>
-          authenticateUser(request)
-            .then((caller) => organizationOf(caller, organizationId) !== undefined)
-            .catch(() => false),
+        stillAllowed,
+        locks: controls.locks,
       }),
+      ...controls.routes({ stillAllowed, stopping: stopping.signal }),
       ...auditRoutes({ store }),
       ...setupScriptRoutes({ dist }),
       ...artifactRoutes({ dist }),
@@ -203,6 +220,7 @@ export async function startOrchestrator(
       publicCertificate: config.publicCertificate,
       authenticateUser,
       authenticateAgent,
+      refuseLocked: controls.refuseLocked,
       clock,
       log,
     });

@@ -7,6 +7,17 @@ import {
   targetLeaf,
 } from '../../protocol/approval.ts';
 import type { CommandPayload } from '../../protocol/command.ts';
+import { ORCHESTRATOR_GRANT } from '../../protocol/policy.ts';
+import type { PolicySource } from './source.ts';
+
+/** Whose signatures this tool may need. A tool that is not allowed is refused for that reason, later. */
+export function approvalPolicyOf(
+  policy: Pick<PolicySource, 'decide'>,
+  tool: string,
+): ApprovalPolicy | undefined {
+  const decision = policy.decide(ORCHESTRATOR_GRANT, tool);
+  return decision.allowed ? decision.approval : undefined;
+}
 
 /** What approvers signed, as far as this command says it, made again from the command itself. */
 function subjectOf(payload: CommandPayload): ApprovalSubject | undefined {
@@ -27,6 +38,10 @@ function subjectOf(payload: CommandPayload): ApprovalSubject | undefined {
     targets: proof.targets,
   };
 }
+
+/** What to do about a missing approval. */
+export const APPROVAL_HINT =
+  'Approvers sign what `vm-orchestrator approvals challenge ID` prints; the owner of the VM names them in policy.yaml.';
 
 /**
  * Why a command that the orchestrator signed may not run although its grant allows the tool: the VM's owner wants the

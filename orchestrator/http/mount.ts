@@ -3,13 +3,15 @@ import type { z } from 'zod';
 import { InvalidInput } from '../../base/http-problem.ts';
 import type { Logger } from '../../base/logger.ts';
 import { AppError } from '../../protocol/errors.ts';
-import type { AuthenticateAgent, AuthenticateUser } from './auth.ts';
+import type { AuthenticateAgent, AuthenticateUser, Caller } from './auth.ts';
 import { organizationOf, requireNeed } from './auth-user.ts';
 import type { RawAnswer, Route, RouteContext } from './route.ts';
 
 export interface MountOptions {
   authenticateUser: AuthenticateUser;
   authenticateAgent: AuthenticateAgent;
+  /** @throws AppError `locked` when the caller is locked out of the organization. */
+  refuseLocked?: ((caller: Caller, organizationId: string) => Promise<void>) | undefined;
   log: Logger;
 }
 
@@ -34,6 +36,7 @@ async function identify(
       const caller = await options.authenticateUser(request.raw);
       const org = route.path.includes('{org}') ? organizationOf(caller, params['org'] ?? '') : undefined;
       // A route that forgot to say what it needs is open to the ruler of the whole orchestrator alone.
+      if (org !== undefined) await options.refuseLocked?.(caller, org.id);
       requireNeed(route.needs ?? 'system', caller, org);
       return org === undefined ? { caller } : { caller, org };
     }

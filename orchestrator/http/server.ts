@@ -9,7 +9,7 @@ import { type ServerCredentials, secureContext, tlsServerOptions } from '../../b
 import { AppError } from '../../protocol/errors.ts';
 import { AGENT_SNI } from '../../protocol/version.ts';
 import type { AuthenticateAgent, AuthenticateUser } from './auth.ts';
-import { mountRoute } from './mount.ts';
+import { type MountOptions, mountRoute } from './mount.ts';
 import type { Route } from './route.ts';
 import { API_HEADERS, securityHeaders } from './security-headers.ts';
 import { trackSockets } from './sockets.ts';
@@ -37,6 +37,7 @@ interface HttpOptions {
   publicCertificate?: { cert: string; key: string } | undefined;
   authenticateUser: AuthenticateUser;
   authenticateAgent: AuthenticateAgent;
+  refuseLocked?: MountOptions['refuseLocked'];
   clock: Clock;
   log: Logger;
 }

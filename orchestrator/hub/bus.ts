@@ -6,7 +6,7 @@ export type Hint =
   /** New events of a job can be read. */
   | { topic: 'job'; organization_id: string; job_id: string }
   /** An agent's commands changed: something to send, or to cancel. */
-  | { topic: 'agent'; agent_id: string }
+  | { topic: 'agent'; agent_id: string; unlocked?: true }
   /** An agent or its certificate no longer counts. */
   | { topic: 'revoked'; agent_id: string }
   /** An approval was asked for, or is over. */

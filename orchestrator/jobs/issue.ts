@@ -1,4 +1,5 @@
 import { isoTime } from '../../base/clock.ts';
+import type { ApprovalProof } from '../../protocol/approval.ts';
 import type { Actor, CommandPayload } from '../../protocol/command.ts';
 import type { Envelope } from '../../protocol/dsse.ts';
 import { AppError } from '../../protocol/errors.ts';
@@ -57,6 +58,8 @@ export interface Order {
   outputCap: number;
   actor: Actor;
   approvals: CommandPayload['approvals'];
+  /** Where each command stands in what approvers signed; none where nobody did. */
+  proofs?: ReadonlyMap<string, ApprovalProof>;
 }
 
 export interface Turn {
@@ -76,6 +79,7 @@ export function signCommand(
   order: Order,
   turn: Turn,
 ): { envelope: Envelope; delegation: Envelope } {
+  const proof = order.proofs?.get(turn.commandId);
   const signed = signer.sign({
     org_id: order.organizationId,
     agent_id: turn.agentId,
@@ -92,7 +96,9 @@ export function signCommand(
     expires_at: isoTime(turn.expiresAt),
     actor: order.actor,
     approvals: order.approvals,
-    critical: [],
+    // An agent that cannot check approvers' signatures must not pass over them.
+    ...(proof === undefined ? {} : { approval_proof: proof }),
+    critical: proof === undefined ? [] : ['approval_proof'],
   });
   if (signed.envelope.payload.length > MAX_FRAME_BYTES - FRAME_MARGIN) {
     throw new AppError('payload_too_large', {

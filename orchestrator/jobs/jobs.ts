@@ -7,7 +7,8 @@ import type { HubOptions } from '../hub/hub.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { Store } from '../store/store.ts';
 import { type Cancel, createCancel } from './cancel.ts';
-import { createDispatch } from './dispatch.ts';
+import { createDispatch, type DispatchLocks } from './dispatch.ts';
+import { endHeld } from './end-held.ts';
 import { createJobEvents, type JobEvents } from './events.ts';
 import { createExpiry } from './expiry.ts';
 import type { SubmitHooks } from './hooks.ts';
@@ -30,6 +31,7 @@ export interface JobsOptions {
   outputCap: number;
   /** The agent's session, if this process holds one. */
   sessionOf: (agentId: string) => AgentSession | undefined;
+  locks?: DispatchLocks;
   /** What must be asked before a job begins. */
   hooks?: SubmitHooks;
 }
@@ -38,6 +40,8 @@ export interface Jobs {
   submit: Submit;
   /** Starts a job that is held for an approval. */
   release: Release;
+  /** Ends a job that is held for an approval which will not come. */
+  endHeld: typeof endHeld;
   cancel: Cancel;
   events: JobEvents;
   files: OutputStore;
@@ -54,14 +58,22 @@ export function createJobs(options: JobsOptions): Jobs {
   const files = createOutputStore(options.outputDirectory);
   const expiry = createExpiry({ commits, bus, clock, log });
   const output = createOutputIntake({ store, commits, files, bus, clock });
-  const dispatch = createDispatch({ commits, sessionOf: options.sessionOf, bus, clock, log });
+  const dispatch = createDispatch({
+    commits,
+    sessionOf: options.sessionOf,
+    bus,
+    clock,
+    log,
+    locks: options.locks,
+  });
   const ingest = createIngest({ commits, output, expiry, bus, clock });
   const { outputCap, hooks = {} } = options;
   const onRollout = (): void => undefined;
   const parts = { commits, keys, dispatch, expiry, bus, clock, outputCap, onRollout };
   return {
     submit: createSubmit({ ...parts, hooks }),
-    release: createReleaser(parts).release,
+    release: createReleaser({ ...parts, hooks }).release,
+    endHeld,
     cancel: createCancel({ commits, dispatch, bus, clock }),
     events: createJobEvents({ store, files, bus, clock }),
     files,

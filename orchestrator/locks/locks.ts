@@ -8,8 +8,8 @@ import { type AuditActor, record, SYSTEM_ACTOR } from '../audit/audit.ts';
 import type { Bus } from '../hub/bus.ts';
 import type { Queryable, Store } from '../store/store.ts';
 import { personOf } from '../tenancy/person.ts';
-import { type LockQuestion, type LockRow, lockOn, lockSentence } from './match.ts';
-import { activeLocks } from './read.ts';
+import { type LockRow, lockOn, lockSentence } from './match.ts';
+import { activeLocks, selectorTargets } from './read.ts';
 import { resolveTarget } from './target.ts';
 
 /** Expired ones are found this often; who waits for the end of a lock waits no longer. */
@@ -21,6 +21,13 @@ interface Change {
   address: string | null;
 }
 
+/** Who does what on which machine; what is left out is not asked about. */
+export interface LiveQuestion {
+  actor?: { type: string; id: string };
+  tool?: string;
+  agentId?: string;
+}
+
 export interface Locks {
   list(organizationId: string): Promise<Lock[]>;
   /** @throws AppError `not_found`, `bad_request`, `invalid_selector`, `conflict` for a lock on oneself. */
@@ -28,14 +35,14 @@ export interface Locks {
   /** @throws AppError `not_found` */
   remove(request: Change & { id: string }): Promise<void>;
   /** The lock that stops this now; the one question for submission, dispatch and live sessions. */
-  lockedBy(organizationId: string, question: LockQuestion, db?: Queryable): Promise<LockRow | undefined>;
+  lockedBy(organizationId: string, question: LiveQuestion, db?: Queryable): Promise<LockRow | undefined>;
   /** @throws AppError `locked`, with the reason, when `lockedBy` finds one. */
-  refuse(organizationId: string, question: LockQuestion, db?: Queryable): Promise<void>;
+  refuse(organizationId: string, question: LiveQuestion, db?: Queryable): Promise<void>;
   /**
    * Aborted as soon as a lock stops what goes on, with an AppError `locked` as its reason: for what lives on, such as
    * streams and terminals. It follows until `until` is aborted.
    */
-  watch(organizationId: string, question: LockQuestion, until: AbortSignal): AbortSignal;
+  watch(organizationId: string, question: LiveQuestion, until: AbortSignal): AbortSignal;
   close(): void;
 }
 
@@ -62,8 +69,14 @@ export function createLocks(options: { store: Store; bus: Bus; clock: Clock }): 
   const changed = (organizationId: string) =>
     bus.publish({ topic: 'locks', organization_id: organizationId });
 
-  async function lockedBy(organizationId: string, question: LockQuestion, db: Queryable = store.db) {
-    return lockOn(await activeLocks(db, organizationId, clock.now()), question);
+  async function lockedBy(organizationId: string, question: LiveQuestion, db: Queryable = store.db) {
+    const locks = await activeLocks(db, organizationId, clock.now());
+    if (locks.length === 0) return undefined;
+    const { actor, tool, agentId } = question;
+    const who = actor && (await personOf(db, organizationId, actor)).ids;
+    const agent =
+      agentId === undefined ? undefined : (await selectorTargets(db, organizationId, [agentId])).get(agentId);
+    return lockOn(locks, { who, tool, agent });
   }
 
   /** Ends what has expired, with an event, and wakes who waited for it. */

@@ -5,6 +5,7 @@ import { apiTokenIdSchema } from '../../protocol/ids.ts';
 import type { Role } from '../../protocol/roles.ts';
 import { type AuditActor, record } from '../audit/audit.ts';
 import type { Queryable, Store } from '../store/store.ts';
+import { ownerOf } from './person.ts';
 import { hashToken } from './secrets.ts';
 
 export interface ApiTokenIdentity {
@@ -49,6 +50,8 @@ export async function insertApiToken(
     name: string;
     role: Role;
     systemAdmin?: boolean;
+    /** Whose it is. */
+    userId: string | null;
     now: number;
   },
 ): Promise<void> {
@@ -63,6 +66,7 @@ export async function insertApiToken(
       system_admin: token.systemAdmin ? 1 : 0,
       created_at: token.now,
       last_used_at: null,
+      user_id: token.userId,
     })
     .execute();
 }
@@ -111,7 +115,8 @@ export function createApiTokens(options: { store: Store; clock: Clock }): ApiTok
       const now = clock.now();
       const made = { id: apiTokenIdSchema.parse(newId('api', clock)), token: newApiToken() };
       await store.transaction(async (tx) => {
-        await insertApiToken(tx, { ...made, organizationId, name, role: 'admin', now });
+        const userId = await ownerOf(tx, actor);
+        await insertApiToken(tx, { ...made, organizationId, name, role: 'admin', userId, now });
         await record(tx, {
           at: now,
           organizationId,

@@ -125,6 +125,7 @@ async function setToken(tx: Queryable, admin: AdminState, token: string, clock: 
     name: ADMIN_TOKEN_NAME,
     role: 'admin',
     systemAdmin: true,
+    userId: admin.userId,
     now: clock.now(),
   });
 }

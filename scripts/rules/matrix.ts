@@ -108,6 +108,7 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     cli: { rank: 1, only: [] },
     serve: { rank: 1 },
     orchestrator: { rank: 2 },
+    controls: { rank: 2.5 },
     http: { rank: 3 },
     mcp: { rank: 3 },
     jobs: { rank: 4 },

@@ -5,6 +5,7 @@ import type { Clock } from '../../../base/clock.ts';
 import { AppError } from '../../../protocol/errors.ts';
 import { jobIdSchema } from '../../../protocol/ids.ts';
 import type { Followed, JobEvents, NumberedEvent } from '../../jobs/events.ts';
+import type { Locks } from '../../locks/locks.ts';
 import { defineRoute, type Route } from '../route.ts';
 
 /** A comment at least this often: proxies close what is silent, and the credentials are looked at again. */
@@ -32,10 +33,12 @@ export function eventRoutes(options: {
   events: JobEvents;
   clock: Clock;
   stillAllowed: StillAllowed;
+  /** A lock on who reads ends the stream at once. */
+  locks: Pick<Locks, 'watch'>;
   /** Ends every stream: the orchestrator stops. */
   stopping: AbortSignal;
 }): Route[] {
-  const { events, clock, stillAllowed, stopping } = options;
+  const { events, clock, stillAllowed, locks, stopping } = options;
 
   async function* text(
     followed: AsyncIterable<Followed>,
@@ -64,12 +67,14 @@ export function eventRoutes(options: {
       params,
       query,
       raw: { contentType: 'text/event-stream', description: 'Events: state, output, end' },
-      async handler({ org, params: { id }, query: { after }, request, closed }) {
+      async handler({ org, caller, params: { id }, query: { after }, request, closed }) {
+        const gone = AbortSignal.any([closed, stopping]);
+        const locked = locks.watch(org.id, { actor: caller.actor }, gone);
         const followed = await events.follow({
           organizationId: org.id,
           jobId: id,
           after: startOf(request.headers['last-event-id'], after),
-          signal: AbortSignal.any([closed, stopping]),
+          signal: AbortSignal.any([gone, locked]),
         });
         const lines = text(followed, () => stillAllowed(request.raw, org.id));
         return {
