@@ -82,4 +82,6 @@ describe('signatures of ssh-keygen', () => {
 });
 
 const armor = (bytes: Uint8Array) =>
-  `-----BEGIN SSH SIGNATURE-----\n${Buffer.from(bytes).toString('base64').replace(/(.{70})/g, '$1\n')}\n-----END SSH SIGNATURE-----\n`;
+  `-----BEGIN SSH SIGNATURE-----\n${Buffer.from(bytes)
+    .toString('base64')
+    .replace(/(.{70})/g, '$1\n')}\n-----END SSH SIGNATURE-----\n`;

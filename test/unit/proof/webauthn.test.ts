@@ -19,7 +19,11 @@ describe('assertions of authenticators', () => {
     ['a touch alone', key.assert(challenge, { flags: 0x01 }), /did not verify its user/],
     ['another host’s authenticator data', key.assert(challenge, { rpId: 'evil.example' }), /not made for/],
     ['a registration', key.assert(challenge, { client: { type: 'webauthn.create' } }), /no assertion/],
-    ['another site', key.assert(challenge, { client: { origin: 'https://evil.example' } }), /page that is not/],
+    [
+      'another site',
+      key.assert(challenge, { client: { origin: 'https://evil.example' } }),
+      /page that is not/,
+    ],
     [
       'a site whose name only ends alike',
       key.assert(challenge, { client: { origin: `https://evil-${rpId}` } }),
@@ -36,7 +40,9 @@ describe('assertions of authenticators', () => {
     const other = createAuthenticator({ rpId });
     const stolenName = { ...other.assert(challenge), credential_id: good.credential_id };
     expect(assertionProblem(stolenName, key.credential, challenge)).toMatch(/not valid/);
-    expect(assertionProblem(other.assert(challenge), key.credential, challenge)).toMatch(/another credential/);
+    expect(assertionProblem(other.assert(challenge), key.credential, challenge)).toMatch(
+      /another credential/,
+    );
     const counted = Buffer.from(good.authenticator_data, 'base64url');
     counted[36] = 9;
     const changed = { ...good, authenticator_data: counted.toString('base64url') };
