@@ -141,6 +141,7 @@ export const approvalListQuerySchema = z.object({
   state: z.enum(['pending', 'ended', 'all']).default('pending'),
   limit: z.coerce.number().int().min(1).max(200).default(50),
   cursor: approvalIdSchema.optional(),
+  job_id: jobIdSchema.optional(),
 });
 
 const comment = z.string().max(1024).default('');

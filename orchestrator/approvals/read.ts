@@ -97,6 +97,7 @@ export async function listApprovals(
     .limit(query.limit + 1);
   if (query.state === 'pending') select = select.where('ended_at', 'is', null);
   if (query.state === 'ended') select = select.where('ended_at', 'is not', null);
+  if (query.job_id !== undefined) select = select.where('job_id', '=', query.job_id);
   if (query.cursor !== undefined) select = select.where('id', '<', query.cursor);
   const rows = await select.execute();
   const person = await personOf(db, organizationId, viewer.actor);

@@ -17,7 +17,8 @@ export interface Outcome {
 /** `vm-orchestrator` as a program, with an environment that leads to one orchestrator. */
 export interface Cli {
   env: Record<string, string>;
-  spawn(args: readonly string[], over?: Record<string, string>): ChildProcess;
+  /** `input` is its stdin; empty without it. */
+  spawn(args: readonly string[], over?: Record<string, string>, input?: string): ChildProcess;
   run(args: readonly string[], over?: Record<string, string>): Promise<Outcome>;
   close(): Promise<void>;
 }
@@ -41,11 +42,14 @@ export async function cliFor(orchestrator: OrchestratorProcess): Promise<Cli> {
     VM_ORCHESTRATOR_API_TOKEN: orchestrator.credentials.api_token,
     VM_ORCHESTRATOR_CA_FILE: caFile,
   };
-  const start = (args: readonly string[], over: Record<string, string> = {}) =>
-    spawn(process.execPath, [MAIN, ...args], {
+  const start = (args: readonly string[], over: Record<string, string> = {}, input?: string) => {
+    const child = spawn(process.execPath, [MAIN, ...args], {
       env: { ...process.env, ...env, ...over },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });
+    child.stdin?.end(input);
+    return child;
+  };
   return {
     env,
     spawn: start,
