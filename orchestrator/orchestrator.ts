@@ -6,15 +6,19 @@ import { keepServerCertificate } from './ca/server-certificate.ts';
 import { reachableHost, type ServeConfig } from './config.ts';
 import { createControls } from './controls.ts';
 import { type Environment, openData } from './data.ts';
+import { createFleetFeed } from './fleet/feed.ts';
+import { createOverview } from './fleet/overview.ts';
 import { artifactRoutes } from './http/artifacts.ts';
 import { createAgentAuth } from './http/auth-agent.ts';
 import { createUserAuth, organizationOf } from './http/auth-user.ts';
 import { openApiDocument } from './http/openapi.ts';
+import { createReplays } from './http/replay.ts';
 import { defineRoute, type Route } from './http/route.ts';
 import { agentRoutes } from './http/routes/agents.ts';
 import { auditRoutes } from './http/routes/audit.ts';
 import { commandRoutes } from './http/routes/commands.ts';
 import { eventRoutes, type StillAllowed } from './http/routes/events.ts';
+import { fleetRoutes } from './http/routes/fleet.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
 import { organizationRoutes } from './http/routes/organizations.ts';
@@ -83,7 +87,10 @@ export async function startOrchestrator(
     closing.push(() => commits.idle());
     const hooks: RevocationHooks = {
       endCommands: createEndCommands({ clock }),
-      revoked: (agentId) => bus.publish({ topic: 'revoked', agent_id: agentId }),
+      revoked(agentId, organizationId) {
+        bus.publish({ topic: 'revoked', agent_id: agentId });
+        bus.publish({ topic: 'fleet', organization_id: organizationId, agent_ids: [agentId], what: 'agent' });
+      },
     };
     const agents = createAgents({ store, clock, hooks });
     await agents.markAllOffline();
@@ -111,7 +118,7 @@ export async function startOrchestrator(
     const agentHub = createHub({
       clock,
       log,
-      presence: createPresence({ store, commits, clock }),
+      presence: createPresence({ store, commits, clock, bus }),
       bus,
       traffic: jobs.traffic,
       heartbeatInterval: HEARTBEAT_INTERVAL_S,
@@ -136,7 +143,6 @@ export async function startOrchestrator(
       organizations,
       throttle: createThrottle({ clock, ...THROTTLE }),
     });
-    const authenticateAgent = createAgentAuth({ store, clock, authority });
     /** Whether these credentials still open this organization. */
     const stillAllowed: StillAllowed = async (request, organizationId) => {
       try {
@@ -148,6 +154,9 @@ export async function startOrchestrator(
         return false;
       }
     };
+    const fleetFeed = createFleetFeed({ store, bus, clock });
+    closing.push(() => fleetFeed.close());
+    const authenticateAgent = createAgentAuth({ store, clock, authority });
     const routes: Route[] = [
       ...registrationRoutes({
         authority,
@@ -189,6 +198,14 @@ export async function startOrchestrator(
         stillAllowed,
         locks: controls.locks,
       }),
+      ...fleetRoutes({
+        store,
+        feed: fleetFeed,
+        overview: createOverview({ store, clock }),
+        clock,
+        stopping: stopping.signal,
+        stillAllowed,
+      }),
       ...controls.routes({ stillAllowed, stopping: stopping.signal }),
       ...auditRoutes({ store }),
       ...setupScriptRoutes({ dist }),
@@ -221,6 +238,7 @@ export async function startOrchestrator(
       authenticateUser,
       authenticateAgent,
       refuseLocked: controls.refuseLocked,
+      replays: createReplays({ store, sealer, clock }),
       clock,
       log,
     });

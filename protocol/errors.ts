@@ -28,6 +28,7 @@ const table = {
   approval_ended: [409, false, 'This approval is not pending any more.'],
   approval_mismatch: [409, false, 'What is to be approved is not what was looked at.'],
   payload_too_large: [413, false, 'The request is too large.'],
+  headers_too_large: [431, false, 'The address and the headers of the request are too large.'],
   idempotency_mismatch: [422, false, 'The same Idempotency-Key was used with another request.'],
   approval_signature_invalid: [
     422,

@@ -6,6 +6,8 @@ import { tokenRate } from './migrations/0002-token-rate.ts';
 import { roles } from './migrations/0003-roles.ts';
 import { rollouts } from './migrations/0005-rollouts.ts';
 import { approvals } from './migrations/0006-approvals.ts';
+import { recentEnds } from './migrations/0011-recent-ends.ts';
+import { replays } from './migrations/0012-replays.ts';
 import { nodeSqliteDialect } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
 
@@ -21,6 +23,8 @@ const MIGRATIONS = {
   '0003-roles': roles,
   '0005-rollouts': rollouts,
   '0006-approvals': approvals,
+  '0011-recent-ends': recentEnds,
+  '0012-replays': replays,
 };
 
 /** The one interface to what the orchestrator remembers. A commit has reached the disk when it returns. */

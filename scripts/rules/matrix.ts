@@ -115,6 +115,7 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     approvals: { rank: 4.2 },
     locks: { rank: 4.4 },
     registration: { rank: 4 },
+    fleet: { rank: 4 },
     data: { rank: 4 },
     'data-folder': { rank: 4.3 },
     'start-failure': { rank: 4.6 },
