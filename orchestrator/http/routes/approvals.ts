@@ -72,7 +72,7 @@ export function approvalRoutes(options: {
         rung = false;
         // The client reconnects, and is told then that it may not.
         if (signal.aborted || !(await allowed())) return;
-        yield `event: approvals\ndata: ${JSON.stringify({ pending: await countPending(store.db, organizationId) })}\n\n`;
+        yield `event: approvals\ndata: ${JSON.stringify({ type: 'approvals', pending: await countPending(store.db, organizationId) })}\n\n`;
       }
     } finally {
       unsubscribe();

@@ -14,7 +14,11 @@ export interface Person {
 }
 
 /** Another person of the organization `default`, with an API token of his own; straight into the store. */
-export function addPerson(orchestrator: OrchestratorProcess, name: string, role: Role): Person {
+export function addPerson(
+  orchestrator: Pick<OrchestratorProcess, 'dataDir' | 'call'>,
+  name: string,
+  role: Role,
+): Person {
   const database = new DatabaseSync(join(orchestrator.dataDir, 'orchestrator.db'));
   try {
     database.exec('PRAGMA busy_timeout = 5000');
