@@ -238,6 +238,12 @@ export async function resetAdmin(options: {
     const admin = await readAdmin(tx);
     await setPassword(tx, admin, passwordHash);
     await setToken(tx, admin, apiToken, clock);
+    // Whoever locked him out does not keep out who holds the machine.
+    await tx
+      .deleteFrom('locks')
+      .where('target_type', '=', 'user')
+      .where('target', '=', admin.userId)
+      .execute();
     if (staleToken) {
       await tx
         .deleteFrom('api_tokens')

@@ -129,8 +129,7 @@ export function ApprovalCard({
   return html`<article class="card approval" aria-labelledby=${id}>
     <header class="card-title"><h2 id=${id}>${approval.description === '' ? 'Command' : said(approval.description)}</h2>
       <span class=${`badge ${TONES[approval.state]}`}>${approval.state}</span></header>
-    <p class="quiet">Asked for by <strong>${said(approval.requester.name)}</strong> ${view(Ago, { at: approval.created_at })}
-      · <a href=${jobLink(approval.job_id)}>job</a>${pending ? html` · ${view(Until, { at: approval.expires_at })} left to decide` : null}</p>
+    <p class="quiet">Asked for by <strong>${said(approval.requester.name)}</strong> ${view(Ago, { at: approval.created_at })}${' · '}<a href=${jobLink(approval.job_id)}>job</a>${pending ? html`${' · ends '}${view(Until, { at: approval.expires_at })}` : null}</p>
     ${view(Exact, { tool: approval.tool, args: approval.arguments })}
     ${view(Machines, { org, approval })}
     ${view(Needs, { approval })}

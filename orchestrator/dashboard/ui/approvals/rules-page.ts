@@ -43,17 +43,19 @@ export function RulesPage({ org, mayWrite }: { org: string; mayWrite: boolean })
   if (rules === undefined)
     body =
       error === undefined ? view(Loading, { what: 'rules' }) : view(ErrorBox, { error, onRetry: refresh });
-  else if (rules.length === 0 && !adding)
-    body = view(
-      Empty,
-      {
-        title: 'No rules',
-        text: 'Without a rule every job runs at once. A rule names the jobs that wait for another person, such as every shell command on env=prod.',
-      },
-      mayWrite
-        ? html`<button type="button" class="button primary" onClick=${() => setAdding(true)}>Add rule</button>`
-        : null,
-    );
+  else if (rules.length === 0)
+    body = adding
+      ? html`<div></div>`
+      : view(
+          Empty,
+          {
+            title: 'No rules',
+            text: 'Without a rule every job runs at once. A rule names the jobs that wait for another person, such as every shell command on env=prod.',
+          },
+          mayWrite
+            ? html`<button type="button" class="button primary" onClick=${() => setAdding(true)}>Add rule</button>`
+            : null,
+        );
   else
     body = html`<div class="table-box"><table class="rules">
       <caption class="hidden">Approval rules</caption>
