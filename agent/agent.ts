@@ -26,6 +26,7 @@ import { bootId } from './identity/boot-id.ts';
 import { type Credentials, clientCredentials } from './identity/credentials.ts';
 import { hostFacts, machineHash } from './identity/host-facts.ts';
 import { renewalLoop, validityOf } from './identity/renewal.ts';
+import { approvalPolicyOf, missingApproval } from './policy/approvals.ts';
 import { policyOf } from './policy/installed.ts';
 import type { PolicySource } from './policy/source.ts';
 import { EnvelopeVerifier } from './policy/verify-envelope.ts';
@@ -72,6 +73,7 @@ export class Agent {
   #connections = 0;
   #runner: CommandRunner | undefined;
   #channel: Channel | undefined;
+  #toldApproval: PolicySource['approval'];
   #renewal: Promise<void> = Promise.resolve();
 
   /** @throws AppError `conflict` when another agent holds the same state. */
@@ -114,10 +116,16 @@ export class Agent {
       log: moduleLogger(log, 'commands'),
       folder: backgroundDir(layout),
     });
+    const onPolicy = this.#health.define(CONDITION.policy, 'degraded', 'not read yet');
     this.#policy = policyOf({
       layout,
       log: moduleLogger(log, 'policy'),
-      onCondition: this.#health.define(CONDITION.policy, 'degraded', 'not read yet'),
+      onCondition: (ok, detail) => {
+        onPolicy(ok, detail);
+        // Told as a connection begins, so that approvers are asked before anything is sent.
+        if (this.#channel !== undefined && !isDeepStrictEqual(this.#policy.approval, this.#toldApproval))
+          void this.#channel.reconnect();
+      },
     });
     const tlsKey = config.server.ssl.key_file;
     this.#registryOf = ({ tools }) =>
@@ -254,6 +262,7 @@ export class Agent {
       spoolFolder: spoolDir(layout),
       bootId: boot,
       user: this.#executor === undefined ? user.name : undefined,
+      missingApproval: (payload) => missingApproval(payload, approvalPolicyOf(this.#policy, payload.tool)),
       executor: keeperOf(this.#executor),
       onJournal: this.#onJournal,
     });
@@ -270,12 +279,14 @@ export class Agent {
       },
       hello: () => {
         const { tools, sha256 } = this.#registry.manifest();
+        this.#toldApproval = this.#policy.approval;
         return {
           agent_version: this.#options.version,
           features: [...FEATURES],
           tools,
           tool_manifest_sha256: sha256,
           policy_sha256: this.#policy.sha256,
+          approval_policy: this.#toldApproval ?? null,
           boot_id: boot,
           machine_hash: machine,
           in_flight: runner.inFlight(),

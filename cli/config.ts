@@ -46,7 +46,8 @@ export function addConfig(program: Command, ctx: CliContext): void {
       const valid = checked.every(({ problems }) => problems.length === 0);
       if (flags.json) {
         const [first, policy] = checked;
-        const answer = { file: first?.file, valid, problems: first?.problems, policy };
+        const { file: checkedFile, problems, approvals, warnings } = first ?? {};
+        const answer = { file: checkedFile, valid, problems, approvals, warnings, policy };
         stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
       } else for (const one of checked) stdout.write(await shown(one));
       ctx.process.exitCode = valid ? EXIT.ok : EXIT.failed;
@@ -65,6 +66,9 @@ interface Checked {
   /** Without it the defaults hold. */
   absent: boolean;
   problems: readonly ConfigProblem[];
+  /** Of a policy: what needs approvers' own signatures, and what gets around it. */
+  approvals?: readonly string[];
+  warnings?: readonly string[];
 }
 
 async function checkConfig(layout: DiskLayout, file: string, ctx: CliContext): Promise<Checked> {
@@ -82,17 +86,22 @@ async function checkConfig(layout: DiskLayout, file: string, ctx: CliContext): P
 
 /** A policy that must be there is a problem when it is not. */
 async function checkPolicy(file: string, must: boolean): Promise<Checked> {
-  const { policyProblems } = await import('../agent/policy/check.ts');
-  const problems = await policyProblems(file);
-  if (problems !== undefined) return { file, absent: false, problems };
+  const { checkPolicyFile } = await import('../agent/policy/check.ts');
+  const checked = await checkPolicyFile(file);
+  if (checked !== undefined) return { file, absent: false, ...checked };
   const missing = { key: '', value: undefined, message: 'does not exist' };
   return { file, absent: true, problems: must ? [missing] : [] };
 }
 
-async function shown({ file, absent, problems }: Checked): Promise<string> {
+async function shown({ file, absent, problems, approvals = [], warnings = [] }: Checked): Promise<string> {
   const { describeProblem } = await import('../base/config-file.ts');
-  if (problems.length === 0)
-    return absent ? `${file} does not exist; the defaults hold\n` : `${file} is valid\n`;
+  if (problems.length === 0) {
+    const notes = [
+      ...approvals.map((text) => `  approval: ${text}\n`),
+      ...warnings.map((text) => `  warning: ${text}\n`),
+    ].join('');
+    return absent ? `${file} does not exist; the defaults hold\n` : `${file} is valid\n${notes}`;
+  }
   const lines = problems.map((problem) => `  ${describeProblem(problem)}\n`).join('');
   return `${file}: ${problems.length === 1 ? '1 problem' : `${problems.length} problems`}\n${lines}`;
 }

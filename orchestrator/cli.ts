@@ -4,6 +4,8 @@ import { AppError, type ErrorCode } from '../protocol/errors.ts';
 import { register as registerAdmin } from './cli/admin.ts';
 import { register as registerAgents } from './cli/agents.ts';
 import { register as registerApiTokens } from './cli/api-tokens.ts';
+import { register as registerApprovalRules } from './cli/approval-rules.ts';
+import { register as registerApprovals } from './cli/approvals.ts';
 import { register as registerAudit } from './cli/audit.ts';
 import { register as registerBootstrap } from './cli/bootstrap.ts';
 import { EXIT, printError } from './cli/client.ts';
@@ -11,6 +13,7 @@ import { register as registerCloudInit } from './cli/cloud-init.ts';
 import { addCompletion } from './cli/completion.ts';
 import type { CliDeps } from './cli/deps.ts';
 import { register as registerJobs } from './cli/jobs.ts';
+import { register as registerLocks } from './cli/locks.ts';
 import { register as registerOrg } from './cli/org.ts';
 import { OutputError, write } from './cli/print.ts';
 import { register as registerRun } from './cli/run.ts';
@@ -35,6 +38,9 @@ const SUBCOMMANDS = [
   registerSchedules,
   registerSaved,
   registerUpgrade,
+  registerApprovals,
+  registerApprovalRules,
+  registerLocks,
   registerAudit,
   registerOrg,
   registerUsers,

@@ -4,11 +4,13 @@ import { DEFAULT_OUTPUT_CAP_BYTES } from '../protocol/command.ts';
 import { createCommandKeys } from './ca/command-keys.ts';
 import { keepServerCertificate } from './ca/server-certificate.ts';
 import { reachableHost, type ServeConfig } from './config.ts';
+import { createControls } from './controls.ts';
 import { type Environment, openData } from './data.ts';
 import { createFleetFeed } from './fleet/feed.ts';
 import { createOverview } from './fleet/overview.ts';
 import { artifactRoutes } from './http/artifacts.ts';
 import { createAgentAuth } from './http/auth-agent.ts';
+import { withLocks } from './http/live-access.ts';
 import { openApiDocument } from './http/openapi.ts';
 import { createPeople } from './http/people.ts';
 import { createReplays } from './http/replay.ts';
@@ -105,6 +107,8 @@ export async function startOrchestrator(
     const agents = createAgents({ store, clock, hooks });
     await agents.markAllOffline();
 
+    const controls = createControls({ store, bus, clock, log, outputCap: DEFAULT_OUTPUT_CAP_BYTES });
+    closing.push(() => controls.close());
     let hub: Hub | undefined;
     const jobs = createJobs({
       store,
@@ -116,9 +120,13 @@ export async function startOrchestrator(
       outputDirectory: join(config.dataDir, 'output'),
       outputCap: DEFAULT_OUTPUT_CAP_BYTES,
       sessionOf: (agentId) => hub?.session(agentId),
+      hooks: controls.hooks,
+      locks: controls.dispatchLocks,
     });
+    controls.useJobs(jobs);
     closing.push(() => jobs.close());
     await jobs.recover();
+    await controls.recover();
     const scheduling = createScheduling({ store, jobs, clock, log });
     closing.push(() => scheduling.engine.close());
     const agentHub = createHub({
@@ -143,6 +151,7 @@ export async function startOrchestrator(
     });
     closing.push(() => certificate.stop());
 
+    const access = withLocks(people.access, controls.locks);
     const fleetFeed = createFleetFeed({ store, bus, clock });
     closing.push(() => fleetFeed.close());
     const authenticateAgent = createAgentAuth({ store, clock, authority });
@@ -186,7 +195,7 @@ export async function startOrchestrator(
         events: jobs.events,
         clock,
         stopping: stopping.signal,
-        access: people.access,
+        access,
       }),
       ...fleetRoutes({
         store,
@@ -194,8 +203,9 @@ export async function startOrchestrator(
         overview: createOverview({ store, clock }),
         clock,
         stopping: stopping.signal,
-        access: people.access,
+        access,
       }),
+      ...controls.routes({ access, stopping: stopping.signal }),
       ...auditRoutes({ store }),
       ...setupScriptRoutes({ dist }),
       ...artifactRoutes({ dist }),
@@ -227,6 +237,7 @@ export async function startOrchestrator(
       authenticateUser: people.auth.authenticate,
       requestRate: config.rates.requests,
       authenticateAgent,
+      refuseLocked: controls.refuseLocked,
       replays: createReplays({ store, sealer, clock }),
       clock,
       log,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { approvalProofSchema, approvalSignatureSchema } from './approval.ts';
 import { envelopeSchema } from './dsse.ts';
 import { ERROR_CODES } from './errors.ts';
 import { agentIdSchema, commandIdSchema, jobIdSchema, organizationIdSchema } from './ids.ts';
@@ -49,6 +50,8 @@ export const reasonSchema = z.enum([
   'no_success',
   'deadline',
   'offline',
+  'denied',
+  'locked',
 ]);
 export type Reason = z.infer<typeof reasonSchema>;
 
@@ -132,13 +135,25 @@ export const commandPayloadSchema = z.object({
   not_before: z.iso.datetime().optional().describe('It waits on the agent until then; critical'),
   expires_at: z.iso.datetime(),
   actor: actorSchema,
-  approvals: z.array(z.object({ id: z.string(), name: z.string(), at: z.iso.datetime() })).default([]),
+  approvals: z
+    .array(
+      z.object({
+        id: z.string(),
+        name: z.string(),
+        at: z.iso.datetime(),
+        signature: approvalSignatureSchema.optional().describe('The approver’s own, where he signed'),
+      }),
+    )
+    .default([]),
+  approval_proof: approvalProofSchema
+    .optional()
+    .describe('With it the subject that approvers signed can be made again from this command'),
   critical: z.array(z.string()).default([]).describe('Fields that an agent must understand or refuse'),
 });
 export type CommandPayload = z.infer<typeof commandPayloadSchema>;
 
 /** Names that `critical` may hold in this version. */
-export const CRITICAL_UNDERSTOOD: readonly string[] = ['not_before'];
+export const CRITICAL_UNDERSTOOD: readonly string[] = ['not_before', 'approval_proof'];
 
 export const streamSchema = z.enum(['stdout', 'stderr']);
 export type Stream = z.infer<typeof streamSchema>;

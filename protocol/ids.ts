@@ -19,6 +19,9 @@ export const apiTokenIdSchema = prefixed('api', 'api token');
 export const scheduleIdSchema = prefixed('sch', 'schedule');
 export const savedCommandIdSchema = prefixed('sav', 'saved command');
 export const sessionIdSchema = prefixed('ses', 'session');
+export const approvalIdSchema = prefixed('apv', 'approval');
+export const approvalRuleIdSchema = prefixed('apr', 'approval rule');
+export const lockIdSchema = prefixed('lck', 'lock');
 
 export type OrganizationId = z.infer<typeof organizationIdSchema>;
 export type AgentId = z.infer<typeof agentIdSchema>;
@@ -29,6 +32,7 @@ export type ApiTokenId = z.infer<typeof apiTokenIdSchema>;
 export type ScheduleId = z.infer<typeof scheduleIdSchema>;
 export type SavedCommandId = z.infer<typeof savedCommandIdSchema>;
 export type SessionId = z.infer<typeof sessionIdSchema>;
+export type ApprovalId = z.infer<typeof approvalIdSchema>;
 
 export type IdPrefix =
   | 'org'
@@ -42,7 +46,10 @@ export type IdPrefix =
   | 'ses'
   | 'evt'
   | 'req'
-  | 'crt';
+  | 'crt'
+  | 'apv'
+  | 'apr'
+  | 'lck';
 
 /** `vm-<hostname>-<6 hex>`: made on the VM, unique within an organization. */
 export const vmIdSchema = z

@@ -39,6 +39,10 @@ export const helloSchema = z.object({
     .describe('Sent when tool_manifest_sha256 may be new to the orchestrator'),
   tool_manifest_sha256: sha256,
   policy_sha256: sha256.nullable(),
+  approval_policy: z
+    .unknown()
+    .optional()
+    .describe('`approval` of the policy’s grant for the orchestrator; null: it wants no signatures'),
   boot_id: z.string(),
   machine_hash: z.string(),
   clock: z.iso.datetime(),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { sizeSchema } from './agent-config.ts';
+import { type ApprovalPolicy, approvalPolicySchema } from './approval.ts';
 import { RUN_USER } from './disk-layout.ts';
 
 /** The grant of somebody's command that the orchestrator has signed. */
@@ -60,6 +61,9 @@ const grantSchema = z.strictObject({
     .optional()
     .describe('user whose rights the tools have, where the agent has its privileged executor'),
   limits: limitsSchema.prefault({}),
+  approval: approvalPolicySchema
+    .optional()
+    .describe('commands that need the own signatures of people whose keys stand here'),
 });
 export type Grant = z.infer<typeof grantSchema>;
 
@@ -67,21 +71,31 @@ export type Grant = z.infer<typeof grantSchema>;
  * `policy.yaml`: what each kind of caller may do on this VM. Who has no grant may do nothing, and a grant that names
  * no roots opens no file. Unknown keys are errors.
  */
-export const policySchema = z.strictObject({
-  version: z.literal(1, 'must be 1'),
-  grants: z.record(z.string().regex(GRANT_NAME), grantSchema, {
-    error: ({ code }) =>
-      code === 'invalid_key'
-        ? 'must be orchestrator, local-api or client:<id of a client certificate>'
-        : undefined,
-  }),
-  upgrade: z
-    .union([z.enum(['allow', 'deny']), z.strictObject({ versions: z.array(z.string()).min(1) })], {
-      error: () => 'must be allow, deny, or {versions: [...]}',
-    })
-    .optional()
-    .describe('whether the orchestrator may change the version; root at the command line always may'),
-});
+export const policySchema = z
+  .strictObject({
+    version: z.literal(1, 'must be 1'),
+    grants: z.record(z.string().regex(GRANT_NAME), grantSchema, {
+      error: ({ code }) =>
+        code === 'invalid_key'
+          ? 'must be orchestrator, local-api or client:<id of a client certificate>'
+          : undefined,
+    }),
+    upgrade: z
+      .union([z.enum(['allow', 'deny']), z.strictObject({ versions: z.array(z.string()).min(1) })], {
+        error: () => 'must be allow, deny, or {versions: [...]}',
+      })
+      .optional()
+      .describe('whether the orchestrator may change the version; root at the command line always may'),
+  })
+  .superRefine(({ grants }, context) => {
+    for (const [name, { approval }] of Object.entries(grants))
+      if (approval !== undefined && name !== ORCHESTRATOR_GRANT)
+        context.addIssue({
+          code: 'custom',
+          path: ['grants', name, 'approval'],
+          message: `stands only in the grant ${ORCHESTRATOR_GRANT}: what nobody signed carries no approvals`,
+        });
+  });
 export type Policy = z.infer<typeof policySchema>;
 
 const EVERYTHING = { tools: { allow: ['*'], deny: [] }, roots: { read: ['/'], write: ['/'] } };
@@ -104,6 +118,8 @@ export type PolicyDecision =
       /** Undefined: what holds for this kind of caller anyway. */
       runAs?: string | undefined;
       limits?: CommandLimits;
+      /** Whose signatures some of its calls need. */
+      approval?: ApprovalPolicy | undefined;
     }
   | { allowed: false; why: string };
 

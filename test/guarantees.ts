@@ -49,6 +49,28 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'output-4',
     text: 'A reader of events that comes back with the last id it saw misses nothing and sees nothing twice.',
   },
+  {
+    id: 'approval-1',
+    text: 'A job that meets an approval rule runs only after others than its requester have approved it; tokens of one person are one person.',
+  },
+  {
+    id: 'approval-2',
+    text: 'An approval is bound to the exact tool, arguments, limits and machines; what was changed since is not run.',
+  },
+  {
+    id: 'approval-3',
+    text: 'Where a machine’s policy demands approvers’ own signatures, its executor runs nothing that an orchestrator alone has signed, and takes no signature for anything but what it was given for.',
+  },
+  { id: 'approval-4', text: 'What nobody decides on in time ends as expired, and is never run.' },
+  { id: 'approval-5', text: 'No pattern of a rule or policy can hold a program up.' },
+  {
+    id: 'lock-1',
+    text: 'A lock stops what it names at submission, at dispatch and in live sessions, and says why.',
+  },
+  {
+    id: 'lock-2',
+    text: 'A locked user and his tokens are refused with the reason; a locked agent gets nothing.',
+  },
   { id: 'process-1', text: 'Cancel and timeout end the whole tree of a command’s processes.' },
   {
     id: 'sandbox-1',

@@ -25,6 +25,8 @@ export interface IntakeOptions {
   registry: ToolRegistry;
   /** Commands run as this user alone; undefined: the executor decides. */
   user: string | undefined;
+  /** Why it lacks approvers' own signatures that the policy wants; undefined: it lacks none. */
+  missingApproval(payload: CommandPayload): string | undefined;
 }
 
 export function decide(
@@ -64,7 +66,7 @@ export function decide(
 /** Whether this agent can run it: as whom, with which tool and arguments. Asked again before a late start. */
 export function prepare(
   payload: CommandPayload,
-  options: Pick<IntakeOptions, 'registry' | 'user'>,
+  options: Pick<IntakeOptions, 'registry' | 'user' | 'missingApproval'>,
 ): { kind: 'ok'; call: PreparedCall } | { kind: 'refused'; refusal: Refusal } {
   const { user, registry } = options;
   if (user !== undefined && payload.run_as !== null && payload.run_as !== user) {
@@ -74,6 +76,12 @@ export function prepare(
       refusal: { state: 'refused', reason: 'unsupported', code: 'unsupported', message },
     };
   }
+  const missing = options.missingApproval(payload);
+  if (missing !== undefined)
+    return {
+      kind: 'refused',
+      refusal: { state: 'refused', reason: 'policy', code: 'approval_required', message: missing },
+    };
   try {
     return { kind: 'ok', call: registry.prepare(payload.tool, payload.arguments) };
   } catch (cause) {

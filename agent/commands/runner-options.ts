@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { CommandResult, Stream } from '../../protocol/command.ts';
+import type { CommandPayload, CommandResult, Stream } from '../../protocol/command.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { OutputSender } from '../executor/output-sender.ts';
 import type { OutputSpool } from '../executor/output-spool.ts';
@@ -29,6 +29,8 @@ export interface RunnerOptions {
   bootId: string;
   /** Commands run as this user and others are refused; undefined: the executor decides. */
   user: string | undefined;
+  /** As `IntakeOptions`. Where there is an executor, that decides itself as well. */
+  missingApproval(payload: CommandPayload): string | undefined;
   /** What keeps commands over a restart of the daemon; undefined: they end with it. */
   executor?: CommandKeeper | undefined;
   onJournal(ok: boolean, detail: string): void;

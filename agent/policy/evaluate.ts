@@ -5,10 +5,17 @@ export function evaluate(policy: Policy, grant: string, tool: string): PolicyDec
   const found = Object.hasOwn(policy.grants, grant) ? policy.grants[grant] : undefined;
   if (found === undefined)
     return { allowed: false, why: `The policy of this VM grants nothing to ${grant}.` };
-  const { tools, roots, run_as: runAs, limits } = found;
+  const { tools, roots, run_as: runAs, limits, approval } = found;
   const names = (list: readonly string[]) => list.includes(tool) || list.includes('*');
   if (names(tools.deny)) return { allowed: false, why: `The policy of this VM denies ${tool} to ${grant}.` };
   if (!names(tools.allow))
     return { allowed: false, why: `The policy of this VM does not allow ${tool} to ${grant}.` };
-  return { allowed: true, read: roots.read, write: roots.write, runAs, limits };
+  return {
+    allowed: true,
+    read: roots.read,
+    write: roots.write,
+    runAs,
+    limits,
+    ...(approval === undefined ? {} : { approval }),
+  };
 }

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { type BigIntStats, readFileSync, statSync } from 'node:fs';
 import { ConfigError, loadConfig } from '../../base/config-file.ts';
+import type { ApprovalPolicy } from '../../protocol/approval.ts';
 import {
   CLIENT_GRANT_PREFIX,
   DEFAULT_POLICY,
+  ORCHESTRATOR_GRANT,
   type Policy,
   type PolicyDecision,
   policySchema,
@@ -74,6 +76,12 @@ export class PolicySource {
   get sha256(): string | null {
     const state = this.current();
     return state.kind === 'file' ? state.sha256 : null;
+  }
+
+  /** What the orchestrator is told about approvers, so that it can ask them before it sends anything. */
+  get approval(): ApprovalPolicy | undefined {
+    const state = this.current();
+    return state.kind === 'invalid' ? undefined : state.policy.grants[ORCHESTRATOR_GRANT]?.approval;
   }
 
   decide(grant: string, tool: string): PolicyDecision {

@@ -3,7 +3,7 @@ import { loadAgentConfig } from '../../agent/config.ts';
 import { checkOwnCertificate, parseCertificates } from '../../agent/identity/certificates.ts';
 import { readCredentials } from '../../agent/identity/credentials.ts';
 import { validityOf } from '../../agent/identity/renewal.ts';
-import { policyProblems } from '../../agent/policy/check.ts';
+import { checkPolicyFile } from '../../agent/policy/check.ts';
 import { isoTime } from '../../base/clock.ts';
 import { ConfigError, describeProblem } from '../../base/config-file.ts';
 import { RENEW_AT, RENEW_JITTER } from '../../protocol/certificate-profile.ts';
@@ -31,7 +31,7 @@ async function configuration({ layout, env }: Bench): Promise<Found> {
 
 async function policy({ layout }: Bench): Promise<Found> {
   const { path } = policyFile(layout);
-  const problems = await policyProblems(path);
+  const problems = (await checkPolicyFile(path))?.problems;
   if (problems === undefined) return info(`${path} does not exist; the defaults hold`);
   if (problems.length === 0) return ok('valid');
   return fail(

@@ -3,8 +3,11 @@ import { AppError } from '../../protocol/errors.ts';
 import {
   agentIdSchema,
   apiTokenIdSchema,
+  approvalIdSchema,
+  approvalRuleIdSchema,
   commandIdSchema,
   jobIdSchema,
+  lockIdSchema,
   vmIdSchema,
 } from '../../protocol/ids.ts';
 import {
@@ -108,6 +111,20 @@ export const agentArgument = identifier(
   (text) => vmIdSchema.safeParse(text).success || agentIdSchema.safeParse(text).success,
   'Write a vm_id (vm-…) or an agent_id (agt-…); vm-orchestrator agents lists them.',
 );
+export const approvalArgument = identifier(
+  (text) => approvalIdSchema.safeParse(text).success || isJob(text),
+  'Write the id of an approval (apv-…) or of the job that waits for it (job-…); vm-orchestrator approvals lists them.',
+);
+export const approvalRuleArgument = identifier(
+  (text) => approvalRuleIdSchema.safeParse(text).success,
+  'A rule’s id is apr- and 26 characters; vm-orchestrator approval-rules list shows them.',
+);
+export const lockArgument = identifier(
+  (text) => lockIdSchema.safeParse(text).success,
+  'A lock’s id is lck- and 26 characters; vm-orchestrator locks list shows them.',
+);
+/** The same option several times. */
+export const several = (text: string, before: string[] = []): string[] => [...before, text];
 export const tokenArgument = identifier(
   (text) => /^[a-z0-9]{12}$/.test(text),
   'A token’s id has 12 characters of a–z 0–9; vm-orchestrator token list shows them.',

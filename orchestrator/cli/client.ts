@@ -42,7 +42,7 @@ export function withClientFlags(command: Command): Command {
 }
 
 interface CallOptions<S extends z.ZodType | undefined> {
-  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Below the organization. */
   path: string;
   query?: Readonly<Record<string, string | number | undefined>>;

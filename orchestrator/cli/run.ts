@@ -9,6 +9,7 @@ import {
 } from '../../protocol/rest-jobs.ts';
 import { previewSchema } from '../../protocol/rest-rollout.ts';
 import { listAgents } from './agents.ts';
+import { approvalNotice } from './approval-notice.ts';
 import { descriptionArgument, durationArgument, selectorArgument } from './arguments.ts';
 import {
   CLIENT_HELP,
@@ -154,6 +155,8 @@ Examples:
           else await write(deps.stdout, `${job.id}\n`);
           return;
         }
+        const awaited = flags.json ? undefined : await approvalNotice(client, job);
+        if (awaited !== undefined) await write(deps.stderr, awaited);
         const several = job.commands.length > 1;
         if (!flags.json && flags.selector === undefined && several)
           await write(deps.stderr, onAll(job.commands.length));

@@ -4,6 +4,10 @@ import type { Pattern, Place } from './model/route.ts';
 import { AddPage } from './ui/add-page.ts';
 import { AgentPage } from './ui/agent-page.ts';
 import { AgentsPage } from './ui/agents-page.ts';
+import { ApprovalsPage } from './ui/approvals/approvals-page.ts';
+import { PendingBadge } from './ui/approvals/frame.ts';
+import { LocksPage } from './ui/approvals/locks-page.ts';
+import { RulesPage } from './ui/approvals/rules-page.ts';
 import { view } from './ui/html.ts';
 import { JobPage } from './ui/job-page.ts';
 import { JobsPage } from './ui/jobs-page.ts';
@@ -31,11 +35,28 @@ export interface Page {
   render(context: PageContext): VNode;
 }
 
+export interface Tab {
+  name: string;
+  href: string;
+  label: string;
+  /** Undefined: everybody sees it. */
+  needs?: Permission;
+  /** Drawn beside the label: what waits there. */
+  badge?: (org: string) => VNode;
+}
+
 /** The tabs in their order, and who sees each. */
-export const TABS: readonly { name: string; href: string; label: string; needs?: Permission }[] = [
+export const TABS: readonly Tab[] = [
   { name: 'overview', href: '#/', label: 'Overview', needs: 'agents.read' },
   { name: 'agents', href: '#/agents', label: 'Agents', needs: 'agents.read' },
   { name: 'jobs', href: '#/jobs', label: 'Jobs', needs: 'jobs.read' },
+  {
+    name: 'approvals',
+    href: '#/approvals',
+    label: 'Approvals',
+    needs: 'approvals.read',
+    badge: (org) => view(PendingBadge, { org }),
+  },
   { name: 'tokens', href: '#/tokens', label: 'Tokens', needs: 'provisioning.read' },
   { name: 'settings', href: '#/settings', label: 'Settings' },
 ];
@@ -89,6 +110,33 @@ export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
     },
   ],
   ['jobs/new', { tab: 'jobs', render: ({ org }) => view(NewJobPage, { org }) }],
+  [
+    'approvals',
+    {
+      tab: 'approvals',
+      render: ({ org, session }) =>
+        view(ApprovalsPage, { org, user: session.user, state: 'pending', key: 'pending' }),
+    },
+  ],
+  [
+    'approvals/ended',
+    {
+      tab: 'approvals',
+      render: ({ org, session }) =>
+        view(ApprovalsPage, { org, user: session.user, state: 'ended', key: 'ended' }),
+    },
+  ],
+  [
+    'approvals/rules',
+    {
+      tab: 'approvals',
+      render: ({ org, may }) => view(RulesPage, { org, mayWrite: may('approval_rules.write') }),
+    },
+  ],
+  [
+    'locks',
+    { tab: 'approvals', render: ({ org, may }) => view(LocksPage, { org, mayWrite: may('locks.write') }) },
+  ],
   [
     'jobs/:id',
     {

@@ -1,6 +1,7 @@
 import { type Clock, every } from '../../base/clock.ts';
 import type { Permission } from '../../protocol/roles.ts';
 import type { Bus } from '../hub/bus.ts';
+import type { Locks } from '../locks/locks.ts';
 import type { Caller, CallerOf } from './auth.ts';
 
 /** Hints may be lost, and dates pass without one: each open connection is looked at again this often. */
@@ -26,6 +27,18 @@ export interface LiveAccess {
   watch(watched: Watched & { signal: AbortSignal }): AbortSignal;
   close(): void;
 }
+
+/** The same where a lock on the caller ends what is open as well. */
+export const withLocks = (
+  access: Pick<LiveAccess, 'watch'>,
+  locks: Pick<Locks, 'watch'>,
+): Pick<LiveAccess, 'watch'> => ({
+  watch(watched) {
+    const allowed = access.watch(watched);
+    const { actor } = watched.caller;
+    return AbortSignal.any([allowed, locks.watch(watched.organizationId, { actor }, watched.signal)]);
+  },
+});
 
 export function createLiveAccess(options: { callerOf: CallerOf; bus: Bus; clock: Clock }): LiveAccess {
   const { callerOf, bus, clock } = options;

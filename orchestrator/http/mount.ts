@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { InvalidInput } from '../../base/http-problem.ts';
 import type { Logger } from '../../base/logger.ts';
 import { AppError } from '../../protocol/errors.ts';
-import type { AuthenticateAgent, AuthenticateUser } from './auth.ts';
+import type { AuthenticateAgent, AuthenticateUser, Caller } from './auth.ts';
 import { organizationOf, requireNeed } from './auth-user.ts';
 import { type Answer, idempotencyKeyOf, type Replays } from './replay.ts';
 import type { RawAnswer, Route, RouteContext } from './route.ts';
@@ -11,6 +11,8 @@ import type { RawAnswer, Route, RouteContext } from './route.ts';
 export interface MountOptions {
   authenticateUser: AuthenticateUser;
   authenticateAgent: AuthenticateAgent;
+  /** @throws AppError `locked` when the caller is locked out of the organization. */
+  refuseLocked?: ((caller: Caller, organizationId: string) => Promise<void>) | undefined;
   replays: Replays;
   log: Logger;
 }
@@ -42,6 +44,7 @@ async function identify(
       );
       const org = route.path.includes('{org}') ? organizationOf(caller, params['org'] ?? '') : undefined;
       // A route that forgot to say what it needs is open to the ruler of the whole orchestrator alone.
+      if (org !== undefined) await options.refuseLocked?.(caller, org.id);
       requireNeed(route.needs ?? 'system', caller, org);
       return org === undefined ? { caller } : { caller, org };
     }

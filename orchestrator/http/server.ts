@@ -11,7 +11,7 @@ import { AppError } from '../../protocol/errors.ts';
 import type { TokenRate } from '../../protocol/provisioning-token.ts';
 import { AGENT_SNI } from '../../protocol/version.ts';
 import type { AuthenticateAgent, AuthenticateUser } from './auth.ts';
-import { mountRoute } from './mount.ts';
+import { type MountOptions, mountRoute } from './mount.ts';
 import type { Replays } from './replay.ts';
 import { limitRequests } from './request-limit.ts';
 import type { Route } from './route.ts';
@@ -41,6 +41,7 @@ interface HttpOptions {
   publicCertificate?: { cert: string; key: string } | undefined;
   authenticateUser: AuthenticateUser;
   authenticateAgent: AuthenticateAgent;
+  refuseLocked?: MountOptions['refuseLocked'];
   replays: Replays;
   /** Requests of one user or API token; undefined: as many as he likes. */
   requestRate?: TokenRate | undefined;

@@ -8,7 +8,7 @@ export const COMMENT_MS = 15_000;
 const BUFFER_BYTES = 512 * 1024;
 
 /** One event as it goes over the wire; without an id it cannot be gone back to. */
-export const sseEvent = (event: { type: string }, id?: number): string =>
+export const sseEvent = (event: { type: string } & Readonly<Record<string, unknown>>, id?: number): string =>
   `${id === undefined ? '' : `id: ${id}\n`}event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 
 async function* withComments(

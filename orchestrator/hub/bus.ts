@@ -6,13 +6,17 @@ export type Hint =
   /** New events of a job can be read. */
   | { topic: 'job'; organization_id: string; job_id: string }
   /** An agent's commands changed: something to send, or to cancel. */
-  | { topic: 'agent'; agent_id: string }
+  | { topic: 'agent'; agent_id: string; unlocked?: true }
   /** What is shown of agents changed: `agent`, anything; `load`, what a heartbeat says. */
   | { topic: 'fleet'; organization_id: string; agent_ids: readonly string[]; what: 'agent' | 'load' }
   /** An agent or its certificate no longer counts. */
   | { topic: 'revoked'; agent_id: string }
   /** Somebody’s rights, session or token changed: who holds a connection open is looked at again. */
-  | { topic: 'access' };
+  | { topic: 'access' }
+  /** An approval was asked for, or is over. */
+  | { topic: 'approvals'; organization_id: string }
+  /** Locks of an organization changed: live sessions and queues are looked at again. */
+  | { topic: 'locks'; organization_id: string };
 
 export interface Bus {
   publish(hint: Hint): void;

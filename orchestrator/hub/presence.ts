@@ -12,6 +12,8 @@ export type Admission =
   | { kind: 'admitted'; epoch: number }
   | { kind: 'refused'; state: 'quarantined' | 'pending' | 'revoked' | 'gone' };
 
+const MAX_APPROVAL_POLICY = 256 * 1024;
+
 /** What the store knows of who is connected. */
 export interface Presence {
   /** Begins a session: a new epoch, and what the agent says of itself. */
@@ -23,6 +25,13 @@ export interface Presence {
   cutOff(agentIds: readonly string[]): Promise<readonly string[]>;
   /** Writes what is waiting. */
   close(): Promise<void>;
+}
+
+/** As the agent said it: it is read with care where it is used. What is far too long is not kept. */
+function approvalPolicyText(said: unknown): string | null {
+  if (said === undefined || said === null) return null;
+  const text = JSON.stringify(said);
+  return text.length > MAX_APPROVAL_POLICY ? null : text;
 }
 
 export function createPresence(options: {
@@ -91,6 +100,7 @@ export function createPresence(options: {
             features: JSON.stringify(hello.features),
             facts: JSON.stringify(hello.facts),
             hostname: hello.facts.hostname,
+            approval_policy: approvalPolicyText(hello.approval_policy),
             ...(hello.labels === undefined ? {} : { reported_labels: JSON.stringify(hello.labels) }),
             ...(hello.tools === undefined
               ? {}

@@ -37,6 +37,17 @@ export interface Dispatch {
   freed(session: AgentSession): void;
 }
 
+/** What is locked, as far as sending goes. */
+export interface DispatchLocks {
+  /** Whether anything stands in an organization's way, as of the last look; the rest is asked only then. */
+  any(organizationId: string): boolean;
+  /** Looks again, in the caller's transaction: whether this agent gets nothing, and which commands nobody may send. */
+  look(
+    tx: Tx,
+    agent: { organizationId: string; agentId: string },
+  ): Promise<{ agent: boolean; command: (job: { tool: string; createdBy: string }) => boolean }>;
+}
+
 interface Queue {
   /** Commands of this agent may be queued in the store; new ones must not overtake them. */
   backlog: boolean;
@@ -52,8 +63,10 @@ export function createDispatch(options: {
   bus: Bus;
   clock: Clock;
   log: Logger;
+  /** Asked before anything is sent. */
+  locks?: DispatchLocks | undefined;
 }): Dispatch {
-  const { commits, sessionOf, bus, clock, log } = options;
+  const { commits, sessionOf, bus, clock, log, locks } = options;
   const queues = new WeakMap<AgentSession, Queue>();
 
   function queueOf(session: AgentSession): Queue {
@@ -88,6 +101,31 @@ export function createDispatch(options: {
       .orderBy('seq');
   const context = () => ({ now: clock.now(), actor: SYSTEM_ACTOR });
 
+  async function lookFor(tx: Tx, session: AgentSession) {
+    if (locks === undefined) return { agent: false, any: false, command: () => false };
+    const found = await locks.look(tx, session.agent);
+    return { ...found, any: locks.any(session.agent.organizationId) };
+  }
+
+  /** Commands whose tool or whose asker was locked meanwhile: their numbers are behind them, so they end here. */
+  async function skipLocked(
+    tx: Tx,
+    session: AgentSession,
+    isLocked: (job: { tool: string; createdBy: string }) => boolean,
+  ): Promise<void> {
+    const rows = await ofAgent(tx, session).where('state', '=', 'queued').execute();
+    for (const row of rows) {
+      const job = await tx
+        .selectFrom('jobs')
+        .select(['tool', 'created_by'])
+        .where('organization_id', '=', row.organization_id)
+        .where('id', '=', row.job_id)
+        .executeTakeFirstOrThrow();
+      if (isLocked({ tool: job.tool, createdBy: (JSON.parse(job.created_by) as { id: string }).id }))
+        await recordChange(tx, row, { kind: 'withheld', state: 'skipped', reason: 'locked' }, context());
+    }
+  }
+
   /** `sent` is on disk before the bytes leave; the group's order keeps the commands' order. */
   async function drainOnce(session: AgentSession, queue: Queue): Promise<void> {
     const limit = WINDOW - session.unacked.length;
@@ -95,22 +133,32 @@ export function createDispatch(options: {
       async (tx) => {
         const seen = queue.queued;
         const now = clock.now();
+        const locked = await lookFor(tx, session);
+        if (locked.agent) return { rows: [], seen, more: false };
+        if (locked.any) await skipLocked(tx, session, locked.command);
         const rows = await ofAgent(tx, session)
           .where('state', '=', 'queued')
           .where('expires_at', '>', now)
           .limit(limit)
           .execute();
         for (const row of rows) await recordChange(tx, row, { kind: 'sent' }, context());
-        return { rows, seen };
+        return { rows, seen, more: rows.length === limit };
       },
-      ({ rows, seen }) => {
-        if (rows.length < limit && queue.queued === seen) queue.backlog = false;
+      ({ rows, seen, more }) => {
+        if (!more && queue.queued === seen) queue.backlog = false;
         for (const row of rows) {
           offer(session, toOffer(row));
           bus.publish({ topic: 'job', organization_id: row.organization_id, job_id: row.job_id });
         }
       },
     );
+  }
+
+  async function offerSent(session: AgentSession): Promise<void> {
+    const rows = await commits.run(async (tx) =>
+      (await lookFor(tx, session)).agent ? [] : ofAgent(tx, session).where('state', '=', 'sent').execute(),
+    );
+    for (const row of rows) offer(session, toOffer(row));
   }
 
   async function drain(session: AgentSession): Promise<void> {
@@ -144,17 +192,20 @@ export function createDispatch(options: {
             ]),
           )
           .execute();
+        // A locked agent gets nothing; when the lock ends, what is sent is offered again.
+        const { agent: locked } = await lookFor(tx, session);
         const lost = resumed ? [] : rows.filter((row) => row.state !== 'sent' && !inFlight.has(row.id));
         for (const row of lost) await recordChange(tx, row, { kind: 'lost' }, context());
-        return { rows, lost: new Set(lost) };
+        return { rows, lost: new Set(lost), locked };
       },
-      ({ rows, lost }) => {
+      ({ rows, lost, locked }) => {
         for (const row of rows) {
           if (lost.has(row)) {
             bus.publish({ topic: 'job', organization_id: row.organization_id, job_id: row.job_id });
             continue;
           }
-          if (row.state === 'sent' && (resumed || !inFlight.has(row.id))) offer(session, toOffer(row));
+          if (!locked && row.state === 'sent' && (resumed || !inFlight.has(row.id)))
+            offer(session, toOffer(row));
           if (row.cancel_requested === 1) cancel(session, commandIdOf(row));
         }
       },
@@ -169,6 +220,9 @@ export function createDispatch(options: {
     queue.queued += 1;
     queue.backlog = true;
     wake(session);
+    // It may have been locked when it connected.
+    if (hint.unlocked)
+      offerSent(session).catch((cause: unknown) => log.error({ err: cause }, 'not offered again'));
   });
 
   return {
@@ -176,7 +230,9 @@ export function createDispatch(options: {
       const session = sessionOf(agentId);
       if (session === undefined) return false;
       const queue = queueOf(session);
-      if (!queue.backlog && hasRoom(session)) return true;
+      // Whether it is this agent that is locked is looked up when its queue is.
+      const free = locks?.any(session.agent.organizationId) !== true;
+      if (!queue.backlog && free && hasRoom(session)) return true;
       queue.queued += 1;
       queue.backlog = true;
       return false;

@@ -1,4 +1,5 @@
-import type { Actor } from '../../protocol/command.ts';
+import type { ApprovalProof } from '../../protocol/approval.ts';
+import type { Actor, CommandPayload } from '../../protocol/command.ts';
 import type { JobId, OrganizationId } from '../../protocol/ids.ts';
 import type { Preview } from '../../protocol/rest-rollout.ts';
 import type { Queryable, Tx } from '../store/store.ts';
@@ -27,6 +28,12 @@ export interface SubmitHooks {
   hold?(tx: Tx, job: Proposed): Promise<boolean>;
   /** After the rows of the job and its commands were stored, in the same transaction, when it is held. */
   held?(tx: Tx, job: Proposed): Promise<void>;
+  /** For commands that are about to be signed: where each stands in what approvers signed themselves. */
+  proofs?(
+    tx: Tx,
+    job: { organization_id: string; id: string },
+    approvals: CommandPayload['approvals'],
+  ): Promise<ReadonlyMap<string, ApprovalProof>>;
   /** For a preview: what stands in the way. */
   notices?(db: Queryable, job: Proposed): Promise<Preview['notices']>;
 }

@@ -1,4 +1,5 @@
 import { isoTime } from '../../base/clock.ts';
+import type { ApprovalProof } from '../../protocol/approval.ts';
 import type { Actor, CommandPayload } from '../../protocol/command.ts';
 import type { Envelope } from '../../protocol/dsse.ts';
 import { AppError } from '../../protocol/errors.ts';
@@ -59,6 +60,8 @@ export interface Order {
   approvals: CommandPayload['approvals'];
   /** The agents start it at this time themselves (ms since the epoch). */
   notBefore?: number | undefined;
+  /** Where each command stands in what approvers signed; none where nobody did. */
+  proofs?: ReadonlyMap<string, ApprovalProof>;
 }
 
 export interface Turn {
@@ -78,6 +81,7 @@ export function signCommand(
   order: Order,
   turn: Turn,
 ): { envelope: Envelope; delegation: Envelope } {
+  const proof = order.proofs?.get(turn.commandId);
   const signed = signer.sign({
     org_id: order.organizationId,
     agent_id: turn.agentId,
@@ -95,8 +99,12 @@ export function signCommand(
     expires_at: isoTime(turn.expiresAt),
     actor: order.actor,
     approvals: order.approvals,
-    // An agent that does not know it must not start it now.
-    critical: order.notBefore === undefined ? [] : ['not_before'],
+    ...(proof === undefined ? {} : { approval_proof: proof }),
+    // An agent that does not know these must not start it now, nor pass over approvers' signatures.
+    critical: [
+      ...(order.notBefore === undefined ? [] : ['not_before']),
+      ...(proof === undefined ? [] : ['approval_proof']),
+    ],
   });
   if (signed.envelope.payload.length > MAX_FRAME_BYTES - FRAME_MARGIN) {
     throw new AppError('payload_too_large', {

@@ -8,7 +8,8 @@ import type { HubOptions } from '../hub/hub.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { Store } from '../store/store.ts';
 import { type Cancel, createCancel } from './cancel.ts';
-import { createDispatch } from './dispatch.ts';
+import { createDispatch, type DispatchLocks } from './dispatch.ts';
+import { endHeld } from './end-held.ts';
 import { createJobEvents, type JobEvents } from './events.ts';
 import { createExpiry } from './expiry.ts';
 import { createGroups, type ReadGroups } from './groups.ts';
@@ -36,6 +37,7 @@ export interface JobsOptions {
   outputCap: number;
   /** The agent's session, if this process holds one. */
   sessionOf: (agentId: string) => AgentSession | undefined;
+  locks?: DispatchLocks;
   /** What must be asked before a job begins. */
   hooks?: SubmitHooks;
 }
@@ -49,6 +51,8 @@ export interface Jobs {
   /** Pause and resume of a rollout. */
   control: Control;
   groups: ReadGroups;
+  /** Ends a job that is held for an approval which will not come. */
+  endHeld: typeof endHeld;
   cancel: Cancel;
   events: JobEvents;
   files: OutputStore;
@@ -65,20 +69,28 @@ export function createJobs(options: JobsOptions): Jobs {
   const files = createOutputStore(options.outputDirectory);
   const expiry = createExpiry({ commits, bus, clock, log });
   const output = createOutputIntake({ store, commits, files, bus, clock });
-  const dispatch = createDispatch({ commits, sessionOf: options.sessionOf, bus, clock, log });
+  const dispatch = createDispatch({
+    commits,
+    sessionOf: options.sessionOf,
+    bus,
+    clock,
+    log,
+    locks: options.locks,
+  });
   const ingest = createIngest({ commits, output, expiry, bus, clock });
   const { outputCap, hooks = {} } = options;
   let engine: RolloutEngine | undefined;
   const onRollout = (organizationId: OrganizationId, jobId: JobId) => engine?.watch(organizationId, jobId);
   const parts = { commits, keys, dispatch, expiry, bus, clock, outputCap, onRollout };
   const submit = createSubmit({ ...parts, hooks });
-  const releaser = createReleaser(parts);
+  const releaser = createReleaser({ ...parts, hooks });
   const rollouts = createRolloutEngine({ store, commits, keys, releaser, submit, bus, clock, log });
   engine = rollouts;
   const cancel = createCancel({ store, commits, dispatch, bus, clock });
   return {
     submit,
     release: releaser.release,
+    endHeld,
     preview: createPreview({ store, clock, hooks }),
     retry: createRetry({ store, submit }),
     control: createControl({ commits, bus, clock, onRollout }),

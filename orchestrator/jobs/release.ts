@@ -10,6 +10,7 @@ import type { Tx } from '../store/store.ts';
 import type { Row } from '../store/tables.ts';
 import type { Dispatch, Offer } from './dispatch.ts';
 import type { Expiry } from './expiry.ts';
+import type { SubmitHooks } from './hooks.ts';
 import { epochOf, type Order, signCommand, takeSeqs } from './issue.ts';
 import { type CommandRow, commandIdOf, recordChanges, selectCommands } from './record-change.ts';
 
@@ -75,11 +76,14 @@ export function createReleaser(options: {
   bus: Bus;
   clock: Clock;
   outputCap: number;
+  hooks: Pick<SubmitHooks, 'proofs'>;
   onRollout: (organizationId: OrganizationId, jobId: JobId) => void;
 }): Releaser {
-  const { commits, keys, dispatch, expiry, bus, clock, outputCap } = options;
+  const { commits, keys, dispatch, expiry, bus, clock, outputCap, hooks } = options;
 
   async function orderOf(tx: Tx, job: Row<'jobs'>): Promise<Order> {
+    const approvals = JSON.parse(job.approvals ?? '[]') as CommandPayload['approvals'];
+    const proofs = await hooks.proofs?.(tx, job, approvals);
     return {
       organizationId: job.organization_id as OrganizationId,
       jobId: job.id as JobId,
@@ -90,7 +94,8 @@ export function createReleaser(options: {
       timeoutS: job.timeout_s,
       outputCap,
       actor: JSON.parse(job.created_by) as Actor,
-      approvals: JSON.parse(job.approvals ?? '[]') as CommandPayload['approvals'],
+      approvals,
+      ...(proofs === undefined ? {} : { proofs }),
     };
   }
 

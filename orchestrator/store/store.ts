@@ -6,6 +6,7 @@ import { tokenRate } from './migrations/0002-token-rate.ts';
 import { roles } from './migrations/0003-roles.ts';
 import { people } from './migrations/0004-people.ts';
 import { rollouts } from './migrations/0005-rollouts.ts';
+import { approvals } from './migrations/0006-approvals.ts';
 import { schedules } from './migrations/0010-schedules.ts';
 import { recentEnds } from './migrations/0011-recent-ends.ts';
 import { replays } from './migrations/0012-replays.ts';
@@ -22,11 +23,12 @@ const MIGRATIONS = {
   '0001-initial': initial,
   '0002-token-rate': tokenRate,
   '0003-roles': roles,
+  '0004-people': people,
   '0005-rollouts': rollouts,
+  '0006-approvals': approvals,
   '0010-schedules': schedules,
   '0011-recent-ends': recentEnds,
   '0012-replays': replays,
-  '0004-people': people,
 };
 
 /** The one interface to what the orchestrator remembers. A commit has reached the disk when it returns. */

@@ -86,6 +86,8 @@ export interface Tables {
     scopes: string | null;
     expires_at: number | null;
     created_by: Generated<string>;
+    /** Whose it is; null: of before this was known, or nobody's but its own. */
+    user_id: string | null;
   };
   provisioning_tokens: {
     organization_id: string;
@@ -141,6 +143,8 @@ export interface Tables {
     session_epoch: number;
     /** The last command seq given. */
     command_seq: number;
+    /** What its policy says about approvers' own signatures, JSON. */
+    approval_policy: string | null;
   };
   certificates: {
     organization_id: string;
@@ -286,6 +290,63 @@ export interface Tables {
     created_at: number;
     created_by: string;
     changed_at: number;
+  };
+  approval_rules: {
+    organization_id: string;
+    id: string;
+    name: string;
+    enabled: Generated<number>;
+    /** JSON; see rest-approvals.ts. */
+    definition: string;
+    created_at: number;
+    created_by: string;
+  };
+  approvals: {
+    organization_id: string;
+    id: string;
+    job_id: string;
+    state: 'pending' | 'approved' | 'denied' | 'expired' | 'cancelled' | 'void';
+    /** Actor, JSON. */
+    requester: string;
+    requester_person: string;
+    /** SHA-256 of what is approved, hex. */
+    digest: string;
+    /** JSON */
+    subject: string;
+    /** What it needs, as the rules and policies were when it was asked for, JSON. */
+    requirements: string;
+    created_at: number;
+    expires_at: number;
+    /** Null while it is pending. */
+    ended_at: number | null;
+    /** When its job was let go. */
+    released_at: number | null;
+    /** A sentence: why it ended. */
+    detail: string | null;
+  };
+  approval_decisions: {
+    organization_id: string;
+    approval_id: string;
+    /** Who it is, whatever credentials were used. */
+    person: string;
+    actor: string;
+    decision: 'approve' | 'deny';
+    comment: string;
+    /** JSON */
+    signature: string | null;
+    /** Identifiers of the rules that it counts for, JSON. */
+    counts_for: string;
+    at: number;
+  };
+  locks: {
+    organization_id: string;
+    id: string;
+    target_type: 'user' | 'api_token' | 'agent' | 'organization' | 'tool' | 'selector';
+    target: string;
+    reason: string;
+    created_at: number;
+    created_by: string;
+    expires_at: number | null;
   };
   /** By Idempotency-Key; without a status it is being worked on, or was when that process ended. */
   request_replays: {

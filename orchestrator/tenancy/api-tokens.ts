@@ -9,6 +9,7 @@ import { type AuditActor, record } from '../audit/audit.ts';
 import type { Queryable, Store } from '../store/store.ts';
 import type { Row } from '../store/tables.ts';
 import { effectivePermissions, type Granter, requireGrantable } from './grants.ts';
+import { ownerOf } from './person.ts';
 import { hashToken } from './secrets.ts';
 
 export interface ApiTokenIdentity {
@@ -62,6 +63,8 @@ export async function insertApiToken(
     scopes?: readonly Permission[] | null;
     expiresAt?: number | null;
     createdBy?: string;
+    /** Whose it is. */
+    userId: string | null;
     now: number;
   },
 ): Promise<void> {
@@ -79,6 +82,7 @@ export async function insertApiToken(
       scopes: token.scopes ? JSON.stringify(token.scopes) : null,
       expires_at: token.expiresAt ?? null,
       created_by: token.createdBy ?? '',
+      user_id: token.userId,
     })
     .execute();
 }
@@ -181,6 +185,7 @@ export function createApiTokens(options: {
           systemAdmin: system_admin,
           expiresAt,
           createdBy: actor.name,
+          userId: await ownerOf(tx, actor),
           now,
         });
         await record(tx, {

@@ -125,6 +125,7 @@ async function setToken(tx: Queryable, admin: AdminState, token: string, clock: 
     name: ADMIN_TOKEN_NAME,
     role: 'admin',
     systemAdmin: true,
+    userId: admin.userId,
     now: clock.now(),
   });
 }
@@ -243,6 +244,12 @@ export async function resetAdmin(options: {
       .where('id', '=', admin.userId)
       .execute();
     await setToken(tx, admin, apiToken, clock);
+    // Whoever locked him out does not keep out who holds the machine.
+    await tx
+      .deleteFrom('locks')
+      .where('target_type', '=', 'user')
+      .where('target', '=', admin.userId)
+      .execute();
     if (staleToken) {
       await tx
         .deleteFrom('api_tokens')

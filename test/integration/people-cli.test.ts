@@ -48,7 +48,7 @@ describe('vm-orchestrator users', () => {
   it('sets a password from stdin, and says why one is refused', async () => {
     await run('users', 'add', 'bob', '--role', 'viewer', '--create');
     const passwd = async (password: string) => {
-      const child = cli.spawn(['users', 'passwd', 'bob', '--password-stdin'], {}, 'pipe');
+      const child = cli.open(['users', 'passwd', 'bob', '--password-stdin']);
       child.stdin?.end(`${password}\n`);
       return outcome(child);
     };

@@ -11,6 +11,7 @@ import {
   ROOT_GRANT,
 } from '../../../protocol/policy.ts';
 import { isWithin } from '../../files/access.ts';
+import { APPROVAL_HINT, missingApproval } from '../../policy/approvals.ts';
 import type { Verified } from '../../policy/verify-envelope.ts';
 
 /** A call that may be made. */
@@ -153,6 +154,17 @@ function authorizeSigned(id: string, signed: SignedCommand, facts: AuthorizeFact
     );
   const decision = facts.decide(ORCHESTRATOR_GRANT, payload.tool);
   if (!decision.allowed) return deny('policy_refused', decision.why, auditDetail(payload));
+  const missing = missingApproval(payload, decision.approval);
+  if (missing !== undefined)
+    return {
+      ok: false,
+      denial: {
+        code: 'approval_required',
+        message: missing,
+        hint: APPROVAL_HINT,
+        detail: auditDetail(payload),
+      },
+    };
   const granted = decision.runAs ?? facts.runAs ?? 'root';
   // Who may be root may be anybody; any other user is that one alone.
   if (payload.run_as !== null && payload.run_as !== granted && granted !== 'root')
@@ -200,4 +212,5 @@ export const auditDetail = (payload: CommandPayload): Record<string, unknown> =>
   tool: payload.tool,
   actor: payload.actor.name,
   arguments_sha256: sha256(JSON.stringify(payload.arguments)),
+  ...(payload.approvals.length === 0 ? {} : { approved_by: payload.approvals.map(({ name }) => name) }),
 });

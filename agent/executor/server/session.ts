@@ -12,6 +12,7 @@ import {
 } from '../../../protocol/executor.ts';
 import { encodeOutputHeader } from '../../../protocol/output-frame.ts';
 import { ORCHESTRATOR_GRANT } from '../../../protocol/policy.ts';
+import { missingApproval } from '../../policy/approvals.ts';
 import { FrameReader, writeJsonFrame, writeOutputFrame } from '../frames.ts';
 import { auditDetail, authorize, type Denial } from './authorize.ts';
 import type { ExecutorCore } from './core.ts';
@@ -207,6 +208,9 @@ export class ExecutorSession {
     if (verified.kind === 'refused') return { ...verified.refusal, detail: auditDetail(payload) };
     const decision = core.decide(ORCHESTRATOR_GRANT, payload.tool);
     if (!decision.allowed) return { ...refuse('policy_refused', decision.why), detail: auditDetail(payload) };
+    const missing = missingApproval(payload, decision.approval);
+    if (missing !== undefined)
+      return { ...refuse('approval_required', missing), detail: auditDetail(payload) };
     const { id, data, eof } = payload.arguments as { id?: unknown; data?: unknown; eof?: unknown };
     if (
       payload.tool !== BACKGROUND_TOOLS.send ||

@@ -39,6 +39,8 @@ const REASONS: Readonly<Record<Reason, string>> = {
   signature: 'the command’s signature did not verify',
   unsupported: 'this agent does not support it',
   clock_skew: 'the machine’s clock is too far off',
+  denied: 'another person denied it, or it changed after it was asked for',
+  locked: 'it was locked',
   threshold: 'the job stopped before: too many machines had failed',
   health_gate: 'the job stopped before: machines were unwell after their wave',
   no_success: 'the job stopped before: it had not succeeded on one machine',

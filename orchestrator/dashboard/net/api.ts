@@ -37,7 +37,7 @@ function learnClock(response: Response): void {
 }
 
 export interface RequestOptions {
-  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   body?: unknown;
   /** The same key for the same submission, however often it is sent. */
   idempotencyKey?: string;

@@ -33,7 +33,7 @@ export interface FrameProps {
   session: Session;
   /** Name of the tab that is marked. */
   tab: string | undefined;
-  tabs: readonly { name: string; href: string; label: string }[];
+  tabs: readonly { name: string; href: string; label: string; badge?: (org: string) => VNode }[];
   children?: unknown;
 }
 
@@ -57,8 +57,8 @@ export function Frame({ session, tab, tabs, children }: FrameProps): VNode {
       <a class="brand" href="#/"><span class="mark" aria-hidden="true"></span>vm-agent</a>
       <nav aria-label="Main">
         ${tabs.map(
-          ({ name, href, label }) => html`<a key=${href} href=${href}
-            aria-current=${name === tab ? 'page' : undefined}>${label}</a>`,
+          ({ name, href, label, badge }) => html`<a key=${href} href=${href}
+            aria-current=${name === tab ? 'page' : undefined}>${label}${badge?.(session.org)}</a>`,
         )}
       </nav>
       <div class="who">

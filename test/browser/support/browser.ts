@@ -5,8 +5,8 @@ const EXECUTABLE = '/usr/bin/chromium';
 // Containers have a small /dev/shm, and chromium's sandbox refuses root.
 const FLAGS = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'];
 
-export const launchBrowser = (): Promise<Browser> =>
-  chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
+export const launchBrowser = (more: readonly string[] = []): Promise<Browser> =>
+  chromium.launch({ executablePath: EXECUTABLE, args: [...FLAGS, ...more] });
 
 /** A page, and everything that its console and its policy complained about. */
 export interface WatchedPage {

@@ -17,7 +17,10 @@ export interface Outcome {
 /** `vm-orchestrator` as a program, with an environment that leads to one orchestrator. */
 export interface Cli {
   env: Record<string, string>;
-  spawn(args: readonly string[], over?: Record<string, string>, stdin?: 'pipe' | 'ignore'): ChildProcess;
+  /** `input` is its stdin: empty without it. */
+  spawn(args: readonly string[], over?: Record<string, string>, input?: string): ChildProcess;
+  /** As `spawn`, with a stdin to write into. */
+  open(args: readonly string[], over?: Record<string, string>): ChildProcess;
   run(args: readonly string[], over?: Record<string, string>): Promise<Outcome>;
   close(): Promise<void>;
 }
@@ -41,18 +44,20 @@ export async function cliFor(orchestrator: OrchestratorProcess): Promise<Cli> {
     VM_ORCHESTRATOR_API_TOKEN: orchestrator.credentials.api_token,
     VM_ORCHESTRATOR_CA_FILE: caFile,
   };
-  const start = (
-    args: readonly string[],
-    over: Record<string, string> = {},
-    stdin: 'pipe' | 'ignore' = 'ignore',
-  ) =>
+  const begin = (args: readonly string[], over: Record<string, string>, stdin: 'ignore' | 'pipe') =>
     spawn(process.execPath, [MAIN, ...args], {
       env: { ...process.env, ...env, ...over },
       stdio: [stdin, 'pipe', 'pipe'],
     });
+  const start = (args: readonly string[], over: Record<string, string> = {}, input?: string) => {
+    const child = begin(args, over, input === undefined ? 'ignore' : 'pipe');
+    child.stdin?.end(input);
+    return child;
+  };
   return {
     env,
     spawn: start,
+    open: (args, over = {}) => begin(args, over, 'pipe'),
     run: (args, over) => outcome(start(args, over)),
     close: () => rm(scratch, { recursive: true }),
   };

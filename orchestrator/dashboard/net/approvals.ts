@@ -1,0 +1,125 @@
+import { useEffect, useState } from 'preact/hooks';
+import type {
+  Approval,
+  ApprovalDetail,
+  ApprovalRule,
+  ApprovalRuleRequest,
+  ApproveRequest,
+} from '../../../protocol/rest-approvals.ts';
+import type { CreateLockRequest, Lock } from '../../../protocol/rest-locks.ts';
+import { send, sendJson } from './api.ts';
+import { followEvents } from './event-stream.ts';
+import { createStore, useStore } from './store.ts';
+
+const inOrg = (org: string, path: string): string => `/api/v1/organizations/${org}/${path}`;
+
+export const fetchApprovals = (
+  org: string,
+  state: 'pending' | 'ended',
+  signal: AbortSignal,
+): Promise<{ items: Approval[]; pending: number }> =>
+  sendJson(inOrg(org, `approvals?state=${state}&limit=100`), { signal });
+export const fetchApproval = (org: string, id: string, signal?: AbortSignal): Promise<ApprovalDetail> =>
+  sendJson(inOrg(org, `approvals/${id}`), signal === undefined ? {} : { signal });
+export const approve = (
+  org: string,
+  id: string,
+  body: ApproveRequest,
+  idempotencyKey: string,
+): Promise<ApprovalDetail> =>
+  sendJson(inOrg(org, `approvals/${id}/approve`), { method: 'POST', body, idempotencyKey });
+export const deny = (
+  org: string,
+  id: string,
+  body: { comment: string },
+  idempotencyKey: string,
+): Promise<ApprovalDetail> =>
+  sendJson(inOrg(org, `approvals/${id}/deny`), { method: 'POST', body, idempotencyKey });
+
+export async function fetchRules(org: string, signal: AbortSignal): Promise<ApprovalRule[]> {
+  const list: { items: ApprovalRule[] } = await sendJson(inOrg(org, 'approval-rules'), { signal });
+  return list.items;
+}
+export const addRule = (
+  org: string,
+  body: ApprovalRuleRequest,
+  idempotencyKey: string,
+): Promise<ApprovalRule> => sendJson(inOrg(org, 'approval-rules'), { method: 'POST', body, idempotencyKey });
+export const replaceRule = (org: string, id: string, body: ApprovalRuleRequest): Promise<ApprovalRule> =>
+  sendJson(inOrg(org, `approval-rules/${id}`), { method: 'PUT', body });
+export const removeRule = (org: string, id: string): Promise<Response> =>
+  send(inOrg(org, `approval-rules/${id}`), { method: 'DELETE' });
+
+export async function fetchLocks(org: string, signal: AbortSignal): Promise<Lock[]> {
+  const list: { items: Lock[] } = await sendJson(inOrg(org, 'locks'), { signal });
+  return list.items;
+}
+export const addLock = (org: string, body: CreateLockRequest, idempotencyKey: string): Promise<Lock> =>
+  sendJson(inOrg(org, 'locks'), { method: 'POST', body, idempotencyKey });
+export const removeLock = (org: string, id: string): Promise<Response> =>
+  send(inOrg(org, `locks/${id}`), { method: 'DELETE' });
+
+/** How many wait, for the tab and for the list; followed while somebody looks at it. */
+const pending = createStore(0);
+/** Grows when the list may have changed. */
+const changed = createStore(0);
+let current: { org: string; stop: AbortController; users: number } | undefined;
+
+function enter(org: string): () => void {
+  if (current?.org !== org) {
+    current?.stop.abort();
+    pending.set(0);
+    const stop = new AbortController();
+    current = { org, stop, users: 0 };
+    void followEvents<{ type: 'approvals'; pending: number }>({
+      path: inOrg(org, 'approvals/events'),
+      onEvent: (event) => {
+        pending.set(event.pending);
+        changed.set(changed.get() + 1);
+      },
+      onStatus: () => undefined,
+      onRefused: () => undefined,
+      signal: stop.signal,
+    });
+  }
+  const used = current;
+  used.users += 1;
+  return () => {
+    used.users -= 1;
+    // The next page begins after this one ended.
+    setTimeout(() => {
+      if (used.users > 0 || current !== used) return;
+      used.stop.abort();
+      current = undefined;
+    }, 0);
+  };
+}
+
+export function usePendingApprovals(org: string): { pending: number; changed: number } {
+  useEffect(() => enter(org), [org]);
+  return { pending: useStore(pending), changed: useStore(changed) };
+}
+
+/** What is done one at a time, and what came of it. */
+export function useAction(): {
+  busy: boolean;
+  error: unknown;
+  run: (work: () => Promise<void>) => Promise<void>;
+} {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>(undefined);
+  return {
+    busy,
+    error,
+    async run(work) {
+      setBusy(true);
+      setError(undefined);
+      try {
+        await work();
+      } catch (cause) {
+        setError(cause);
+      }
+      setBusy(false);
+    },
+  };
+}
