@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { closeAll } from '../base/shutdown.ts';
 import { DEFAULT_OUTPUT_CAP_BYTES } from '../protocol/command.ts';
+import { sinksOf } from './audit/forward/sinks.ts';
+import { startAudit } from './audit/start-audit.ts';
 import { createCommandKeys } from './ca/command-keys.ts';
 import { keepServerCertificate } from './ca/server-certificate.ts';
 import { reachableHost, type ServeConfig } from './config.ts';
@@ -75,6 +77,15 @@ export async function startOrchestrator(
     await applyGivenCredentials({ store, clock, given: config.admin });
 
     const commandKeys = createCommandKeys({ store, sealer, clock });
+    const audit = startAudit({
+      ...data,
+      ...environment,
+      trustDomain: authority.trustDomain,
+      vouch: commandKeys.vouch,
+      sinks: sinksOf(config.audit, clock),
+      keepMs: config.audit.keepMs,
+    });
+    closing.push(() => audit.close());
     const apiTokens = createApiTokens({ store, clock });
     const users = createUsers({ store, clock, throttle: createThrottle({ clock, ...THROTTLE }) });
     const bus = memoryBus();
@@ -107,6 +118,7 @@ export async function startOrchestrator(
       presence: createPresence({ store, commits, clock }),
       bus,
       traffic: jobs.traffic,
+      witnesses: audit.witnesses,
       heartbeatInterval: HEARTBEAT_INTERVAL_S,
     });
     hub = agentHub;
@@ -173,7 +185,7 @@ export async function startOrchestrator(
             .then((caller) => organizationOf(caller, organizationId) !== undefined)
             .catch(() => false),
       }),
-      ...auditRoutes({ store }),
+      ...auditRoutes({ store, audit }),
       ...setupScriptRoutes({ dist }),
       ...artifactRoutes({ dist }),
       ...healthRoutes({ store, isStopping: () => stopping.signal.aborted }),

@@ -116,20 +116,6 @@ export const createApiTokenResponseSchema = z.object({
   token: z.string().describe('Shown once; only its hash is kept'),
 });
 
-export const auditEventSchema = z.object({
-  id: z.number().int(),
-  at: time,
-  action: z.string().describe('e.g. token.create, agent.enroll, job.submit, command.state'),
-  actor: z.object({ type: z.string(), id: z.string(), name: z.string() }),
-  address: z.string().nullable(),
-  target: z.string().nullable(),
-  detail: z.record(z.string(), z.unknown()),
-});
-export const auditListSchema = z.object({
-  items: z.array(auditEventSchema),
-  next_cursor: z.string().nullable(),
-});
-
 /** What `vm-orchestrator bootstrap` prints, once. */
 export const bootstrapSchema = z.object({
   admin_user: z.string(),

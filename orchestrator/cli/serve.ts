@@ -17,6 +17,10 @@ export function register(program: Command, deps: CliDeps): void {
     )
     .option('--tls-key <file>', 'its private key (PEM)')
     .option('--trust-domain <name>', 'name in every certificate; fixed by the first start')
+    .option('--audit-syslog <url>', 'copies of the audit log: syslog+tls://, +tcp:// or +udp://HOST[:PORT]')
+    .option('--audit-syslog-ca <file>', 'CA of that receiver (PEM), when the system does not trust it')
+    .option('--audit-webhook <url>', 'copies of the audit log by signed POST to https://…')
+    .option('--audit-retention <time>', 'how long audit events are kept, e.g. 365d (default: forever)')
     // Known by name, so that they are refused by name.
     .addOption(new Option('--agent-listen <host:port>').hideHelp())
     .addOption(new Option('--proxy-protocol-from <cidr>').hideHelp())
@@ -27,6 +31,10 @@ export function register(program: Command, deps: CliDeps): void {
 Environment:
   VM_ORCHESTRATOR_ADMIN_PASSWORD[_FILE]  password of the user admin
   VM_ORCHESTRATOR_API_TOKEN[_FILE]       API token of the admin, vmo_…
+  VM_ORCHESTRATOR_AUDIT_WEBHOOK_SECRET[_FILE]
+                                         signs what --audit-webhook sends
+  VM_ORCHESTRATOR_AUDIT_SYSLOG, …_AUDIT_SYSLOG_CA, …_AUDIT_WEBHOOK, …_AUDIT_RETENTION
+                                         instead of the options of these names
 
 Ctrl-C or SIGTERM stops it when running requests have ended; a second one at once.
 
