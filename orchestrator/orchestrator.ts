@@ -140,6 +140,7 @@ export async function startOrchestrator(
       users,
       organizations,
       throttle: createThrottle({ clock, ...THROTTLE }),
+      refused: audit.apiTokenRefused,
     });
     const authenticateAgent = createAgentAuth({ store, clock, authority });
     const routes: Route[] = [

@@ -9,7 +9,7 @@ import { AppError } from '../../protocol/errors.ts';
 import { consistencyProof, inclusionProof } from '../../protocol/merkle.ts';
 import type { Sealer } from '../store/sealed.ts';
 import type { Store } from '../store/store.ts';
-import { SYSTEM_ACTOR } from './audit.ts';
+import { type AuditActor, record, SYSTEM_ACTOR } from './audit.ts';
 import { newestNote, openNote } from './checkpoints.ts';
 import { eraser } from './erase.ts';
 import { exportLog } from './export.ts';
@@ -44,7 +44,14 @@ export interface Audit {
   erase: ReturnType<typeof eraser>;
   drop: ReturnType<typeof retention>;
   verify(log: string, pinned: readonly KeptElsewhere[]): Promise<AuditReport>;
-  export(log: string, after: number): Promise<AsyncGenerator<ExportLine, void, void>>;
+  /** Recorded: who has an export has names and addresses that an erasure does not reach. */
+  export(request: {
+    log: string;
+    organizationId: string | null;
+    after: number;
+    actor: AuditActor;
+    address: string | null;
+  }): Promise<AsyncGenerator<ExportLine, void, void>>;
   /** @throws AppError `not_found` when nothing was sealed yet. */
   checkpoint(log: string): Promise<{
     key: LogKey;
@@ -65,6 +72,8 @@ export interface Audit {
     fromRoot?: Uint8Array;
     proof: Uint8Array[];
   }>;
+  /** Records that somebody came with an API token that is none. */
+  apiTokenRefused(address: string): Promise<void>;
   /** Seals what is left. */
   close(): Promise<void>;
 }
@@ -146,8 +155,25 @@ export function startAudit(options: {
     erase: eraser(options),
     drop,
     checkpoint,
-    async export(name, after) {
-      return exportLog(store, { log: name, key: await keyOf(name), after });
+    apiTokenRefused: (address) =>
+      record(db, {
+        at: clock.now(),
+        organizationId: null,
+        action: 'api_token.refused',
+        actor: { type: 'anonymous', id: 'anonymous', name: 'anonymous' },
+        address,
+      }),
+    async export({ log: name, organizationId, after, actor, address }) {
+      const key = await keyOf(name);
+      await record(db, {
+        at: clock.now(),
+        organizationId,
+        action: 'audit.export',
+        actor,
+        address,
+        detail: { after },
+      });
+      return exportLog(store, { log: name, key, after });
     },
     /** One at a time: each reads the whole log. */
     verify(name, pinned) {

@@ -12,7 +12,7 @@ import {
 import { type Envelope, PAYLOAD_TYPE } from '../../protocol/dsse.ts';
 import { consistencyProof, sameBytes } from '../../protocol/merkle.ts';
 import type { Sealer } from '../store/sealed.ts';
-import type { Store } from '../store/store.ts';
+import type { Queryable, Store } from '../store/store.ts';
 import { type AuditEntry, record } from './audit.ts';
 import { findLogKey, type LogKey } from './keys.ts';
 import { headOf } from './seal.ts';
@@ -38,7 +38,12 @@ interface Watched {
 export interface Witnesses {
   opened(
     session: WitnessSession,
-    hello: { features: string[]; audit_head?: AgentHead | undefined; audit_witness?: Witnessed | undefined },
+    hello: {
+      features: string[];
+      policy_sha256?: string | null;
+      audit_head?: AgentHead | undefined;
+      audit_witness?: Witnessed | undefined;
+    },
   ): void;
   heartbeat(session: WitnessSession, message: { audit_head?: AgentHead | undefined }): void;
   cosigned(
@@ -161,15 +166,40 @@ export function createWitnesses(options: {
     { agent }: WitnessSession,
     what:
       | { head_seq: number; head_hash: string; head_at: number }
-      | { checkpoint: string; checkpoint_at: number },
+      | { checkpoint: string; checkpoint_at: number }
+      | { policy_sha256: string | null },
+    db: Queryable = store.db,
   ): Promise<void> {
-    await store.db
+    await db
       .insertInto('audit_witnesses')
       .values({ organization_id: agent.organizationId, agent_id: agent.agentId, vm_id: agent.vmId, ...what })
       .onConflict((oc) =>
         oc.columns(['organization_id', 'agent_id']).doUpdateSet({ ...what, vm_id: agent.vmId }),
       )
       .execute();
+  }
+
+  /** The VM's owner changed what he allows: it happens there, and is recorded here when the agent says so. */
+  async function takePolicy(session: WitnessSession, sha256: string | null): Promise<void> {
+    const { agent } = session;
+    await store.transaction(async (tx) => {
+      const known = await tx
+        .selectFrom('audit_witnesses')
+        .select('policy_sha256')
+        .where('organization_id', '=', agent.organizationId)
+        .where('agent_id', '=', agent.agentId)
+        .executeTakeFirst();
+      if (known !== undefined && known.policy_sha256 === sha256) return;
+      await keep(session, { policy_sha256: sha256 }, tx);
+      await record(tx, {
+        at: clock.now(),
+        organizationId: agent.organizationId,
+        action: known === undefined ? 'policy.seen' : 'policy.changed',
+        actor: { type: 'agent', id: agent.agentId, name: agent.vmId },
+        target: agent.agentId,
+        detail: { from: known?.policy_sha256 ?? null, to: sha256 },
+      });
+    });
   }
 
   /** What an agent keeps must be a beginning of the log as it is now. */
@@ -232,8 +262,10 @@ export function createWitnesses(options: {
 
   return {
     opened(session, hello) {
-      if (!hello.features.includes(AUDIT_FEATURE)) return;
       const entry: Watched = { session, kept: undefined, head: undefined, offered: 0 };
+      const { policy_sha256: policy } = hello;
+      if (policy !== undefined) later(entry, () => takePolicy(session, policy));
+      if (!hello.features.includes(AUDIT_FEATURE)) return;
       watched.set(session.agent.agentId, entry);
       later(entry, async () => {
         if (hello.audit_head !== undefined) await takeHead(entry, hello.audit_head);

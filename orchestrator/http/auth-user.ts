@@ -62,6 +62,8 @@ export function createUserAuth(options: {
   users: Users;
   organizations: Organizations;
   throttle: Throttle;
+  /** Somebody came with an API token that is none; the throttle bounds how often that is told. */
+  refused?(address: string): Promise<void>;
 }): AuthenticateUser {
   const { apiTokens, users, organizations, throttle } = options;
 
@@ -72,6 +74,7 @@ export function createUserAuth(options: {
     const found = token?.startsWith('vmo_') ? await apiTokens.find(token) : undefined;
     if (found === undefined) {
       throttle.failed(keys);
+      await options.refused?.(address);
       throw new AppError('unauthenticated', {
         detail: 'The API token is not known here.',
         hint: 'Send Authorization: Bearer vmo_… with a token of this orchestrator.',

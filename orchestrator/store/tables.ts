@@ -227,6 +227,8 @@ export interface Tables {
     head_seq: number | null;
     head_hash: string | null;
     head_at: number | null;
+    /** Of the VM's policy, as its last hello said. */
+    policy_sha256: string | null;
   };
   audit_cursors: { organization_id: string; sink: string; seq: number };
 }

@@ -124,9 +124,14 @@ function routesOf(
       needs: read,
       query: exportQuerySchema,
       raw: { contentType: 'application/jsonl', description: 'Head, events with their leaves, checkpoints' },
-      async handler({ query, ...where }) {
+      async handler({ query, request, ...where }) {
         const { log } = logOf(where);
-        const lines = await audit.export(log, query.after);
+        const lines = await audit.export({
+          ...logOf(where),
+          after: query.after,
+          actor: where.caller.actor,
+          address: request.address,
+        });
         return {
           headers: {
             'content-type': 'application/jsonl; charset=utf-8',

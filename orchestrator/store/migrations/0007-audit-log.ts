@@ -51,6 +51,7 @@ async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('head_seq', 'bigint')
     .addColumn('head_hash', 'text')
     .addColumn('head_at', 'bigint')
+    .addColumn('policy_sha256', 'text')
     .addPrimaryKeyConstraint('audit_witnesses_key', ['organization_id', 'agent_id'])
     .execute();
   await table('audit_cursors')

@@ -40,10 +40,10 @@ describe('[audit-3] an erased person', () => {
   it('cannot be guessed from what is left: the salts of what was erased are gone', async () => {
     await using rig = await startLogRig();
     await rig.fill(1);
-    const [before] = await selectEvents(rig.store.db, ORG).execute();
+    const [before] = await selectEvents(rig.store.db, ORG).orderBy('id').execute();
     const salts = before?.salts ?? '';
     await erase(rig, 'usr-1');
-    const [row] = await selectEvents(rig.store.db, ORG).execute();
+    const [row] = await selectEvents(rig.store.db, ORG).orderBy('id').execute();
     if (row === undefined) throw new Error('no event');
     const after = eventOfRow(row);
     expect(saltOf(after.salts, 'actor_name')).toBeUndefined();
