@@ -4,6 +4,7 @@ import type { Pattern, Place } from './model/route.ts';
 import { AddPage } from './ui/add-page.ts';
 import { AgentPage } from './ui/agent-page.ts';
 import { AgentsPage } from './ui/agents-page.ts';
+import { AuditPage } from './ui/audit-page.ts';
 import { view } from './ui/html.ts';
 import { JobPage } from './ui/job-page.ts';
 import { JobsPage } from './ui/jobs-page.ts';
@@ -30,6 +31,7 @@ export const TABS: readonly { name: string; href: string; label: string; needs: 
   { name: 'agents', href: '#/agents', label: 'Agents', needs: 'agents.read' },
   { name: 'jobs', href: '#/jobs', label: 'Jobs', needs: 'jobs.read' },
   { name: 'tokens', href: '#/tokens', label: 'Tokens', needs: 'provisioning.read' },
+  { name: 'audit', href: '#/audit', label: 'Audit', needs: 'audit.read' },
 ];
 
 const agents: Page = { tab: 'agents', render: ({ org }) => view(AgentsPage, { org }) };
@@ -48,6 +50,14 @@ export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
   ],
   ['add', { tab: 'agents', render: ({ org }) => view(AddPage, { org }) }],
   ['tokens', { tab: 'tokens', render: ({ org }) => view(TokensPage, { org }) }],
+  [
+    'audit',
+    {
+      tab: 'audit',
+      render: ({ org, place, session }) =>
+        view(AuditPage, { org, system: session.systemAdmin, query: place.query }),
+    },
+  ],
   ['jobs', { tab: 'jobs', render: ({ org }) => view(JobsPage, { org }) }],
   [
     'jobs/:id',

@@ -6,6 +6,8 @@ export interface Session {
   user: string;
   organizations: Whoami['organizations'];
   org: string;
+  /** Rules the whole orchestrator. */
+  systemAdmin: boolean;
 }
 
 export type SessionState =
@@ -21,7 +23,12 @@ export function enterSession(who: Whoami): void {
   const [first] = who.organizations;
   const kept = localStorage.getItem(ORG_KEY);
   const chosen = who.organizations.find(({ id }) => id === kept) ?? first;
-  const session = { user: who.actor.name, organizations: who.organizations, org: chosen?.id ?? '' };
+  const session = {
+    user: who.actor.name,
+    organizations: who.organizations,
+    org: chosen?.id ?? '',
+    systemAdmin: who.system_admin,
+  };
   sessionState.set({ kind: 'in', session });
 }
 
