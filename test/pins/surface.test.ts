@@ -53,6 +53,9 @@ describe('the help', () => {
     'jobs',
     'upgrade',
     'audit',
+    'audit list',
+    'audit verify',
+    'audit export',
     'org',
   ])('of vm-orchestrator %s', async (command) => {
     const words = command === '' ? [] : command.split(' ');

@@ -132,6 +132,12 @@ export class Ledger {
     });
   }
 
+  /** For an orchestrator that was put back to a backup: what it lost is not asked for any more. */
+  forgetKept(): boolean {
+    const { changes } = this.#database.prepare('UPDATE witness SET kept = NULL WHERE kept IS NOT NULL').run();
+    return Number(changes) > 0;
+  }
+
   keepCosigned(head: AuditHead & { at: string }): void {
     this.#database
       .prepare(
