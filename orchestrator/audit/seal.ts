@@ -10,7 +10,7 @@ import { createLogKey, findLogKey, type LogKey } from './keys.ts';
 import { appendLeaves, rangeAt } from './tiles.ts';
 
 /** Events that one transaction seals: it holds the store for some ten milliseconds. */
-const BATCH = 1000;
+const BATCH = 250;
 
 export interface SealOptions {
   sealer: Sealer;

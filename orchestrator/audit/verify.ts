@@ -147,7 +147,10 @@ export async function verifyLog(subject: LogToVerify): Promise<AuditReport> {
         kind: 'bad_signature',
         seq: Math.min(before + 1, Math.max(claim.size, 1)),
         until: Math.max(claim.size, 1),
-        why: `${claim.who === undefined ? 'a checkpoint' : `the checkpoint that ${claim.who} keeps`} of ${claim.size} events is not signed by ${key.name}`,
+        why:
+          claim.who === undefined
+            ? `a checkpoint of ${claim.size} events is not signed by ${key.name}`
+            : `the checkpoint that ${claim.who} keeps is not signed by ${key.name}: its key was replaced, or ${claim.who} says what is not so`,
       });
     } else if (claim.size > size) {
       agrees.set(claim, false);

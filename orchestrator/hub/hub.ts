@@ -97,6 +97,7 @@ export function createHub(options: HubOptions): Hub {
     entry.expiry?.cancel();
     detached.delete(session.agent.agentId);
     held.delete(session.agent.agentId);
+    witnesses?.gone(session.agent.agentId);
   }
 
   function onDetached(session: AgentSession): void {
