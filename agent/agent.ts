@@ -261,6 +261,7 @@ export class Agent {
     const audit = auditPart(this.#executor, {
       file: witnessFile(layout),
       trust: credentials.trust.commandKeys,
+      clock,
       log: moduleLogger(log, 'audit'),
     });
     const channel: Channel = new Channel({

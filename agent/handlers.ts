@@ -49,9 +49,9 @@ export const keeperOf = (executor: ExecutorClient | undefined): CommandKeeper | 
 /** The agent's part in the audit logs, with what its hello and heartbeats say of them. */
 export function auditPart(
   executor: ExecutorClient | undefined,
-  options: { file: string; trust: CommandKeysFile; log: Logger },
+  options: { file: string; trust: CommandKeysFile; clock: Clock; log: Logger },
 ) {
-  const auditor = new Auditor({ keeper: auditKeeperOf(executor, options), log: options.log });
+  const auditor = new Auditor({ ...options, keeper: auditKeeperOf(executor, options) });
   return {
     auditor,
     auditHead: () => auditor.head,

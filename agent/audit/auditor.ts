@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { writeFileAtomic } from '../../base/atomic-file.ts';
+import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import {
   type AgentHead,
@@ -45,28 +46,41 @@ export function fileKeeper(options: { file: string; trust: CommandKeysFile }): A
   };
 }
 
+/** Heartbeats and the connection must not hang on an executor that does not answer. */
+const PATIENCE_MS = 3000;
+
 /** The agent's part in the audit logs, as the channel needs it: what to say is at hand, what is heard is dealt with in order. */
 export class Auditor {
   readonly #keeper: AuditKeeper;
+  readonly #clock: Clock;
   readonly #log: Logger;
   #turn: Promise<void> = Promise.resolve();
   /** What the next hello says. */
   witnessed: Witnessed | undefined;
   head: AgentHead | undefined;
 
-  constructor(options: { keeper: AuditKeeper; log: Logger }) {
+  constructor(options: { keeper: AuditKeeper; clock: Clock; log: Logger }) {
     this.#keeper = options.keeper;
+    this.#clock = options.clock;
     this.#log = options.log;
   }
 
-  /** Learns what is kept, and the head of the agent's own log. Never rejects: the agent works without. */
+  /**
+   * Learns what is kept, and the head of the agent's own log. Never rejects, and does not wait for long: the agent
+   * works without.
+   */
   async refresh(): Promise<void> {
-    try {
-      this.#remember(await this.#keeper.kept());
-      this.head = await this.#keeper.head();
-    } catch (cause) {
+    const patience = new AbortController();
+    const asked = this.#ask().catch((cause: unknown) => {
       this.#log.warn({ err: cause }, 'the audit log cannot be asked for its head');
-    }
+    });
+    await Promise.race([asked, this.#clock.sleep(PATIENCE_MS, patience.signal).catch(() => undefined)]);
+    patience.abort();
+  }
+
+  async #ask(): Promise<void> {
+    this.#remember(await this.#keeper.kept());
+    this.head = await this.#keeper.head();
   }
 
   /** The newest checkpoint came; `answer` is told what became of it. */

@@ -35,6 +35,9 @@ interface Watched {
   offered: number;
 }
 
+/** Different alarms of one kind about one agent are raised this often at most. */
+const ALARM_EVERY_MS = 60_000;
+
 export interface Witnesses {
   opened(
     session: WitnessSession,
@@ -67,8 +70,8 @@ export function createWitnesses(options: {
   const { store, sealer, clock, log } = options;
   const watched = new Map<string, Watched>();
   const keys = new Map<string, Promise<{ key: LogKey; envelope: Envelope } | undefined>>();
-  /** What an alarm was raised for: it is told once, however often the agent says it. */
-  const told = new Set<string>();
+  /** By agent and alarm what it was last raised for: it is told once, however often the agent says it. */
+  const told = new Map<string, { what: string; at: number }>();
   const working = new Set<Promise<void>>();
 
   function keyFor(organizationId: string) {
@@ -93,9 +96,13 @@ export function createWitnesses(options: {
     detail: NonNullable<AuditEntry['detail']>,
     why: string,
   ): Promise<void> {
-    const once = JSON.stringify([agent.agentId, action, detail]);
-    if (told.has(once)) return;
-    told.add(once);
+    const key = `${agent.agentId} ${action}`;
+    const what = JSON.stringify(detail);
+    const last = told.get(key);
+    const now = clock.monotonic();
+    // Who has taken an agent over may say something else each time, and must not fill the log.
+    if (last !== undefined && (last.what === what || now - last.at < ALARM_EVERY_MS)) return;
+    told.set(key, { what, at: now });
     log.error({ agent_id: agent.agentId, vm_id: agent.vmId, ...detail }, why);
     await record(store.db, {
       at: clock.now(),

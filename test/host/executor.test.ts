@@ -410,7 +410,10 @@ describe('a reboot', () => {
     const daemonsFile = await machine.run('ls /var/lib/vm-agent/audit_witness.json');
     expect(daemonsFile.code).not.toBe(0);
     const { out } = await orchestrator.cli(['audit', 'verify', '--json'], 60_000);
-    expect(JSON.parse(out)).toMatchObject({ ok: true, witnesses: [{ agrees: true }] });
+    const { ok, witnesses } = JSON.parse(out) as { ok: boolean; witnesses: { agrees: boolean }[] };
+    expect(ok).toBe(true);
+    expect(witnesses.length).toBeGreaterThan(0);
+    expect(witnesses.every(({ agrees }) => agrees)).toBe(true);
     await machine.runOk([
       NODE,
       '-e',

@@ -215,6 +215,9 @@ describe('[audit-7] the head of an agent’s own log', () => {
     await agent.beat({ seq: 7, hash: hash('b') });
     expect(await agent.alarms()).toEqual([]);
     await agent.beat({ seq: 6, hash: hash('c') });
+    // Another one at once is not told: who says something new each time must not fill the log.
+    await agent.beat({ seq: 5, hash: hash('c') });
+    await rig.clock.advance(60_000);
     await agent.beat({ seq: 7, hash: hash('d') });
     await agent.beat({ seq: 7, hash: hash('d') });
     expect(await agent.alarms()).toEqual([
