@@ -1,4 +1,7 @@
+import { execFile } from 'node:child_process';
 import { cp, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AuditReport } from '../../protocol/audit-log.ts';
 import { diskLayout, witnessFile } from '../../protocol/disk-layout.ts';
@@ -42,6 +45,11 @@ async function until<T>(read: () => Promise<T>, good: (value: T) => boolean): Pr
     if (good(value)) return value;
   }
 }
+const vmAgent = async (...args: string[]) => {
+  const main = join(import.meta.dirname, '../../cli/main.ts');
+  const words = [main, 'audit', '--home', temp.join('agent'), ...args];
+  return (await promisify(execFile)(process.execPath, words)).stdout;
+};
 const kept = async (): Promise<{ size: number } | undefined> =>
   JSON.parse(await readFile(witnessFile(diskLayout(temp.join('agent'))), 'utf8').catch(() => 'null')) ??
   undefined;
@@ -57,6 +65,8 @@ describe('[audit-6] a real agent', () => {
     const report = await until(verify, ({ witnesses }) => witnesses?.length === 1);
     expect(report).toMatchObject({ ok: true, witnesses: [{ who: vmId, agrees: true }] });
     expect((await kept())?.size).toBe(report.witnesses[0]?.size);
+    const note = await vmAgent('--checkpoint');
+    expect(note).toMatch(new RegExp(`/audit/org-\\w+\\n${report.witnesses[0]?.size}\\n`));
   });
 
   it('shows that the orchestrator was put back to an old copy: an alarm, and verify says what is missing', async () => {
@@ -77,5 +87,13 @@ describe('[audit-6] a real agent', () => {
     expect([ok, problem?.kind]).toEqual([false, expect.stringMatching(/truncated|rewritten/)]);
     // It does not give up what it has seen.
     expect((await kept())?.size).toBe(size);
+  });
+
+  it('forgets what it has seen when its owner says that it was a backup, and keeps what comes', async () => {
+    expect(await vmAgent('--forget-checkpoint')).toContain('forgotten');
+    await agent[Symbol.asyncDispose]();
+    agent = startAgent({ home: temp.join('agent') });
+    const report = await until(verify, ({ ok, witnesses }) => ok && witnesses.length === 1);
+    expect(report.witnesses).toMatchObject([{ who: vmId, agrees: true }]);
   });
 });
