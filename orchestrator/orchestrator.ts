@@ -77,8 +77,11 @@ export async function startOrchestrator(
     await applyGivenCredentials({ store, clock, given: config.admin });
 
     const commandKeys = createCommandKeys({ store, sealer, clock });
+    const commits = createGroupCommit(store);
+    closing.push(() => commits.idle());
     const audit = startAudit({
       ...data,
+      commits,
       ...environment,
       trustDomain: authority.trustDomain,
       vouch: commandKeys.vouch,
@@ -89,8 +92,6 @@ export async function startOrchestrator(
     const apiTokens = createApiTokens({ store, clock });
     const users = createUsers({ store, clock, throttle: createThrottle({ clock, ...THROTTLE }) });
     const bus = memoryBus();
-    const commits = createGroupCommit(store);
-    closing.push(() => commits.idle());
     const hooks: RevocationHooks = {
       endCommands: createEndCommands({ clock }),
       revoked: (agentId) => bus.publish({ topic: 'revoked', agent_id: agentId }),

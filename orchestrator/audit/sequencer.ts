@@ -1,7 +1,7 @@
 import { type Clock, every } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Store } from '../store/store.ts';
-import { BrokenLog, type Head, type SealOptions, seal, unsealedLogs } from './seal.ts';
+import { BrokenLog, type SealOptions, seal, unsealedLogs } from './seal.ts';
 
 /** Twice in the second within which an event must be sealed. */
 const SEAL_MS = 400;
@@ -11,8 +11,6 @@ const COMPLAIN_MS = 60_000;
 export interface Sequencer {
   /** Seals all that is there now. */
   run(): Promise<void>;
-  /** The newest head of a log that this process sealed. */
-  onSealed(listener: (log: string, head: Head) => void): () => void;
   /** Seals what is left, and stops. */
   close(): Promise<void>;
 }
@@ -25,7 +23,6 @@ export function createSequencer(
   options: SealOptions & { store: Store; clock: Clock; log: Logger },
 ): Sequencer {
   const { store, clock, log } = options;
-  const listeners = new Set<(name: string, head: Head) => void>();
   const complained = new Map<string, number>();
   let running: Promise<void> | undefined;
 
@@ -33,7 +30,6 @@ export function createSequencer(
     for (let more = true; more; ) {
       const sealed = await store.transaction((tx) => seal(tx, name, { ...options, now: clock.now() }));
       if (sealed === undefined) return;
-      for (const listener of listeners) listener(name, sealed.head);
       more = sealed.more;
     }
   }
@@ -67,10 +63,6 @@ export function createSequencer(
 
   return {
     run,
-    onSealed(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
     async close() {
       timer.cancel();
       await running?.catch(() => undefined);

@@ -7,6 +7,7 @@ import { type AuditReport, type ExportLine, OWN_LOG } from '../../protocol/audit
 import type { Envelope } from '../../protocol/dsse.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { consistencyProof, inclusionProof } from '../../protocol/merkle.ts';
+import type { GroupCommit } from '../store/group-commit.ts';
 import type { Sealer } from '../store/sealed.ts';
 import type { Store } from '../store/store.ts';
 import { type AuditActor, record, SYSTEM_ACTOR } from './audit.ts';
@@ -81,6 +82,7 @@ export interface Audit {
 /** Joins the parts of the audit log and starts what runs by itself: sealing, copies, retention. */
 export function startAudit(options: {
   store: Store;
+  commits: GroupCommit;
   sealer: Sealer;
   trustDomain: string;
   clock: Clock;

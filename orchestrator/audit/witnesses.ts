@@ -11,6 +11,7 @@ import {
 } from '../../protocol/audit-witness.ts';
 import { type Envelope, PAYLOAD_TYPE } from '../../protocol/dsse.ts';
 import { consistencyProof, sameBytes } from '../../protocol/merkle.ts';
+import type { GroupCommit } from '../store/group-commit.ts';
 import type { Sealer } from '../store/sealed.ts';
 import type { Queryable, Store } from '../store/store.ts';
 import { type AuditEntry, record } from './audit.ts';
@@ -62,12 +63,14 @@ export interface Witnesses {
 
 export function createWitnesses(options: {
   store: Store;
+  /** What a whole fleet says with its heartbeats costs a few syncs of the disk. */
+  commits: GroupCommit;
   sealer: Sealer;
   clock: Clock;
   log: Logger;
   vouch(organizationId: string, payloadType: string, payload: unknown): Promise<Envelope>;
 }): Witnesses {
-  const { store, sealer, clock, log } = options;
+  const { store, commits, sealer, clock, log } = options;
   const watched = new Map<string, Watched>();
   const keys = new Map<string, Promise<{ key: LogKey; envelope: Envelope } | undefined>>();
   /** By agent and alarm what it was last raised for: it is told once, however often the agent says it. */
@@ -175,15 +178,22 @@ export function createWitnesses(options: {
       | { head_seq: number; head_hash: string; head_at: number }
       | { checkpoint: string; checkpoint_at: number }
       | { policy_sha256: string | null },
-    db: Queryable = store.db,
+    within?: Queryable,
   ): Promise<void> {
-    await db
-      .insertInto('audit_witnesses')
-      .values({ organization_id: agent.organizationId, agent_id: agent.agentId, vm_id: agent.vmId, ...what })
-      .onConflict((oc) =>
-        oc.columns(['organization_id', 'agent_id']).doUpdateSet({ ...what, vm_id: agent.vmId }),
-      )
-      .execute();
+    const write = (db: Queryable) =>
+      db
+        .insertInto('audit_witnesses')
+        .values({
+          organization_id: agent.organizationId,
+          agent_id: agent.agentId,
+          vm_id: agent.vmId,
+          ...what,
+        })
+        .onConflict((oc) =>
+          oc.columns(['organization_id', 'agent_id']).doUpdateSet({ ...what, vm_id: agent.vmId }),
+        )
+        .execute();
+    await (within === undefined ? commits.run(write) : write(within));
   }
 
   /** The VM's owner changed what he allows: it happens there, and is recorded here when the agent says so. */

@@ -8,6 +8,7 @@ import { type KeptElsewhere, logInStore } from '../../../../orchestrator/audit/s
 import { startAudit } from '../../../../orchestrator/audit/start-audit.ts';
 import { verifyLog } from '../../../../orchestrator/audit/verify.ts';
 import { createCommandKeys, createCommandRoot } from '../../../../orchestrator/ca/command-keys.ts';
+import { createGroupCommit } from '../../../../orchestrator/store/group-commit.ts';
 import { createSealer } from '../../../../orchestrator/store/sealed.ts';
 import { openStore } from '../../../../orchestrator/store/store.ts';
 import { createFakeClock } from '../../../fakes/fake-clock.ts';
@@ -61,7 +62,7 @@ export async function startLogRig() {
     async fill(count: number, each = count) {
       for (let done = 0; done < count; done += each) {
         await add(Math.min(each, count - done));
-        await sealNow();
+        for (let more = true; more; ) more = (await sealNow())?.more === true;
       }
     },
     key: () => findLogKey(store.db, sealer, ORG),
@@ -81,6 +82,7 @@ export async function startLogRig() {
       startAudit({
         ...options,
         store,
+        commits: createGroupCommit(store),
         clock,
         random: () => 1,
         log: silentLogger,
