@@ -3,7 +3,8 @@ import { isoTime } from '../base/clock.ts';
 import { moduleLogger } from '../base/logger.ts';
 import { closeAll } from '../base/shutdown.ts';
 import type { ServerCredentials } from '../base/tls-server.ts';
-import { backgroundDir, journalFile, spoolDir } from '../protocol/disk-layout.ts';
+import { AUDIT_FEATURE } from '../protocol/audit-witness.ts';
+import { backgroundDir, journalFile, spoolDir, witnessFile } from '../protocol/disk-layout.ts';
 import type { AgentOptions } from './agent-options.ts';
 import { Channel } from './channel/channel.ts';
 import { sampleLoad } from './channel/load-sample.ts';
@@ -14,7 +15,7 @@ import type { FrozenConfig } from './config.ts';
 import { ExecutorClient } from './executor/client.ts';
 import { OutputSender } from './executor/output-sender.ts';
 import { protectedPaths } from './files/protected-paths.ts';
-import { handlersOf, keeperOf } from './handlers.ts';
+import { auditPart, handlersOf, keeperOf } from './handlers.ts';
 import { Health } from './health.ts';
 import { Callers } from './http/callers.ts';
 import { type AgentFacts, CONDITION } from './http/health.ts';
@@ -41,7 +42,7 @@ import { remoteShell } from './tools/remote.ts';
 import type { ShellHost } from './tools/shell-host.ts';
 
 /** What this version can do beyond the least that `vm-agent.v1` asks for. */
-const FEATURES: readonly string[] = ['shell', 'cancel', 'output', 'resume'];
+const FEATURES: readonly string[] = ['shell', 'cancel', 'output', 'resume', AUDIT_FEATURE];
 /** How long a stop waits for the results of what it ended to reach the orchestrator. */
 const LAST_WORDS_MS = 2000;
 
@@ -266,7 +267,13 @@ export class Agent {
       executor: keeperOf(this.#executor),
       onJournal: this.#onJournal,
     });
-    const channel = new Channel({
+    const audit = auditPart(this.#executor, {
+      file: witnessFile(layout),
+      trust: credentials.trust.commandKeys,
+      clock,
+      log: moduleLogger(log, 'audit'),
+    });
+    const channel: Channel = new Channel({
       clock,
       random,
       log: moduleLogger(log, 'channel'),
@@ -293,10 +300,15 @@ export class Agent {
           command_seq: runner.commandSeq,
           facts: hostFacts(),
           labels: { ...this.#facts.labels },
+          ...audit.hello(),
         };
       },
-      handlers: handlersOf(runner, sender, clock),
-      sampleLoad: () => sampleLoad(layout.state),
+      handlers: handlersOf(runner, sender, clock, {
+        auditor: audit.auditor,
+        answer: (said) => channel.session.sendAuditCosign(said),
+      }),
+      auditHead: audit.auditHead,
+      sampleLoad: audit.before(() => sampleLoad(layout.state)),
       heartbeatInterval: () => this.#heartbeatInterval,
       onStatus: (connected, detail) => {
         if (!connected) sender.setLink(undefined);
@@ -306,7 +318,7 @@ export class Agent {
     });
     this.#runner = runner;
     this.#channel = channel;
-    await runner.start();
+    await Promise.all([runner.start(), audit.auditor.refresh()]);
     channel.start();
     this.#renewal = renewalLoop(
       {

@@ -69,6 +69,7 @@ async function serve(unit: string, log: Logger): Promise<void> {
     decide: (grant, tool) => policy.decide(grant, tool),
     shell: shellOf(settings),
     attest: keys === undefined || key === undefined ? undefined : { agentId: keys.agent_id, key },
+    trust: keys,
     programOf: (tool, args) =>
       tool === UPGRADE_TOOL ? upgradeCommand(layout.current, upgradeArgumentsSchema.parse(args)) : undefined,
   });

@@ -1,4 +1,7 @@
 import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { CommandKeysFile } from '../protocol/trust-files.ts';
+import { type AuditKeeper, Auditor, fileKeeper } from './audit/auditor.ts';
 import type { SessionHandlers } from './channel/session.ts';
 import type { CommandRunner } from './commands/runner.ts';
 import type { CommandKeeper } from './commands/runner-options.ts';
@@ -7,13 +10,20 @@ import type { OutputSender } from './executor/output-sender.ts';
 import { attachRemote } from './tools/remote.ts';
 
 /** What the messages of the orchestrator do to commands and their output. */
-export function handlersOf(runner: CommandRunner, sender: OutputSender, clock: Clock): SessionHandlers {
+export function handlersOf(
+  runner: CommandRunner,
+  sender: OutputSender,
+  clock: Clock,
+  audit: { auditor: Auditor; answer: Parameters<Auditor['onHead']>[1] },
+): SessionHandlers {
   return {
     onCommand: (message) => runner.onCommand(message),
     onCancel: (message) => runner.onCancel(message.command_id),
     onOutputAck: ({ command_id, stream, durable_offset }) =>
       sender.acknowledged(command_id, stream, durable_offset),
     onCredit: (credit) => sender.setCredit(credit),
+    onAuditHead: (message) => audit.auditor.onHead(message, audit.answer),
+    onAuditCosign: (message) => audit.auditor.onCosign(message),
     onResultsAcknowledged: (ids) => {
       for (const id of ids) runner.onAcknowledged(id);
     },
@@ -35,3 +45,50 @@ export const keeperOf = (executor: ExecutorClient | undefined): CommandKeeper | 
     attach: (context, offsets) => attachRemote(executor, context, offsets),
     forget: (id) => executor.forget(id),
   };
+
+/** The agent's part in the audit logs, with what its hello and heartbeats say of them. */
+export function auditPart(
+  executor: ExecutorClient | undefined,
+  options: { file: string; trust: CommandKeysFile; clock: Clock; log: Logger },
+) {
+  const auditor = new Auditor({ ...options, keeper: auditKeeperOf(executor, options) });
+  return {
+    auditor,
+    auditHead: () => auditor.head,
+    hello: () => ({ audit_head: auditor.head, audit_witness: auditor.witnessed }),
+    /** Asks anew before each sample: the heartbeat that carries it is not late with either. */
+    before:
+      <T>(sample: () => Promise<T>) =>
+      async (): Promise<T> => {
+        await auditor.refresh();
+        return sample();
+      },
+  };
+}
+
+/** Who keeps the checkpoints of the orchestrator's log: the executor, whose files the daemon cannot change, if there is one. */
+function auditKeeperOf(
+  executor: ExecutorClient | undefined,
+  options: { file: string; trust: CommandKeysFile },
+): AuditKeeper {
+  const file = fileKeeper(options);
+  if (executor === undefined) return file;
+  return {
+    // An older executor does not answer; then the daemon's own file is what there is.
+    kept: async () => {
+      const answer = await executor.audit({});
+      return answer === undefined ? file.kept() : answer.kept;
+    },
+    async show(message) {
+      const answer = await executor.audit({ show: message });
+      if (answer === undefined) return file.show(message);
+      if (answer.refused !== undefined || answer.kept === undefined)
+        return { refused: answer.refused ?? 'the executor does not keep it' };
+      return { kept: answer.kept };
+    },
+    head: async () => (await executor.audit({}))?.head,
+    async cosigned({ envelope }) {
+      await executor.audit({ cosign: envelope });
+    },
+  };
+}

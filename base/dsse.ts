@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { createHash, createPublicKey, hash, type KeyObject, sign, verify } from 'node:crypto';
 import { type Envelope, preAuthEncoding } from '../protocol/dsse.ts';
 
 export interface SigningKey {
@@ -46,3 +46,21 @@ export function openEnvelope(
   });
   return genuine ? payload : undefined;
 }
+
+export const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
+
+/** SPKI of an Ed25519 key up to the 32 raw bytes (RFC 8410 § 4). */
+const ED25519_SPKI = Buffer.from('302a300506032b6570032100', 'hex');
+
+export const rawEd25519 = (key: KeyObject): Uint8Array =>
+  key.export({ type: 'spki', format: 'der' }).subarray(ED25519_SPKI.length);
+
+export const ed25519OfRaw = (publicKey: Uint8Array): KeyObject =>
+  createPublicKey({ key: Buffer.concat([ED25519_SPKI, publicKey]), format: 'der', type: 'spki' });
+
+/** What checkpoints are checked with; keys are the 32 raw bytes. */
+export const noteCrypto = {
+  sha256,
+  verifyEd25519: (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean =>
+    verify(null, message, ed25519OfRaw(publicKey), signature),
+} as const;

@@ -6,6 +6,18 @@ import type { Clock } from './clock.ts';
 export type Random = () => number;
 export const systemRandom: Random = () => randomInt(2 ** 47) / 2 ** 47;
 
+/**
+ * Delay before the next try after so many failures: uniform below a bound that doubles up to `capMs`
+ * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+ */
+export const fullJitter = (options: {
+  failures: number;
+  baseMs: number;
+  capMs: number;
+  random: Random;
+}): number =>
+  options.random() * Math.min(options.capMs, options.baseMs * 2 ** Math.min(options.failures, 16));
+
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789';
 
 /** `length` characters of a–z 0–9 from the system's generator: 5.17 bits each. */

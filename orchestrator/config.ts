@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { envOverrides, loadConfig } from '../base/config-file.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { TokenRate } from '../protocol/provisioning-token.ts';
-
+import { type AuditConfig, type AuditFlags, auditConfig } from './audit-config.ts';
+import { invalid, readNamed, secretOf } from './config-input.ts';
 import { type OidcConfig, oidcConfigSchema } from './oidc-config.ts';
 
 /** What `serve` runs with: flags and environment, checked, typed and frozen. */
@@ -26,6 +26,7 @@ export interface ServeConfig {
   };
   /** Undefined: people sign in by passwords alone. */
   oidc: OidcConfig | undefined;
+  audit: AuditConfig;
 }
 
 export interface AdminEnvironment {
@@ -34,7 +35,7 @@ export interface AdminEnvironment {
 }
 
 /** Flags of `serve` as the command line gives them. */
-export interface ServeFlags {
+export interface ServeFlags extends AuditFlags {
   data: string;
   listen: string;
   publicUrl?: string | undefined;
@@ -58,8 +59,6 @@ export interface ServeFlags {
 const SESSIONS = { idle_s: 2 * 3600, lifetime_s: 12 * 3600 } as const;
 const REQUESTS: TokenRate = { uses: 3000, window_s: 60 };
 const FAILURES: TokenRate = { uses: 30, window_s: 60 };
-
-const invalid = (detail: string, hint: string): AppError => new AppError('config_invalid', { detail, hint });
 
 /** `HOST:PORT`, `[v6]:PORT`, `:PORT` or `PORT`. Port 0 lets the system choose. @throws AppError `config_invalid` */
 export function parseListen(text: string): { host: string; port: number } {
@@ -103,17 +102,6 @@ function refuseUnbuilt(flags: ServeFlags): void {
   }
 }
 
-async function readNamed(path: string, flag: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new AppError('config_invalid', {
-      detail: `${flag}: ${path} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown error'}).`,
-      cause,
-    });
-  }
-}
-
 async function publicCertificate(flags: ServeFlags): Promise<ServeConfig['publicCertificate']> {
   const { tlsCert, tlsKey } = flags;
   if (tlsCert === undefined && tlsKey === undefined) return undefined;
@@ -127,16 +115,6 @@ async function publicCertificate(flags: ServeFlags): Promise<ServeConfig['public
 }
 
 /** `NAME`, or the first line of the file that `NAME_FILE` names. */
-async function secretOf(
-  env: Readonly<Record<string, string | undefined>>,
-  name: string,
-): Promise<string | undefined> {
-  const file = env[`${name}_FILE`];
-  const text =
-    env[name] ?? (file ? (await readNamed(file, `${name}_FILE`)).split('\n', 1)[0]?.trim() : undefined);
-  return text === '' ? undefined : text;
-}
-
 /** @throws AppError `config_invalid` */
 export async function adminEnvironment(
   env: Readonly<Record<string, string | undefined>>,
@@ -218,6 +196,7 @@ export async function loadServeConfig(
       failures: flags.failureLimit ?? FAILURES,
     },
     oidc: await oidcOf(flags, env),
+    audit: await auditConfig(flags, env),
   });
 }
 

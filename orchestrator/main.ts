@@ -88,5 +88,14 @@ process.exitCode = await runCli(process.argv.slice(2), {
       const admin = await adminEnvironment(process.env);
       return resetCredentials({ dataDir: data, admin, environment: environment(logLevel) });
     },
+    async verifyAudit(source) {
+      const { verifyData, verifyExport } = await import('./audit/offline.ts');
+      const witnesses = source.checkpoints;
+      if ('file' in source) return verifyExport({ ...source, witnesses });
+      const { demandData, STORE_FILE } = await import('./data-folder.ts');
+      await demandData(source.data);
+      const storeFile = join(source.data, STORE_FILE);
+      return verifyData({ ...source, dataDir: source.data, storeFile, witnesses });
+    },
   },
 });

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { closeAll } from '../base/shutdown.ts';
 import { DEFAULT_OUTPUT_CAP_BYTES } from '../protocol/command.ts';
+import { sinksOf } from './audit/forward/sinks.ts';
+import { startAudit } from './audit/start-audit.ts';
 import { createCommandKeys } from './ca/command-keys.ts';
 import { keepServerCertificate } from './ca/server-certificate.ts';
 import { reachableHost, type ServeConfig } from './config.ts';
@@ -82,6 +84,18 @@ export async function startOrchestrator(
     await applyGivenCredentials({ store, clock, given: config.admin });
 
     const commandKeys = createCommandKeys({ store, sealer, clock });
+    const commits = createGroupCommit(store);
+    closing.push(() => commits.idle());
+    const audit = startAudit({
+      ...data,
+      commits,
+      ...environment,
+      trustDomain: authority.trustDomain,
+      vouch: commandKeys.vouch,
+      sinks: sinksOf(config.audit, clock),
+      keepMs: config.audit.keepMs,
+    });
+    closing.push(() => audit.close());
     const bus = memoryBus();
     const people = createPeople({
       store,
@@ -93,10 +107,9 @@ export async function startOrchestrator(
       oidc: config.oidc,
       sealer,
       publicOrigin,
+      apiTokenRefused: audit.apiTokenRefused,
     });
     closing.push(() => people.close());
-    const commits = createGroupCommit(store);
-    closing.push(() => commits.idle());
     const hooks: RevocationHooks = {
       endCommands: createEndCommands({ clock }),
       revoked(agentId, organizationId) {
@@ -135,6 +148,7 @@ export async function startOrchestrator(
       presence: createPresence({ store, commits, clock, bus }),
       bus,
       traffic: jobs.traffic,
+      witnesses: audit.witnesses,
       heartbeatInterval: HEARTBEAT_INTERVAL_S,
     });
     hub = agentHub;
@@ -206,7 +220,7 @@ export async function startOrchestrator(
         access,
       }),
       ...controls.routes({ access, stopping: stopping.signal }),
-      ...auditRoutes({ store }),
+      ...auditRoutes({ store, audit }),
       ...setupScriptRoutes({ dist }),
       ...artifactRoutes({ dist }),
       ...healthRoutes({ store, isStopping: () => stopping.signal.aborted }),

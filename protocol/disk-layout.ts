@@ -150,6 +150,8 @@ export const upgradeRecordFile = (layout: DiskLayout): string => `${layout.versi
 export const installedReleaseFile = (layout: DiskLayout): string => `${layout.versions}/release.json`;
 
 export const journalFile = (layout: DiskLayout): string => `${layout.state}/journal.db`;
+/** The checkpoint that is kept of the orchestrator's audit log, where no executor keeps it. */
+export const witnessFile = (layout: DiskLayout): string => `${layout.state}/audit_witness.json`;
 export const spoolDir = (layout: DiskLayout): string => `${layout.state}/output`;
 /** Output of commands in the background; nothing in it outlives the daemon. */
 export const backgroundDir = (layout: DiskLayout): string => `${layout.state}/background`;

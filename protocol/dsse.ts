@@ -25,6 +25,8 @@ export const PAYLOAD_TYPE = {
   release: 'application/vnd.vm-agent.release+json',
   attestation: 'application/vnd.vm-agent.attestation+json',
   releaseKeys: 'application/vnd.vm-agent.release-keys+json',
+  auditKey: 'application/vnd.vm-agent.audit-key+json',
+  auditHead: 'application/vnd.vm-agent.audit-head+json',
 } as const;
 
 /** DSSE v1 pre-authentication encoding: the bytes that a signature covers. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { agentHeadSchema, auditHeadMessageSchema, keptCheckpointSchema } from './audit-witness.ts';
 import { streamSchema } from './command.ts';
 import { envelopeSchema } from './dsse.ts';
 import { ERROR_CODES } from './errors.ts';
@@ -67,6 +68,13 @@ export const toExecutorSchema = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('ack'), id, stream: streamSchema, offset: count }),
   z.object({ type: z.literal('forget'), id }),
+  /** Shows the newest checkpoint of the orchestrator's log, or a counter-signature; asks what is kept in any case. */
+  z.object({
+    type: z.literal('audit'),
+    n: count,
+    show: auditHeadMessageSchema.optional(),
+    cosign: envelopeSchema.optional(),
+  }),
 ]);
 export type ToExecutor = z.infer<typeof toExecutorSchema>;
 export type StartMessage = z.infer<typeof startSchema>;
@@ -95,7 +103,19 @@ export const executorEndSchema = z.discriminatedUnion('kind', [
 export type ExecutorEnd = z.infer<typeof executorEndSchema>;
 
 export const fromExecutorSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('ready'), protocol: count, version: z.string() }),
+  z.object({
+    type: z.literal('ready'),
+    protocol: count,
+    version: z.string(),
+    features: z.array(z.string()).optional(),
+  }),
+  z.object({
+    type: z.literal('audit'),
+    n: count,
+    head: agentHeadSchema,
+    kept: keptCheckpointSchema.optional(),
+    refused: z.string().optional(),
+  }),
   z.object({
     type: z.literal('ended'),
     id,

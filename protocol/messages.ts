@@ -1,4 +1,11 @@
 import { z } from 'zod';
+import {
+  agentHeadSchema,
+  auditCosignFromAgentSchema,
+  auditCosignToAgentSchema,
+  auditHeadMessageSchema,
+  witnessedSchema,
+} from './audit-witness.ts';
 import { commandResultSchema, commandStateSchema, reasonSchema, streamSchema } from './command.ts';
 import { envelopeSchema } from './dsse.ts';
 import { factsSchema, loadSampleSchema } from './facts.ts';
@@ -54,12 +61,17 @@ export const helloSchema = z.object({
   command_seq: count,
   facts: factsSchema,
   labels: labelsSchema.optional().describe('What agent.labels says now; unchanged where it is missing'),
+  audit_head: agentHeadSchema.optional().describe('Of the agent’s own audit log'),
+  audit_witness: witnessedSchema
+    .optional()
+    .describe('The checkpoint that it keeps of the organization’s log'),
 });
 
 export const heartbeatSchema = z.object({
   type: z.literal('heartbeat'),
   at: z.iso.datetime(),
   load: loadSampleSchema,
+  audit_head: agentHeadSchema.optional(),
 });
 
 export const stateMessageSchema = z.object({
@@ -85,6 +97,7 @@ export const agentMessageSchema = z.discriminatedUnion('type', [
   ackMessage,
   stateMessageSchema,
   resultMessageSchema,
+  auditCosignFromAgentSchema,
   errorMessage,
 ]);
 
@@ -145,6 +158,8 @@ export const orchestratorMessageSchema = z.discriminatedUnion('type', [
   outputAckSchema,
   creditSchema,
   goawaySchema,
+  auditHeadMessageSchema,
+  auditCosignToAgentSchema,
   errorMessage,
 ]);
 

@@ -164,20 +164,6 @@ export const createApiTokenResponseSchema = apiTokenSchema.extend({
 });
 export type CreateApiTokenResponse = z.infer<typeof createApiTokenResponseSchema>;
 
-export const auditEventSchema = z.object({
-  id: z.number().int(),
-  at: time,
-  action: z.string().describe('e.g. token.create, agent.enroll, job.submit, command.state'),
-  actor: z.object({ type: z.string(), id: z.string(), name: z.string() }),
-  address: z.string().nullable(),
-  target: z.string().nullable(),
-  detail: z.record(z.string(), z.unknown()),
-});
-export const auditListSchema = z.object({
-  items: z.array(auditEventSchema),
-  next_cursor: z.string().nullable(),
-});
-
 /** What `vm-orchestrator bootstrap` prints, once. */
 export const bootstrapSchema = z.object({
   admin_user: z.string(),

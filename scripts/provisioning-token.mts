@@ -169,6 +169,6 @@ process.exitCode = await runCli(
     clock: systemClock,
     shutdown: () => shutdownFromSignals(process),
     exitWith: () => undefined,
-    server: { serve: noServer, bootstrap: noServer, adminReset: noServer },
+    server: { serve: noServer, bootstrap: noServer, adminReset: noServer, verifyAudit: noServer },
   },
 );

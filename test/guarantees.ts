@@ -285,4 +285,36 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'page-2',
     text: 'Every page of the dashboard can be used on a phone, in light and dark, without a serious finding of axe.',
   },
+  {
+    id: 'audit-1',
+    text: 'Verification of the audit log names the first event that was changed, deleted, put in, swapped or cut off, and sees a whole log that was hashed or signed anew.',
+  },
+  {
+    id: 'audit-2',
+    text: 'Every event is sealed into its log within a second, once and in order, whatever is killed meanwhile.',
+  },
+  {
+    id: 'audit-3',
+    text: 'An erased person’s names and addresses are gone from the audit log and cannot be guessed from it, and the log still verifies.',
+  },
+  {
+    id: 'audit-4',
+    text: 'Retention drops the oldest events under a signed checkpoint, and every earlier checkpoint can still be proven.',
+  },
+  {
+    id: 'audit-5',
+    text: 'An export of the audit log verifies with nothing but the file and the key that was kept apart from it.',
+  },
+  {
+    id: 'audit-6',
+    text: 'Agents keep the newest checkpoint of their organization’s log and refuse one that does not continue it: an orchestrator that goes back raises an alarm.',
+  },
+  {
+    id: 'audit-7',
+    text: 'The orchestrator keeps and counter-signs the head of each agent’s own audit log, and raises an alarm when it goes back.',
+  },
+  {
+    id: 'audit-8',
+    text: 'Copies of sealed events reach a webhook at least once and in order, and syslog as RFC 5424, however often a receiver fails.',
+  },
 ];

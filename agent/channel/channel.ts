@@ -11,7 +11,7 @@ import { dial } from './dial.ts';
 import { explainFailure } from './failure.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { afterConnection, FRESH, nextDelay, type ReconnectState } from './reconnect.ts';
-import { type HelloBody, Session, type SessionHandlers } from './session.ts';
+import { type HelloBody, Session, type SessionHandlers, type SessionOptions } from './session.ts';
 
 export interface ChannelOptions {
   clock: Clock;
@@ -22,6 +22,7 @@ export interface ChannelOptions {
   credentials(): ClientCredentials;
   identity: { agentId: string; organizationId: string };
   hello(): HelloBody;
+  auditHead?: SessionOptions['auditHead'];
   handlers: SessionHandlers;
   sampleLoad(): Promise<LoadSample>;
   /** Seconds between heartbeats that this machine asks for; the shorter of this and the orchestrator's holds. */
@@ -52,6 +53,7 @@ export class Channel {
       clock: options.clock,
       log: options.log,
       hello: options.hello,
+      auditHead: options.auditHead,
       identity: options.identity,
       handlers: {
         ...options.handlers,

@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { isoTime } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { AgentHead } from '../../protocol/audit-witness.ts';
 import type { CommandResult } from '../../protocol/command.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { SessionId } from '../../protocol/ids.ts';
@@ -38,6 +39,9 @@ export interface SessionHandlers {
   onResultsAcknowledged(commandIds: readonly string[]): void;
   /** After `welcome`. `resumed: false`: nothing of the earlier session counts, so everything open is said again. */
   onWelcome(welcome: Welcome, connection: Connection): void;
+  /** The newest checkpoint of the orchestrator's audit log; its counter-signature of ours. */
+  onAuditHead(message: Message<'audit_head'>): void;
+  onAuditCosign(message: Message<'audit_cosign'>): void;
 }
 
 export interface SessionOptions {
@@ -45,6 +49,8 @@ export interface SessionOptions {
   log: Logger;
   handlers: SessionHandlers;
   hello(): HelloBody;
+  /** The head of the agent's own audit log; each heartbeat carries it. */
+  auditHead?: (() => AgentHead | undefined) | undefined;
   identity: { agentId: string; organizationId: string };
 }
 
@@ -71,6 +77,8 @@ export class Session {
       ack: () => undefined,
       output_ack: (message) => handlers.onOutputAck(message),
       credit: (message) => handlers.onCredit(message),
+      audit_head: (message) => handlers.onAuditHead(message),
+      audit_cosign: (message) => handlers.onAuditCosign(message),
       goaway: (message, from) => {
         log.info(
           { reason: message.reason, retry_after: message.retry_after },
@@ -130,7 +138,18 @@ export class Session {
   }
 
   sendHeartbeat(load: Extract<AgentMessage, { type: 'heartbeat' }>['load']): void {
-    this.#send({ type: 'heartbeat', at: isoTime(this.#options.clock.now()), load });
+    const audit_head = this.#options.auditHead?.();
+    this.#send({
+      type: 'heartbeat',
+      at: isoTime(this.#options.clock.now()),
+      load,
+      ...(audit_head === undefined ? {} : { audit_head }),
+    });
+  }
+
+  /** Says what became of a checkpoint. Only to an orchestrator that showed one. */
+  sendAuditCosign(said: Omit<Extract<AgentMessage, { type: 'audit_cosign' }>, 'type'>): void {
+    this.#send({ type: 'audit_cosign', ...said });
   }
 
   sendError(code: ErrorCode, message: string, ref: string | undefined): void {

@@ -1,11 +1,13 @@
 import { createConnection, type Socket } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
+import { AUDIT_FEATURE } from '../../protocol/audit-witness.ts';
 import type { Stream } from '../../protocol/command.ts';
 import { AppError } from '../../protocol/errors.ts';
 import {
   EXECUTOR_PROTOCOL,
   type ExecutorEnd,
+  type FromExecutor,
   fromExecutorSchema,
   type StartMessage,
   type ToExecutor,
@@ -41,6 +43,9 @@ interface Open {
   fail(error: AppError): void;
 }
 
+type AuditAsk = Omit<Extract<ToExecutor, { type: 'audit' }>, 'type' | 'n'>;
+type AuditAnswer = Extract<FromExecutor, { type: 'audit' }>;
+
 const RECONNECT_MS = 500;
 const LOST: RemoteEnd = {
   end: { kind: 'lost', reason: 'agent_lost' },
@@ -55,6 +60,10 @@ export class ExecutorClient {
   readonly #open = new Map<string, Open>();
   #connecting: Promise<Socket> | undefined;
   #closed = false;
+  /** What the executor at the other end says that it can. */
+  #features: readonly string[] = [];
+  readonly #audits = new Map<number, (answer: AuditAnswer | undefined) => void>();
+  #asked = 0;
 
   constructor(options: ExecutorClientOptions) {
     this.#options = options;
@@ -93,6 +102,17 @@ export class ExecutorClient {
   /** Output and result are on this side's disk. */
   forget(id: string): void {
     this.#tell({ type: 'forget', id });
+  }
+
+  /** Asks for the executor's part in the audit logs; undefined when it is an older one, or went away. */
+  async audit(ask: AuditAsk): Promise<AuditAnswer | undefined> {
+    const socket = await this.#connection();
+    if (!this.#features.includes(AUDIT_FEATURE)) return undefined;
+    const n = ++this.#asked;
+    return new Promise((resolve) => {
+      this.#audits.set(n, resolve);
+      writeJsonFrame(socket, { type: 'audit', n, ...ask });
+    });
   }
 
   close(): void {
@@ -153,6 +173,8 @@ export class ExecutorClient {
           }),
         );
         this.#connecting = undefined;
+        for (const answer of this.#audits.values()) answer(undefined);
+        this.#audits.clear();
         if (!this.#closed) this.#reattach();
       });
     });
@@ -188,7 +210,15 @@ export class ExecutorClient {
     const parsed = fromExecutorSchema.safeParse(value);
     if (!parsed.success) return false;
     const message = parsed.data;
-    if (message.type === 'ready') return true;
+    if (message.type === 'ready') {
+      this.#features = message.features ?? [];
+      return true;
+    }
+    if (message.type === 'audit') {
+      this.#audits.get(message.n)?.(message);
+      this.#audits.delete(message.n);
+      return false;
+    }
     const open = this.#open.get(message.id);
     if (open === undefined) return false;
     this.#open.delete(message.id);

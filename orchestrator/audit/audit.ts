@@ -1,6 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import type { Actor } from '../../protocol/command.ts';
 import type { Queryable } from '../store/store.ts';
-import type { Row } from '../store/tables.ts';
 
 /** Who did it: a person, a token, an agent, or the orchestrator itself. */
 export interface AuditActor {
@@ -23,7 +23,7 @@ export interface AuditEntry {
   address?: string | null;
   /** Identifier of what it was done to. */
   target?: string | null;
-  /** Never a secret. */
+  /** Never a secret. Values of username, name, email, address and the like can be erased; see protocol/audit-log.ts. */
   detail?: Record<string, unknown>;
 }
 
@@ -37,6 +37,7 @@ const toRow = (entry: AuditEntry) => ({
   address: entry.address ?? null,
   target: entry.target ?? null,
   detail: JSON.stringify(entry.detail ?? {}),
+  salts: randomBytes(16).toString('hex'),
 });
 
 /** Writes the event in the transaction of what it records: either both are on disk, or neither is. */
@@ -52,14 +53,4 @@ export async function recordAll(tx: Queryable, entries: readonly AuditEntry[]): 
       .values(entries.slice(at, at + 500).map(toRow))
       .execute();
   }
-}
-
-/** An organization's events, the newest first; `before` is the id of the last one that was seen. */
-export function listEvents(
-  db: Queryable,
-  options: { organizationId: string; before: number | undefined; limit: number },
-): Promise<Row<'audit_events'>[]> {
-  let query = db.selectFrom('audit_events').selectAll().where('organization_id', '=', options.organizationId);
-  if (options.before !== undefined) query = query.where('id', '<', options.before);
-  return query.orderBy('id', 'desc').limit(options.limit).execute();
 }

@@ -29,6 +29,8 @@ export interface CommandKeys {
   root(organizationId: string): Promise<CommandRoot>;
   /** To be called before the transaction that signs; cheap once the organization's key is warm. */
   prepareSigner(organizationId: string): Promise<CommandSigner>;
+  /** Signs a statement with the organization's command root, which its agents trust from their enrolment on. */
+  vouch(organizationId: string, payloadType: string, payload: unknown): Promise<Envelope>;
 }
 
 interface WarmSigner extends CommandSigner {
@@ -136,6 +138,10 @@ export function createCommandKeys(options: { store: Store; sealer: Sealer; clock
     async root(organizationId) {
       const row = await selectKeys(store.db, organizationId, 'root').executeTakeFirstOrThrow();
       return { kid: row.kid, publicKey: row.public_key };
+    },
+    async vouch(organizationId, payloadType, payload) {
+      const row = await selectKeys(store.db, organizationId, 'root').executeTakeFirstOrThrow();
+      return signEnvelope(payloadType, payload, { kid: row.kid, privateKey: openKey(sealer, row) });
     },
     async prepareSigner(organizationId) {
       const present = await warm.get(organizationId);

@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import type { Clock } from '../../base/clock.ts';
 import type { Shutdown } from '../../base/shutdown.ts';
+import type { AuditReport } from '../../protocol/audit-log.ts';
 import type { TokenRate } from '../../protocol/provisioning-token.ts';
 import type { Bootstrap } from '../../protocol/rest-fleet.ts';
 
@@ -35,6 +36,10 @@ export interface ServeFlags {
   oidcIssuer?: string;
   oidcClientId?: string;
   oidcClientSecretFile?: string;
+  auditSyslog?: string;
+  auditSyslogCa?: string;
+  auditWebhook?: string;
+  auditRetention?: string;
   logLevel: LogLevel;
 }
 
@@ -50,7 +55,21 @@ export interface ServerActions {
   serve(flags: ServeFlags): Promise<number>;
   bootstrap(flags: DataFlags): Promise<AdminAnswer>;
   adminReset(flags: DataFlags): Promise<AdminAnswer>;
+  verifyAudit(flags: AuditSource): Promise<AuditReport>;
 }
+
+/** A log that is verified here, without asking a running orchestrator. */
+export type AuditSource = {
+  /** Checkpoints that were kept elsewhere. */
+  checkpoints: readonly { who: string; note: string }[];
+} & (
+  | {
+      data: string;
+      /** Undefined: the orchestrator's own log. */
+      organization: string | undefined;
+    }
+  | { file: string; key: string | undefined }
+);
 
 /** Everything that a subcommand may touch of the process that it runs in. */
 export interface CliDeps {

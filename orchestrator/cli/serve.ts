@@ -38,6 +38,10 @@ export function register(program: Command, deps: CliDeps): void {
     .option('--oidc-issuer <url>', 'the same, without a file: address of the provider')
     .option('--oidc-client-id <id>', 'what the provider knows this orchestrator as')
     .option('--oidc-client-secret-file <file>', 'and the secret for it')
+    .option('--audit-syslog <url>', 'copies of the audit log: syslog+tls://, +tcp:// or +udp://HOST[:PORT]')
+    .option('--audit-syslog-ca <file>', 'CA of that receiver (PEM), when the system does not trust it')
+    .option('--audit-webhook <url>', 'copies of the audit log by signed POST to https://…')
+    .option('--audit-retention <time>', 'how long audit events are kept, e.g. 365d (default: forever)')
     // Known by name, so that they are refused by name.
     .addOption(new Option('--agent-listen <host:port>').hideHelp())
     .addOption(new Option('--proxy-protocol-from <cidr>').hideHelp())
@@ -51,6 +55,10 @@ Environment:
   VM_ORCHESTRATOR_OIDC_CONFIG            as --oidc-config
   VM_ORCHESTRATOR_OIDC__<KEY>            one key of it, such as VM_ORCHESTRATOR_OIDC__ISSUER
   VM_ORCHESTRATOR_OIDC_CLIENT_SECRET[_FILE]  its client secret
+  VM_ORCHESTRATOR_AUDIT_WEBHOOK_SECRET[_FILE]
+                                         signs what --audit-webhook sends
+  VM_ORCHESTRATOR_AUDIT_SYSLOG, …_AUDIT_SYSLOG_CA, …_AUDIT_WEBHOOK, …_AUDIT_RETENTION
+                                         instead of the options of these names
 
 Ctrl-C or SIGTERM stops it when running requests have ended; a second one at once.
 

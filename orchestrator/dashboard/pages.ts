@@ -8,6 +8,7 @@ import { ApprovalsPage } from './ui/approvals/approvals-page.ts';
 import { PendingBadge } from './ui/approvals/frame.ts';
 import { LocksPage } from './ui/approvals/locks-page.ts';
 import { RulesPage } from './ui/approvals/rules-page.ts';
+import { AuditPage } from './ui/audit-page.ts';
 import { view } from './ui/html.ts';
 import { JobPage } from './ui/job-page.ts';
 import { JobsPage } from './ui/jobs-page.ts';
@@ -58,6 +59,7 @@ export const TABS: readonly Tab[] = [
     badge: (org) => view(PendingBadge, { org }),
   },
   { name: 'tokens', href: '#/tokens', label: 'Tokens', needs: 'provisioning.read' },
+  { name: 'audit', href: '#/audit', label: 'Audit', needs: 'audit.read' },
   { name: 'settings', href: '#/settings', label: 'Settings' },
 ];
 
@@ -93,6 +95,14 @@ export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
   ],
   ['add', { tab: 'agents', render: ({ org }) => view(AddPage, { org }) }],
   ['tokens', { tab: 'tokens', render: ({ org }) => view(TokensPage, { org }) }],
+  [
+    'audit',
+    {
+      tab: 'audit',
+      render: ({ org, place, session }) =>
+        view(AuditPage, { org, system: session.systemAdmin, query: place.query }),
+    },
+  ],
   ['jobs', { tab: 'jobs', render: ({ org, may }) => view(JobsPage, { org, mayRun: may('jobs.run') }) }],
   [
     'schedules',

@@ -71,6 +71,8 @@ export function createUserAuth(options: {
   organizations: Organizations;
   /** Counts what is no credential here, for each address. */
   throttle: Throttle;
+  /** Somebody came with an API token that is none; the throttle bounds how often that is told. */
+  refused?: ((address: string) => Promise<void>) | undefined;
 }): UserAuth {
   const { apiTokens, sessions, organizations, throttle } = options;
 
@@ -105,11 +107,13 @@ export function createUserAuth(options: {
     const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
     const found = token?.startsWith('vmo_') ? await apiTokens.find(token) : undefined;
     if (found) return tokenCaller(found);
-    throw unknown(
+    const error = unknown(
       address,
       'The API token is not known here.',
       'Send Authorization: Bearer vmo_… with a token of this orchestrator.',
     );
+    await options.refused?.(address);
+    throw error;
   }
 
   async function byCookie(

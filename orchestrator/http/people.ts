@@ -51,6 +51,8 @@ export function createPeople(options: {
   oidc: OidcConfig | undefined;
   sealer: Sealer;
   publicOrigin: () => string;
+  /** Somebody came with an API token that is none. */
+  apiTokenRefused: (address: string) => Promise<void>;
 }): People {
   const { store, clock, bus, organizations, sessionLimits, failures, oidc, sealer, publicOrigin } = options;
   const changed = () => bus.publish({ topic: 'access' });
@@ -61,6 +63,7 @@ export function createPeople(options: {
     sessions,
     organizations,
     throttle: createThrottle({ clock, limit: failures.uses, windowMs: failures.window_s * 1000 }),
+    refused: options.apiTokenRefused,
   });
   const access = createLiveAccess({ callerOf: auth.callerOf, bus, clock });
   const signIn = createSignIn({

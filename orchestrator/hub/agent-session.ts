@@ -20,6 +20,7 @@ type WithoutSeq<M> = M extends SequencedMessage ? Omit<M, 'seq' | 'ack'> : never
 export type StateMessage = Extract<AgentMessage, { type: 'state' }>;
 export type ResultMessage = Extract<AgentMessage, { type: 'result' }>;
 export type ErrorMessage = Extract<AgentMessage, { type: 'error' }>;
+export type CosignMessage = Extract<AgentMessage, { type: 'audit_cosign' }>;
 export type HeartbeatMessage = Extract<AgentMessage, { type: 'heartbeat' }>;
 
 /**
@@ -38,6 +39,8 @@ export interface AgentTraffic {
   /** The agent has these on disk. */
   freed(session: AgentSession, frames: readonly SequencedMessage[]): void;
   failed(session: AgentSession, cause: unknown): void;
+  /** The agent keeps a checkpoint of its organization's audit log, or refuses it. */
+  cosigned(session: AgentSession, message: CosignMessage): void;
 }
 
 /** Bytes of output that may wait for the disk before the socket is no longer read: an honest agent stays below. */
@@ -133,6 +136,9 @@ export class AgentSession {
         return;
       case 'error':
         this.#traffic.reported(this, message);
+        return;
+      case 'audit_cosign':
+        this.#traffic.cosigned(this, message);
         return;
       case 'hello':
         this.close(CLOSE.protocolError, 'hello came twice');

@@ -18,6 +18,7 @@ const OURS: ReadonlySet<string> = new Set<OrchestratorMessage['type']>([
   'output_ack',
   'credit',
   'goaway',
+  'audit_head',
 ]);
 
 export interface ConnectionEvents {

@@ -11,7 +11,13 @@ import {
   PROTOCOL_MIN,
   PROTOCOL_VERSION,
 } from '../../protocol/version.ts';
-import { AgentSession, type AgentTraffic, type ConnectedAgent } from './agent-session.ts';
+import {
+  AgentSession,
+  type AgentTraffic,
+  type ConnectedAgent,
+  type CosignMessage,
+  type HeartbeatMessage,
+} from './agent-session.ts';
 import type { Bus } from './bus.ts';
 import type { Connection } from './connection.ts';
 import type { Presence } from './presence.ts';
@@ -30,7 +36,14 @@ export interface HubOptions {
   log: Logger;
   presence: Presence;
   bus: Bus;
-  traffic: Omit<AgentTraffic, 'heartbeat' | 'reported' | 'failed'>;
+  traffic: Omit<AgentTraffic, 'heartbeat' | 'reported' | 'failed' | 'cosigned'>;
+  /** Who watches the audit logs of agents, and shows them ours. */
+  witnesses?: {
+    opened(session: AgentSession, hello: Hello): void;
+    heartbeat(session: AgentSession, message: HeartbeatMessage): void;
+    cosigned(session: AgentSession, message: CosignMessage): void;
+    gone(agentId: string): void;
+  };
   /** Seconds between heartbeats, as told to agents. */
   heartbeatInterval: number;
 }
@@ -52,7 +65,7 @@ interface Held {
 }
 
 export function createHub(options: HubOptions): Hub {
-  const { clock, log, presence, bus } = options;
+  const { clock, log, presence, bus, witnesses } = options;
   const held = new Map<string, Held>();
   const detached = new Set<string>();
   const connections = new Map<Connection, string>();
@@ -60,7 +73,11 @@ export function createHub(options: HubOptions): Hub {
 
   const traffic: AgentTraffic = {
     ...options.traffic,
-    heartbeat: (session, message) => presence.heartbeat(session.agent, message),
+    heartbeat(session, message) {
+      presence.heartbeat(session.agent, message);
+      witnesses?.heartbeat(session, message);
+    },
+    cosigned: (session, message) => witnesses?.cosigned(session, message),
     reported: (session, message) =>
       log.warn(
         { agent_id: session.agent.agentId, code: message.code, ref: message.ref },
@@ -80,6 +97,7 @@ export function createHub(options: HubOptions): Hub {
     entry.expiry?.cancel();
     detached.delete(session.agent.agentId);
     held.delete(session.agent.agentId);
+    witnesses?.gone(session.agent.agentId);
   }
 
   function onDetached(session: AgentSession): void {
@@ -87,6 +105,7 @@ export function createHub(options: HubOptions): Hub {
     const entry = held.get(agentId);
     if (entry?.session !== session) return;
     presence.closed(session.agent, session.epoch);
+    witnesses?.gone(agentId);
     entry.expiry = clock.setTimer(RESUME_MS, () => forget(session), { background: true });
     detached.add(agentId);
     const [oldest] = detached.size > MAX_DETACHED ? detached : [];
@@ -173,6 +192,7 @@ export function createHub(options: HubOptions): Hub {
     if (resumed) found.resume(hello.recv_seq);
     session = found;
     for (const handle of early.splice(0)) handle();
+    witnesses?.opened(found, hello);
     await traffic.opened(found, hello, resumed);
   }
 

@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import { newId } from '../../base/random.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { agentIdSchema, organizationIdSchema, vmIdSchema } from '../../protocol/ids.ts';
+import { parseProvisioningToken } from '../../protocol/provisioning-token.ts';
 import type { RegisterResponse, registerRequestSchema } from '../../protocol/rest-registration.ts';
 import { record } from '../audit/audit.ts';
 import type { Authority } from '../ca/authority.ts';
@@ -39,6 +40,14 @@ function csrBytes(request: Request): Uint8Array {
     ? Buffer.from(request.csr ?? '')
     : Buffer.from(request.csr_base64, 'base64');
 }
+
+/** What a refused token is recorded for; one that was spent raises an alarm of its own. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  'token_invalid',
+  'token_expired',
+  'token_revoked',
+  'token_not_allowed',
+]);
 
 export function createRegistration(options: {
   store: Store;
@@ -147,14 +156,31 @@ export function createRegistration(options: {
   return {
     async register(request, address) {
       const text = request.provisioning_token ?? request.proof?.token ?? '';
-      const token = await findPresentedToken({
-        store,
-        throttle,
-        rootFingerprint: authority.rootFingerprint,
-        token: text,
-        address,
+      let organizationId: string | null = null;
+      const enrolled = async () => {
+        const token = await findPresentedToken({
+          store,
+          throttle,
+          rootFingerprint: authority.rootFingerprint,
+          token: text,
+          address,
+        });
+        organizationId = token.organization_id;
+        return enroll(token, request, address);
+      };
+      const { agent, certificate, created } = await enrolled().catch(async (cause: unknown) => {
+        if (cause instanceof AppError && REFUSALS.has(cause.code))
+          await record(store.db, {
+            at: clock.now(),
+            organizationId,
+            action: 'token.refused',
+            actor: anonymous(request),
+            address,
+            target: parseProvisioningToken(text.trim())?.id ?? null,
+            detail: { code: cause.code, vm_id: request.vm_id },
+          });
+        throw cause;
       });
-      const { agent, certificate, created } = await enroll(token, request, address);
       const command = await commandKeys.root(agent.organization_id);
       const socketOrigin = publicOrigin().replace(/^https:/, 'wss:');
       return {

@@ -7,6 +7,7 @@ import { roles } from './migrations/0003-roles.ts';
 import { people } from './migrations/0004-people.ts';
 import { rollouts } from './migrations/0005-rollouts.ts';
 import { approvals } from './migrations/0006-approvals.ts';
+import { auditLog } from './migrations/0007-audit-log.ts';
 import { schedules } from './migrations/0010-schedules.ts';
 import { recentEnds } from './migrations/0011-recent-ends.ts';
 import { replays } from './migrations/0012-replays.ts';
@@ -26,6 +27,7 @@ const MIGRATIONS = {
   '0004-people': people,
   '0005-rollouts': rollouts,
   '0006-approvals': approvals,
+  '0007-audit-log': auditLog,
   '0010-schedules': schedules,
   '0011-recent-ends': recentEnds,
   '0012-replays': replays,

@@ -24,11 +24,12 @@ describe('what crosses the wire', () => {
   it('from an agent has these messages with these fields', () => {
     expect(shapeOf(agentMessageSchema)).toEqual({
       hello:
-        'agent_version approval_policy boot_id clock command_seq facts features in_flight labels machine_hash policy_sha256 protocol_max protocol_min recv_seq session_id tool_manifest_sha256 tools type',
-      heartbeat: 'at load type',
+        'agent_version approval_policy audit_head audit_witness boot_id clock command_seq facts features in_flight labels machine_hash policy_sha256 protocol_max protocol_min recv_seq session_id tool_manifest_sha256 tools type',
+      heartbeat: 'at audit_head load type',
       ack: 'ack type',
       state: 'ack at command_id seq state type',
       result: 'ack command_id result seq type',
+      audit_cosign: 'kept refused type',
       error: 'code message ref type',
     });
   });
@@ -43,6 +44,8 @@ describe('what crosses the wire', () => {
       output_ack: 'command_id durable_offset stream type',
       credit: 'command link type',
       goaway: 'reason retry_after type',
+      audit_head: 'checkpoint from key proof type',
+      audit_cosign: 'envelope type',
       error: 'code message ref type',
     });
   });

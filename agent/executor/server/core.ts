@@ -6,11 +6,19 @@ import { signEnvelope } from '../../../base/dsse.ts';
 import { type CommandPayload, DEFAULT_OUTPUT_CAP_BYTES } from '../../../protocol/command.ts';
 import { PAYLOAD_TYPE } from '../../../protocol/dsse.ts';
 import { AppError } from '../../../protocol/errors.ts';
-import type { Attestation, SignedCommand, StartMessage } from '../../../protocol/executor.ts';
+import type {
+  Attestation,
+  FromExecutor,
+  SignedCommand,
+  StartMessage,
+  ToExecutor,
+} from '../../../protocol/executor.ts';
 import type { PolicyDecision } from '../../../protocol/policy.ts';
 import { SHELL_TOOL, type ShellArguments, shellArgumentsSchema } from '../../../protocol/tool-manifest.ts';
+import type { CommandKeysFile } from '../../../protocol/trust-files.ts';
 import type { Verified } from '../../policy/verify-envelope.ts';
 import { outputRoom } from '../output-room.ts';
+import { answerAudit } from './audit.ts';
 import { type Authorized, auditDetail } from './authorize.ts';
 import type { Claim, Ledger, TakenMeta } from './ledger.ts';
 import type { ExecutorPlaces } from './places.ts';
@@ -32,6 +40,7 @@ export interface CoreOptions {
   decide(grant: string, tool: string): PolicyDecision;
   shell: { runAs: string | undefined; enabled: boolean; defaultTimeoutS: number; lang: string | undefined };
   attest: { agentId: string; key: SigningKey } | undefined;
+  trust: CommandKeysFile | undefined;
   /** Shell text of a tool that is a program with fixed arguments; undefined for one that is not. */
   programOf(tool: string, args: Record<string, unknown>): string | undefined;
 }
@@ -188,6 +197,8 @@ export class ExecutorCore {
     const payload: Attestation = { agent_id: attest.agentId, ...facts, audit_head: ledger.head };
     return signEnvelope(PAYLOAD_TYPE.attestation, payload, attest.key);
   }
+
+  audit = (ask: Extract<ToExecutor, { type: 'audit' }>): FromExecutor => answerAudit(this.#options, ask);
 
   /** The daemon has result and output on its disk. */
   forget(id: string): void {

@@ -3,7 +3,9 @@ import type { DatabaseSync } from 'node:sqlite';
 import { type Clock, isoTime } from '../../../base/clock.ts';
 import { inTransaction, migrate, openDatabase } from '../../../base/sqlite.ts';
 import { AUDIT_GENESIS, type AuditEvent, auditBytes } from '../../../protocol/audit-event.ts';
+import { type KeptCheckpoint, keptCheckpointSchema } from '../../../protocol/audit-witness.ts';
 import type { CommandPayload } from '../../../protocol/command.ts';
+import type { WitnessVerdict } from '../../audit/witness.ts';
 
 /**
  * What was taken, so that nothing is taken twice, and the audit chain, which grows in the same transactions. Several
@@ -21,6 +23,15 @@ const SCHEMA = [
    CREATE TABLE mark (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, floor INTEGER NOT NULL) STRICT;
    INSERT INTO mark VALUES (1, 0, 0);
    CREATE TABLE audit (seq INTEGER PRIMARY KEY, event TEXT NOT NULL, hash TEXT NOT NULL) STRICT;`,
+  // What is kept of the orchestrator's log, and the highest head of the chain above that it counter-signed.
+  `CREATE TABLE witness (
+     one INTEGER PRIMARY KEY CHECK (one = 1),
+     kept TEXT,
+     cosigned_seq INTEGER NOT NULL,
+     cosigned_hash TEXT NOT NULL,
+     cosigned_at TEXT
+   ) STRICT;
+   INSERT INTO witness VALUES (1, NULL, 0, '', NULL);`,
 ];
 
 /** What another executor needs to find a command again. */
@@ -102,6 +113,46 @@ export class Ledger {
     const statement = this.#database.prepare('SELECT event, hash FROM audit WHERE seq > ? ORDER BY seq');
     for (const row of statement.iterate(seq))
       yield { event: JSON.parse(String(row['event'])) as AuditEvent, hash: String(row['hash']) };
+  }
+
+  /** The checkpoint that is kept of the orchestrator's log. */
+  kept(): KeptCheckpoint | undefined {
+    const row = this.#database.prepare('SELECT kept FROM witness').get();
+    const text = row?.['kept'];
+    return typeof text === 'string' ? keptCheckpointSchema.parse(JSON.parse(text)) : undefined;
+  }
+
+  /** Judges a newer one beside the kept one, and keeps it if it is good, in one transaction. */
+  witness(judge: (kept: KeptCheckpoint | undefined) => WitnessVerdict): WitnessVerdict {
+    return inTransaction(this.#database, () => {
+      const verdict = judge(this.kept());
+      if ('kept' in verdict)
+        this.#database.prepare('UPDATE witness SET kept = ?').run(JSON.stringify(verdict.kept));
+      return verdict;
+    });
+  }
+
+  /** For an orchestrator that was put back to a backup: what it lost is not asked for any more. */
+  forgetKept(): boolean {
+    const { changes } = this.#database.prepare('UPDATE witness SET kept = NULL WHERE kept IS NOT NULL').run();
+    return Number(changes) > 0;
+  }
+
+  keepCosigned(head: AuditHead & { at: string }): void {
+    this.#database
+      .prepare(
+        'UPDATE witness SET cosigned_seq = ?, cosigned_hash = ?, cosigned_at = ? WHERE cosigned_seq < ?',
+      )
+      .run(head.seq, head.hash, head.at, head.seq);
+  }
+
+  /** The highest head that the orchestrator counter-signed: the chain must still have it. */
+  get cosigned(): (AuditHead & { at: string }) | undefined {
+    const row = this.#database.prepare('SELECT cosigned_seq, cosigned_hash, cosigned_at FROM witness').get();
+    const seq = Number(row?.['cosigned_seq'] ?? 0);
+    return seq === 0
+      ? undefined
+      : { seq, hash: String(row?.['cosigned_hash']), at: String(row?.['cosigned_at']) };
   }
 
   /** Forgets which old commands were taken; what is at or below the newest forgotten one stays refused. */

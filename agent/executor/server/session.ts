@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Logger } from '../../../base/logger.ts';
+import { AUDIT_FEATURE } from '../../../protocol/audit-witness.ts';
 import { BACKGROUND_TOOLS } from '../../../protocol/background.ts';
 import type { Stream } from '../../../protocol/command.ts';
 import { AppError } from '../../../protocol/errors.ts';
@@ -80,7 +81,12 @@ export class ExecutorSession {
     const message = parsed.data;
     switch (message.type) {
       case 'hello':
-        this.#send({ type: 'ready', protocol: EXECUTOR_PROTOCOL, version: this.#options.version });
+        this.#send({
+          type: 'ready',
+          protocol: EXECUTOR_PROTOCOL,
+          version: this.#options.version,
+          features: [AUDIT_FEATURE],
+        });
         break;
       case 'start':
         void this.#start(message);
@@ -102,6 +108,9 @@ export class ExecutorSession {
         break;
       case 'forget':
         if (!this.#running.has(message.id)) this.#options.core.forget(message.id);
+        break;
+      case 'audit':
+        this.#send(this.#options.core.audit(message));
         break;
     }
   }

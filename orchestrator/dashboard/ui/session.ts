@@ -5,10 +5,10 @@ import { createStore } from '../net/store.ts';
 export interface Session {
   user: string;
   userId: string;
-  /** Rules the whole orchestrator. */
-  systemAdmin: boolean;
   organizations: Whoami['organizations'];
   org: string;
+  /** Rules the whole orchestrator. */
+  systemAdmin: boolean;
 }
 
 export type SessionState =

@@ -104,4 +104,17 @@ describe('the audit chain', () => {
     database.close();
     expect(verifyChain(entries())).toMatchObject({ ok: false, seq });
   });
+
+  it('[audit-7] that was cut or hashed anew shows beside the head that the orchestrator counter-signed', () => {
+    const ledger = open();
+    const { head } = ledger;
+    ledger.keepCosigned({ ...head, at: '2026-01-01T00:00:00.000Z' });
+    ledger.keepCosigned({ seq: 2, hash: '0'.repeat(64), at: '2026-01-02T00:00:00.000Z' });
+    expect(ledger.cosigned).toMatchObject({ seq: 5, hash: head.hash });
+    expect(verifyChain(ledger.entries(), ledger.cosigned)).toMatchObject({ ok: true });
+    ledger.close();
+    const all = entries();
+    expect(verifyChain(all.slice(0, 3), head)).toMatchObject({ ok: false, seq: 4 });
+    expect(verifyChain(all, { seq: 3, hash: '0'.repeat(64) })).toMatchObject({ ok: false, seq: 3 });
+  });
 });
