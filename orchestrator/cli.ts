@@ -8,11 +8,14 @@ import { register as registerAudit } from './cli/audit.ts';
 import { register as registerBootstrap } from './cli/bootstrap.ts';
 import { EXIT, printError } from './cli/client.ts';
 import { register as registerCloudInit } from './cli/cloud-init.ts';
+import { addCompletion } from './cli/completion.ts';
 import type { CliDeps } from './cli/deps.ts';
 import { register as registerJobs } from './cli/jobs.ts';
 import { register as registerOrg } from './cli/org.ts';
 import { OutputError, write } from './cli/print.ts';
 import { register as registerRun } from './cli/run.ts';
+import { register as registerSaved } from './cli/saved.ts';
+import { register as registerSchedules } from './cli/schedules.ts';
 import { register as registerServe } from './cli/serve.ts';
 import { register as registerToken } from './cli/token.ts';
 import { register as registerUpgrade } from './cli/upgrade.ts';
@@ -29,6 +32,8 @@ const SUBCOMMANDS = [
   registerAgents,
   registerRun,
   registerJobs,
+  registerSchedules,
+  registerSaved,
   registerUpgrade,
   registerAudit,
   registerOrg,
@@ -54,6 +59,7 @@ function build(deps: CliDeps, json: boolean, writeOut: (text: string) => void): 
     })
     .exitOverride();
   for (const register of SUBCOMMANDS) register(program, deps);
+  addCompletion(program, (text) => void deps.stdout.write(text));
   return program;
 }
 

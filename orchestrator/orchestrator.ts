@@ -5,20 +5,25 @@ import { createCommandKeys } from './ca/command-keys.ts';
 import { keepServerCertificate } from './ca/server-certificate.ts';
 import { reachableHost, type ServeConfig } from './config.ts';
 import { type Environment, openData } from './data.ts';
+import { createFleetFeed } from './fleet/feed.ts';
+import { createOverview } from './fleet/overview.ts';
 import { artifactRoutes } from './http/artifacts.ts';
 import { createAgentAuth } from './http/auth-agent.ts';
 import { openApiDocument } from './http/openapi.ts';
 import { createPeople } from './http/people.ts';
+import { createReplays } from './http/replay.ts';
 import { defineRoute, type Route } from './http/route.ts';
 import { agentRoutes } from './http/routes/agents.ts';
 import { auditRoutes } from './http/routes/audit.ts';
 import { commandRoutes } from './http/routes/commands.ts';
 import { eventRoutes } from './http/routes/events.ts';
+import { fleetRoutes } from './http/routes/fleet.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
 import { organizationRoutes } from './http/routes/organizations.ts';
 import { pageRoutes } from './http/routes/page.ts';
 import { registrationRoutes } from './http/routes/registration.ts';
+import { savedCommandRoutes, scheduleRoutes } from './http/routes/schedules.ts';
 import { tokenRoutes } from './http/routes/tokens.ts';
 import { createHttpServer, type HttpServer } from './http/server.ts';
 import { setupScriptRoutes, setupScriptSha256 } from './http/setup-script.ts';
@@ -30,6 +35,7 @@ import { createEndCommands } from './jobs/end-agent.ts';
 import { createJobs } from './jobs/jobs.ts';
 import { createRegistration } from './registration/register.ts';
 import { createRenew } from './registration/renew.ts';
+import { createScheduling } from './schedules/wire.ts';
 import { listenFailure } from './start-failure.ts';
 import { createGroupCommit } from './store/group-commit.ts';
 import { createAgents, type RevocationHooks } from './tenancy/agents.ts';
@@ -91,7 +97,10 @@ export async function startOrchestrator(
     closing.push(() => commits.idle());
     const hooks: RevocationHooks = {
       endCommands: createEndCommands({ clock }),
-      revoked: (agentId) => bus.publish({ topic: 'revoked', agent_id: agentId }),
+      revoked(agentId, organizationId) {
+        bus.publish({ topic: 'revoked', agent_id: agentId });
+        bus.publish({ topic: 'fleet', organization_id: organizationId, agent_ids: [agentId], what: 'agent' });
+      },
     };
     const agents = createAgents({ store, clock, hooks });
     await agents.markAllOffline();
@@ -110,10 +119,12 @@ export async function startOrchestrator(
     });
     closing.push(() => jobs.close());
     await jobs.recover();
+    const scheduling = createScheduling({ store, jobs, clock, log });
+    closing.push(() => scheduling.engine.close());
     const agentHub = createHub({
       clock,
       log,
-      presence: createPresence({ store, commits, clock }),
+      presence: createPresence({ store, commits, clock, bus }),
       bus,
       traffic: jobs.traffic,
       heartbeatInterval: HEARTBEAT_INTERVAL_S,
@@ -132,6 +143,8 @@ export async function startOrchestrator(
     });
     closing.push(() => certificate.stop());
 
+    const fleetFeed = createFleetFeed({ store, bus, clock });
+    closing.push(() => fleetFeed.close());
     const authenticateAgent = createAgentAuth({ store, clock, authority });
     const routes: Route[] = [
       ...registrationRoutes({
@@ -165,10 +178,20 @@ export async function startOrchestrator(
         }),
       }),
       ...agentRoutes({ agents }),
-      ...jobRoutes({ store, submit: jobs.submit, cancel: jobs.cancel }),
+      ...jobRoutes({ store, jobs, clock }),
+      ...scheduleRoutes({ store, ...scheduling }),
+      ...savedCommandRoutes({ store, saved: scheduling.saved, submit: jobs.submit }),
       ...commandRoutes({ store, files: jobs.files }),
       ...eventRoutes({
         events: jobs.events,
+        clock,
+        stopping: stopping.signal,
+        access: people.access,
+      }),
+      ...fleetRoutes({
+        store,
+        feed: fleetFeed,
+        overview: createOverview({ store, clock }),
         clock,
         stopping: stopping.signal,
         access: people.access,
@@ -204,6 +227,7 @@ export async function startOrchestrator(
       authenticateUser: people.auth.authenticate,
       requestRate: config.rates.requests,
       authenticateAgent,
+      replays: createReplays({ store, sealer, clock }),
       clock,
       log,
     });

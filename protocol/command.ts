@@ -22,6 +22,10 @@ export const FINAL_STATES = [
   'skipped',
   'unknown',
 ] as const;
+/** Final states that count as a failure of the machine's part of a job; what never began is none. */
+export const FAILED_STATES = ['failed', 'timed_out', 'refused', 'unknown'] as const;
+/** Final states of what got no chance. */
+export const NOT_RUN_STATES = ['skipped', 'expired', 'cancelled'] as const;
 export const commandStateSchema = z.enum([...OPEN_STATES, ...FINAL_STATES]);
 export type CommandState = z.infer<typeof commandStateSchema>;
 export type FinalState = (typeof FINAL_STATES)[number];
@@ -39,6 +43,12 @@ export const reasonSchema = z.enum([
   'signature',
   'unsupported',
   'clock_skew',
+  // Of what never began: why its job did not come to it.
+  'threshold',
+  'health_gate',
+  'no_success',
+  'deadline',
+  'offline',
 ]);
 export type Reason = z.infer<typeof reasonSchema>;
 
@@ -46,8 +56,9 @@ export type Reason = z.infer<typeof reasonSchema>;
 // `expired` follows only `queued`, or the agent's word that it never started; at its deadline a `sent` command is `unknown`.
 const ENDS: readonly CommandState[] = ['succeeded', 'failed', 'timed_out', 'cancelled', 'refused', 'unknown'];
 const TRANSITIONS: Readonly<Record<CommandState, readonly CommandState[]>> = {
-  scheduled: ['awaiting_approval', 'held', 'queued', 'cancelled', 'expired', 'skipped'],
-  awaiting_approval: ['held', 'queued', 'cancelled', 'expired', 'refused', 'skipped'],
+  // Its job's waves have not come to it; it was approved before, where that was asked for.
+  scheduled: ['held', 'queued', 'cancelled', 'expired', 'skipped'],
+  awaiting_approval: ['scheduled', 'held', 'queued', 'cancelled', 'expired', 'refused', 'skipped'],
   held: ['queued', 'cancelled', 'expired', 'skipped'],
   queued: ['sent', 'held', 'cancelled', 'expired', 'skipped'],
   sent: ['accepted', 'running', 'expired', ...ENDS],
@@ -118,6 +129,7 @@ export const commandPayloadSchema = z.object({
     output_bytes: z.number().int().positive(),
   }),
   issued_at: z.iso.datetime(),
+  not_before: z.iso.datetime().optional().describe('It waits on the agent until then; critical'),
   expires_at: z.iso.datetime(),
   actor: actorSchema,
   approvals: z.array(z.object({ id: z.string(), name: z.string(), at: z.iso.datetime() })).default([]),
@@ -126,7 +138,7 @@ export const commandPayloadSchema = z.object({
 export type CommandPayload = z.infer<typeof commandPayloadSchema>;
 
 /** Names that `critical` may hold in this version. */
-export const CRITICAL_UNDERSTOOD: readonly string[] = [];
+export const CRITICAL_UNDERSTOOD: readonly string[] = ['not_before'];
 
 export const streamSchema = z.enum(['stdout', 'stderr']);
 export type Stream = z.infer<typeof streamSchema>;

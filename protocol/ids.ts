@@ -16,6 +16,8 @@ export const jobIdSchema = prefixed('job', 'job');
 export const commandIdSchema = prefixed('cmd', 'command');
 export const userIdSchema = prefixed('usr', 'user');
 export const apiTokenIdSchema = prefixed('api', 'api token');
+export const scheduleIdSchema = prefixed('sch', 'schedule');
+export const savedCommandIdSchema = prefixed('sav', 'saved command');
 export const sessionIdSchema = prefixed('ses', 'session');
 
 export type OrganizationId = z.infer<typeof organizationIdSchema>;
@@ -24,9 +26,23 @@ export type JobId = z.infer<typeof jobIdSchema>;
 export type CommandId = z.infer<typeof commandIdSchema>;
 export type UserId = z.infer<typeof userIdSchema>;
 export type ApiTokenId = z.infer<typeof apiTokenIdSchema>;
+export type ScheduleId = z.infer<typeof scheduleIdSchema>;
+export type SavedCommandId = z.infer<typeof savedCommandIdSchema>;
 export type SessionId = z.infer<typeof sessionIdSchema>;
 
-export type IdPrefix = 'org' | 'agt' | 'job' | 'cmd' | 'usr' | 'api' | 'ses' | 'evt' | 'req' | 'crt';
+export type IdPrefix =
+  | 'org'
+  | 'agt'
+  | 'job'
+  | 'cmd'
+  | 'usr'
+  | 'api'
+  | 'sch'
+  | 'sav'
+  | 'ses'
+  | 'evt'
+  | 'req'
+  | 'crt';
 
 /** `vm-<hostname>-<6 hex>`: made on the VM, unique within an organization. */
 export const vmIdSchema = z

@@ -28,6 +28,18 @@ export const GUARANTEES: readonly Guarantee[] = [
     text: 'The same Idempotency-Key gives the same job; with another request it is refused.',
   },
   {
+    id: 'rollout-1',
+    text: 'A rollout stops at its threshold, and its report says exactly who ran, who did not and why.',
+  },
+  {
+    id: 'rollout-2',
+    text: 'A rollout keeps to its waves, its concurrency and its threshold, and ends by its deadline, whatever machines do.',
+  },
+  {
+    id: 'rollout-3',
+    text: 'A rollout whose orchestrator is killed at any moment goes on where it was; no machine runs it twice.',
+  },
+  {
     id: 'output-1',
     text: 'Stdout and stderr arrive apart and byte-exact, whatever they hold and however long they are.',
   },
@@ -195,6 +207,18 @@ export const GUARANTEES: readonly Guarantee[] = [
   },
   { id: 'fleet-10', text: 'A host that is renamed in the program is still an agent after pulumi up.' },
   {
+    id: 'schedule-1',
+    text: 'An occurrence of a schedule starts once, never before its time, and on machines that carry it also while they are cut off.',
+  },
+  {
+    id: 'rest-1',
+    text: 'The OpenAPI document describes every answer of the REST API, and no request makes a server error.',
+  },
+  {
+    id: 'rest-2',
+    text: 'A POST with an Idempotency-Key is carried out once; a repeat gets the first answer.',
+  },
+  {
     id: 'tenancy-1',
     text: 'Without credentials that count, also revoked, expired and ended ones, every route for people answers 401.',
   },
@@ -235,4 +259,8 @@ export const GUARANTEES: readonly Guarantee[] = [
     text: 'A user or API token that asks too often is told when to come back; others are not slowed down.',
   },
   { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
+  {
+    id: 'page-2',
+    text: 'Every page of the dashboard can be used on a phone, in light and dark, without a serious finding of axe.',
+  },
 ];

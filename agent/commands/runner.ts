@@ -11,7 +11,7 @@ import { type CallOutcome, startCall } from '../tools/call.ts';
 import type { PreparedCall } from '../tools/registry.ts';
 import { decide, prepare, signedOf } from './intake.ts';
 import type { JournalEntry } from './journal.ts';
-import { Lanes } from './lanes.ts';
+import { CommandQueue, waitingOf } from './queue.ts';
 import { recover } from './recovery.ts';
 import { cancelledBeforeStart, endResult, refusedResult, withOutputSizes } from './results.ts';
 import type { RunnerOptions, Running } from './runner-options.ts';
@@ -24,7 +24,7 @@ const FLUSH_AFTER_MS = 1000;
 /** Takes commands, runs them once, and keeps their results until they are acknowledged. */
 export class CommandRunner {
   readonly #options: RunnerOptions;
-  readonly #lanes: Lanes;
+  readonly #queue: CommandQueue;
   readonly #running = new Map<string, Running>();
   readonly #spools = new Map<string, OutputSpool>();
   /** Bytes of a command's output that can still be delivered, where the spool could not be read to its end. */
@@ -32,11 +32,14 @@ export class CommandRunner {
   #skewMs: number | undefined;
   #stopping = false;
   #flush: Timer | undefined;
-  #retry: Timer | undefined;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
-    this.#lanes = new Lanes(options.maxParallel ?? MAX_PARALLEL);
+    this.#queue = new CommandQueue({
+      clock: options.clock,
+      limit: options.maxParallel ?? MAX_PARALLEL,
+      start: (id) => this.#startAccepted(id),
+    });
   }
 
   /** Ends what an earlier process left running, and starts what it had accepted. */
@@ -48,12 +51,10 @@ export class CommandRunner {
     for (const spool of spools) this.#track(spool);
     for (const entry of entries) {
       if (entry.state === 'ended') this.#deliver(entry.commandId, entry.result);
-      else if (entry.state === 'accepted') {
-        const { lane } = entry.payload;
-        this.#lanes.wait({ id: entry.commandId, lane, rank: [entry.epoch, entry.seq] });
-      } else this.#resume(entry);
+      else if (entry.state === 'accepted') this.#queue.wait(waitingOf(entry.payload));
+      else this.#resume(entry);
     }
-    this.#startWaiting();
+    this.#queue.startWaiting();
   }
 
   /** How far the orchestrator's clock is ahead of ours. */
@@ -122,7 +123,7 @@ export class CommandRunner {
     else if (entry.state === 'running') this.#running.get(commandId)?.call.stop('cancelled');
     else if (entry.state === 'accepted') {
       this.#endUnstarted(commandId, cancelledBeforeStart(clock.now()));
-      this.#lanes.leave(commandId);
+      this.#queue.leave(commandId);
     }
   }
 
@@ -162,6 +163,7 @@ export class CommandRunner {
    */
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#queue.stop();
     const running = [...this.#running.values()];
     if (this.#options.executor !== undefined) {
       for (const { call } of running) call.abandon();
@@ -170,19 +172,18 @@ export class CommandRunner {
     for (const { call } of running) call.stop('agent_stopping');
     await Promise.all(running.map(({ done }) => done));
     this.#flush?.cancel();
-    this.#retry?.cancel();
   }
 
   #take(payload: CommandPayload, call: PreparedCall, nowMs: number, signed: SignedCommand): void {
     const { journal, bootId, port } = this.#options;
     const id = payload.command_id;
-    const starts = this.#lanes.enter({ id, lane: payload.lane, rank: [payload.epoch, payload.seq] });
+    const starts = this.#queue.enter(waitingOf(payload));
     try {
       this.#journal(() =>
         journal.take(payload, starts ? { as: 'running', bootId } : { as: 'accepted', signed }, nowMs),
       );
     } catch (cause) {
-      this.#lanes.leave(id);
+      this.#queue.leave(id);
       throw cause;
     }
     // After the caller has returned, so that `running` carries the acknowledgement of the command with it.
@@ -221,7 +222,8 @@ export class CommandRunner {
     const { clock, executor, log, spoolFolder } = this.#options;
     const { commandId: id, payload } = entry;
     if (executor === undefined) return;
-    this.#lanes.enter({ id, lane: payload.lane, rank: [entry.epoch, entry.seq] });
+    const { not_before: _past, ...rest } = payload;
+    this.#queue.enter(waitingOf(rest));
     const startedAtMs = entry.startedAtMs ?? clock.now();
     const sizes = this.#offsets(id);
     const spool = new OutputSpool({
@@ -291,47 +293,27 @@ export class CommandRunner {
     }
     this.#running.delete(id);
     this.#options.executor?.forget(id);
-    this.#lanes.leave(id);
+    this.#queue.leave(id);
     this.#spools.get(id)?.release();
     this.#deliver(id, result);
     const { state, reason, exit_code, duration_ms } = result;
     log.info({ command_id: id, state, reason, exit_code, duration_ms }, 'ended');
-    this.#startWaiting();
-  }
-
-  #startWaiting(): void {
-    const { journal, clock } = this.#options;
-    while (!this.#stopping) {
-      const next = this.#lanes.next();
-      if (next === undefined) return;
-      const entry = journal.get(next.id);
-      if (entry?.state !== 'accepted') {
-        this.#lanes.leave(next.id);
-        continue;
-      }
-      if (this.#startAccepted(next.id, entry.payload)) continue;
-      // The journal cannot be written: it keeps its place and is tried again.
-      this.#lanes.leave(next.id);
-      this.#lanes.wait(next);
-      this.#retry ??= clock.setTimer(
-        JOURNAL_RETRY_MS,
-        () => {
-          this.#retry = undefined;
-          this.#startWaiting();
-        },
-        { background: true },
-      );
-      return;
-    }
+    this.#queue.startWaiting();
   }
 
   /** Starts a command that waited, or ends it when its time is over. False when the journal cannot be written. */
-  #startAccepted(id: string, payload: CommandPayload): boolean {
+  #startAccepted(id: string): boolean {
     const { journal, clock, bootId } = this.#options;
     const nowMs = clock.now();
+    const entry = journal.get(id);
+    if (entry?.state !== 'accepted') {
+      this.#queue.leave(id);
+      return true;
+    }
+    const { payload } = entry;
     const end = (refusal: Refusal): boolean => {
       if (!this.#attempt(() => this.#endUnstarted(id, refusedResult(refusal, nowMs)))) return false;
-      this.#lanes.leave(id);
+      this.#queue.leave(id);
       return true;
     };
     if (nowMs > Date.parse(payload.expires_at))

@@ -2,14 +2,14 @@ import { type Command, Option } from 'commander';
 import type { Stream } from '../../protocol/command.ts';
 import { AppError } from '../../protocol/errors.ts';
 import {
-  cancelResponseSchema,
   commandSchema,
+  JOB_FILTERS,
   type Job,
   type Command as JobCommand,
   jobListSchema,
   jobWithCommandsSchema,
 } from '../../protocol/rest-jobs.ts';
-import { commandArgument, countArgument, jobArgument } from './arguments.ts';
+import { commandArgument, countArgument, durationArgument, jobArgument } from './arguments.ts';
 import {
   CLIENT_HELP,
   type ClientFlags,
@@ -19,62 +19,82 @@ import {
   withClientFlags,
 } from './client.ts';
 import type { CliDeps } from './deps.ts';
+import { registerControl } from './jobs-control.ts';
 import { printJson, table, timeText, write } from './print.ts';
+import { countsText, stateText, wavesTable } from './rollout-text.ts';
 
 /** Bytes of output in one request. */
 const SLICE = 8 * 1024 * 1024;
 /** The same when each becomes a line of JSON. */
 const JSON_SLICE = 1024 * 1024;
 
-const countsText = (counts: Job['counts']): string =>
-  Object.entries(counts)
-    .map(([state, n]) => `${n} ${state}`)
-    .join(', ');
+const commandText = ({ tool, arguments: args, script }: Job): string =>
+  script !== null
+    ? `script by ${script.interpreter}`
+    : typeof args['command'] === 'string'
+      ? args['command'].split('\n', 1).join('').slice(0, 60)
+      : tool;
 
-const commandText = ({ tool, arguments: args }: Job): string =>
-  typeof args['command'] === 'string' ? args['command'].split('\n', 1).join('').slice(0, 60) : tool;
+interface ListFlags extends ClientFlags {
+  limit: number;
+  cursor?: string;
+  state?: (typeof JOB_FILTERS)[number];
+  text?: string;
+  who?: string;
+  since?: number;
+}
 
-async function list(deps: CliDeps, flags: ClientFlags & { limit: number }): Promise<void> {
+async function list(deps: CliDeps, flags: ListFlags): Promise<void> {
   const client = await clientFor(deps, flags);
-  const page = await client.call({ path: '/jobs', query: { limit: flags.limit }, answer: jobListSchema });
+  const { limit, cursor, state, text, who, since } = flags;
+  const from = since === undefined ? undefined : new Date(deps.clock.now() - since * 1000).toISOString();
+  const query = { limit, cursor, state, text, who, since: from };
+  const page = await client.call({ path: '/jobs', query, answer: jobListSchema });
   if (flags.json) return printJson(deps.stdout, page);
   const rows = page.items.map((job) => [
     job.id,
     timeText(job.created_at),
     job.created_by.name,
     job.selector,
+    job.rollout === null ? job.state : job.rollout.state,
     countsText(job.counts),
     commandText(job),
   ]);
-  await write(deps.stdout, table(['JOB', 'CREATED', 'BY', 'SELECTOR', 'COMMANDS', 'COMMAND'], rows));
+  const header = ['JOB', 'CREATED', 'BY', 'SELECTOR', 'STATE', 'COMMANDS', 'COMMAND'];
+  await write(deps.stdout, table(header, rows));
+  if (page.next_cursor !== null) deps.stderr.write(`More with --cursor ${page.next_cursor}\n`);
 }
 
 async function show(deps: CliDeps, id: string, flags: ClientFlags): Promise<void> {
   const client = await clientFor(deps, flags);
-  const job = await client.call({ path: `/jobs/${encodeURIComponent(id)}`, answer: jobWithCommandsSchema });
+  const job = await client.call({
+    path: `/jobs/${encodeURIComponent(id)}`,
+    // For people the outputs are not shown here.
+    query: flags.json ? {} : { output: 'none' },
+    answer: jobWithCommandsSchema,
+  });
   if (flags.json) return printJson(deps.stdout, job);
+  const { rollout } = job;
+  const waves = rollout === null ? [] : ['WAVE'];
   const rows = job.commands.map((command) => [
     command.id,
     command.vm_id,
+    ...(rollout === null ? [] : [String(command.wave ?? '-')]),
     command.state + (command.cancel_requested && command.ended_at === null ? ' (cancel requested)' : ''),
     String(command.result?.exit_code ?? '-'),
     `${command.output.stdout}+${command.output.stderr}`,
-    command.result?.error?.message ?? command.reason ?? '',
+    command.why ?? '',
   ]);
+  const links = [
+    ...(job.retry_of === null ? [] : [`retry of ${job.retry_of}`]),
+    ...(job.check_of === null ? [] : [`check of ${job.check_of}`]),
+  ];
   await write(
     deps.stdout,
-    `${job.id}: ${job.state}, ${countsText(job.counts)}\n${commandText(job)}\n\n` +
-      table(['COMMAND', 'VM', 'STATE', 'EXIT', 'BYTES', 'WHY'], rows),
+    `${job.id}: ${[stateText(job), countsText(job.counts), ...links].join('; ')}\n${commandText(job)}\n\n` +
+      (rollout === null ? '' : `${wavesTable(rollout)}\n`) +
+      table(['COMMAND', 'VM', ...waves, 'STATE', 'EXIT', 'BYTES', 'WHY'], rows),
   );
-}
-
-async function cancel(deps: CliDeps, id: string, flags: ClientFlags): Promise<void> {
-  const client = await clientFor(deps, flags);
-  const path = `/jobs/${encodeURIComponent(id)}/cancel`;
-  const outcome = await client.call({ method: 'POST', path, answer: cancelResponseSchema });
-  if (flags.json) return printJson(deps.stdout, outcome);
-  const { cancel_requested: asked, already_ended: ended } = outcome;
-  await write(deps.stdout, `cancel requested for ${asked}; ${ended} had ended already\n`);
 }
 
 /** The command of a job that has one, or a command by its own identifier. */
@@ -125,28 +145,35 @@ async function output(deps: CliDeps, id: string, flags: ClientFlags & { stream: 
 
 /** `vm-orchestrator jobs …`: what was run. */
 export function register(program: Command, deps: CliDeps): void {
-  const jobs = program.command('jobs').description('list, show and cancel jobs, and read their output');
+  const jobs = program.command('jobs').description('list, show and steer jobs, and read their output');
   withClientFlags(
     jobs
       .command('list', { isDefault: true })
       .description('list jobs, newest first')
-      .option('--limit <n>', 'how many, at most 500', countArgument('--limit', 500), 20),
+      .option('--limit <n>', 'how many, at most 500', countArgument('--limit', 500), 20)
+      .option('--cursor <cursor>', 'go on after the list before')
+      .addOption(
+        new Option('--state <state>', 'failed: at least one machine did not succeed').choices(JOB_FILTERS),
+      )
+      .option('--text <text>', 'in the command, description, selector or id')
+      .option('--who <name>', 'asked for by this person or token, by name or id')
+      .option(
+        '--since <time>',
+        'made in the last …, e.g. 24h',
+        durationArgument('--since', { most: '3650d' }),
+      ),
   )
-    .addHelpText('after', CLIENT_HELP)
-    .action((flags: ClientFlags & { limit: number }) => reporting(deps, flags, () => list(deps, flags)));
-  withClientFlags(
-    jobs.command('show').description('show a job and its commands').argument('<job>', 'its id', jobArgument),
-  )
-    .addHelpText('after', CLIENT_HELP)
-    .action((id: string, flags: ClientFlags) => reporting(deps, flags, () => show(deps, id, flags)));
+    .addHelpText('after', `${CLIENT_HELP}\n\nExample:\n  vm-orchestrator jobs --state failed --since 24h`)
+    .action((flags: ListFlags) => reporting(deps, flags, () => list(deps, flags)));
   withClientFlags(
     jobs
-      .command('cancel')
-      .description('ask for the end of a job’s commands')
+      .command('show')
+      .description('show a job: who ran, who did not, and why')
       .argument('<job>', 'its id', jobArgument),
   )
     .addHelpText('after', CLIENT_HELP)
-    .action((id: string, flags: ClientFlags) => reporting(deps, flags, () => cancel(deps, id, flags)));
+    .action((id: string, flags: ClientFlags) => reporting(deps, flags, () => show(deps, id, flags)));
+  registerControl(jobs, deps);
   withClientFlags(
     jobs
       .command('output')

@@ -1,19 +1,27 @@
 import { isFinal } from '../../protocol/command.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { JobId } from '../../protocol/ids.ts';
-import { cancelResponseSchema, type JobEvent, type JobWithCommands } from '../../protocol/rest-jobs.ts';
+import {
+  cancelResponseSchema,
+  type JobEvent,
+  type JobWithCommands,
+  jobWithCommandsSchema,
+} from '../../protocol/rest-jobs.ts';
 import { EXIT, type RestClient } from './client.ts';
 import type { CliDeps } from './deps.ts';
 import { followJob } from './follow.ts';
 import { createLinePrefixer } from './line-prefixer.ts';
 import { OutputError, printJson, write } from './print.ts';
+import { createProgress } from './progress.ts';
+import { progressText, reportText } from './rollout-text.ts';
 
 type StateEvent = Extract<JobEvent, { type: 'state' }>;
 
 /** What people should know of a command's end; of a single one that simply exited, its exit code says it. */
 function remark(event: StateEvent, several: boolean): string | undefined {
   const { state, reason, result, vm_id } = event;
-  if (state === 'succeeded') return undefined;
+  // Of what never began the report at the end tells.
+  if (state === 'succeeded' || state === 'skipped') return undefined;
   if (state === 'failed' && result?.exit_code !== undefined && reason === 'exit')
     return several ? `${vm_id}: exit code ${result.exit_code}\n` : undefined;
   const why = result?.error?.message ?? (result?.signal ? `signal ${result.signal}` : reason);
@@ -43,6 +51,22 @@ function createPrinter(deps: CliDeps, several: boolean) {
       if (text !== undefined) await write(deps.stderr, text);
     }
   };
+}
+
+type RolloutStep = Extract<JobEvent, { type: 'rollout' }>;
+
+/** A line for what people wait for. */
+function waveText({ event, wave, detail }: RolloutStep, waves: number): string | undefined {
+  if (event === 'wave_started') return `Wave ${wave} of ${waves}\n`;
+  if (event === 'stopped') return `Stopped in wave ${wave} of ${waves}: ${detail ?? ''}\n`;
+  if (event === 'paused') return 'Paused; what is at work goes on\n';
+  return event === 'resumed' ? 'Resumed\n' : undefined;
+}
+
+async function report(deps: CliDeps, client: RestClient, id: JobId): Promise<void> {
+  const query = { output: 'none' };
+  const job = await client.call({ path: `/jobs/${id}`, query, answer: jobWithCommandsSchema });
+  await write(deps.stderr, reportText(job));
 }
 
 /** Asks for the end of the job's commands; that they have ended already is as good. @throws AppError */
@@ -79,6 +103,14 @@ export async function followRun(options: {
   const stop = deps.shutdown();
   const undelivered = new AbortController();
   const ends = new Map<string, StateEvent>();
+  const { rollout } = job;
+  const waves = rollout?.waves.length ?? 0;
+  const progress = createProgress(deps.stderr, rollout !== null && !json);
+  let wave = '';
+  const draw = () => {
+    const states = new Map([...ends].map(([id, event]) => [id, event.state as string]));
+    if (rollout !== null) progress.show(progressText(states, job.commands.length, wave));
+  };
   const print = createPrinter(deps, job.commands.length > 1);
   let cancelling: Promise<void> | undefined;
   const cancel = () => {
@@ -99,8 +131,19 @@ export async function followRun(options: {
     for await (const event of events) {
       if (event.type === 'state' && isFinal(event.state)) ends.set(event.command_id, event);
       if (json) await printJson(deps.stdout, event);
-      else await print(event);
+      else {
+        progress.clear();
+        await print(event);
+        if (event.type === 'rollout') {
+          wave = `, wave ${event.wave} of ${waves}${event.event === 'paused' ? ', paused' : ''}`;
+          const text = waveText(event, waves);
+          if (text !== undefined) await write(deps.stderr, text);
+        }
+        draw();
+      }
     }
+    progress.clear();
+    if (rollout !== null && !json && !stop.hard.aborted) await report(deps, client, job.id);
     // A job that has ended needs no cancel any more.
     if (ends.size < job.commands.length && !stop.hard.aborted) await cancelling;
     return stop.graceful.aborted ? EXIT.interrupted : exitCodeOf(ends, job.commands.length);
@@ -109,6 +152,7 @@ export async function followRun(options: {
     if (cause instanceof OutputError) await (cancelling ?? cancelJob(client, job.id, stop.hard));
     throw cause;
   } finally {
+    progress.clear();
     stop.graceful.removeEventListener('abort', cancel);
     stop.dispose();
   }

@@ -1,10 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import type { OutputSummary } from '../../protocol/command.ts';
-import type { Agent } from '../../protocol/rest-fleet.ts';
-import { type Command as AgentCommand, jobWithCommandsSchema } from '../../protocol/rest-jobs.ts';
-import { UPGRADE_TOOL, type UpgradeReport, upgradeReportSchema } from '../../protocol/upgrade.ts';
-import { listAgents } from './agents.ts';
+import { isFinal, type OutputSummary } from '../../protocol/command.ts';
+import { AppError } from '../../protocol/errors.ts';
+import {
+  type Command as AgentCommand,
+  type CreateJobRequest,
+  commandSchema,
+  type JobWithCommands,
+  jobSchema,
+  jobWithCommandsSchema,
+} from '../../protocol/rest-jobs.ts';
+import { type UpgradeReport, upgradeReportSchema } from '../../protocol/upgrade.ts';
+import { type Amount, DEFAULT_WAVES } from '../../protocol/waves.ts';
 import { selectorArgument } from './arguments.ts';
 import {
   CLIENT_HELP,
@@ -17,22 +24,18 @@ import {
 import type { CliDeps } from './deps.ts';
 import { followJob } from './follow.ts';
 import { printJson, write } from './print.ts';
-import { planWaves, type Wave, wavesArgument } from './upgrade-waves.ts';
+import { wavesArgument } from './rollout-flags.ts';
 
 interface UpgradeFlags extends ClientFlags {
   selector: string;
   version?: string;
   allowDowngrade?: true;
-  waves?: Wave[];
+  waves?: Amount[];
 }
 
-/** A selector of ids is at most 4,096 characters long. */
-const MOST_IDS = 80;
 /** Seconds: to begin, and for download, switch, grace and the way back. */
 const EXPIRES_S = 600;
 const TIMEOUT_S = 1800;
-
-const DEFAULT_WAVES: readonly Wave[] = [{ count: 1 }, { percent: 10 }, { percent: 100 }];
 
 interface Outcome {
   vm_id: string;
@@ -77,69 +80,84 @@ function outcomeOf(command: AgentCommand, wave: number): Outcome {
   };
 }
 
-/** One job, to its end. */
-async function upgradeSome(
-  deps: CliDeps,
-  client: RestClient,
-  flags: UpgradeFlags,
-  wave: { number: number; agents: readonly Agent[] },
-  signal: AbortSignal,
-): Promise<Outcome[]> {
-  const job = await client.call({
-    method: 'POST',
-    path: '/jobs',
-    headers: { 'idempotency-key': randomUUID() },
-    body: {
-      selector: `id=${wave.agents.map(({ agent_id }) => agent_id).join('|')}`,
-      tool: UPGRADE_TOOL,
-      arguments: {
-        ...(flags.version === undefined ? {} : { version: flags.version }),
-        ...(flags.allowDowngrade ? { allow_downgrade: true } : {}),
-      },
-      timeout: TIMEOUT_S,
-      expires_in: EXPIRES_S,
-      description: `upgrade, wave ${wave.number}`,
-    },
-    answer: jobWithCommandsSchema,
-  });
-  const onLost = () => deps.stderr.write('Connection lost, trying again\n');
-  for await (const event of followJob({ client, jobId: job.id, clock: deps.clock, signal, onLost }))
-    if (event.type === 'end') break;
-  const ended = await client.call({ path: `/jobs/${job.id}`, answer: jobWithCommandsSchema });
-  return ended.commands.map((command) => outcomeOf(command, wave.number));
-}
-
 const line = (one: Outcome): string =>
   `wave ${one.wave}  ${one.vm_id}  ${one.from ?? '?'} -> ${one.to ?? '?'}  ${one.result.replace('_', ' ')}${one.reason === null ? '' : ` (${one.reason.replace(/\p{Cc}/gu, '?')})`}\n`;
 
+function submit(client: RestClient, flags: UpgradeFlags): Promise<JobWithCommands> {
+  const body: CreateJobRequest = {
+    selector: flags.selector,
+    upgrade: {
+      ...(flags.version === undefined ? {} : { version: flags.version }),
+      ...(flags.allowDowngrade ? { allow_downgrade: true } : {}),
+    },
+    rollout: { waves: flags.waves ?? [...DEFAULT_WAVES], max_failures: 0, offline: 'skip' },
+    timeout: TIMEOUT_S,
+    expires_in: EXPIRES_S,
+    description: 'upgrade',
+  };
+  const headers = { 'idempotency-key': randomUUID() };
+  return client.call({ method: 'POST', path: '/jobs', headers, body, answer: jobWithCommandsSchema });
+}
+
+/** Tells what becomes of the machines as it goes; resolves with their outcomes, in the order of their ends. */
+async function followUpgrade(
+  deps: CliDeps,
+  client: RestClient,
+  job: JobWithCommands,
+  options: { signal: AbortSignal; json: boolean },
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const tell = (text: string) => (options.json ? undefined : deps.stderr.write(text));
+  const onLost = () => tell('Connection lost, trying again\n');
+  const { clock } = deps;
+  for await (const event of followJob({ client, jobId: job.id, clock, signal: options.signal, onLost })) {
+    if (event.type === 'rollout' && event.event === 'wave_started') {
+      const { waves = [] } = job.rollout ?? {};
+      tell(`Wave ${event.wave} of ${waves.length}: ${waves[event.wave - 1]?.size ?? 0} machines\n`);
+    }
+    if (event.type !== 'state' || !isFinal(event.state) || event.state === 'skipped') continue;
+    const command = await client.call({ path: `/commands/${event.command_id}`, answer: commandSchema });
+    const outcome = outcomeOf(command, command.wave ?? 0);
+    outcomes.push(outcome);
+    if (!options.json) await write(deps.stdout, line(outcome));
+  }
+  return outcomes;
+}
+
+/** Whoever leaves stops what has not begun: the waves wait until somebody lets them go on. */
+async function pauseWaves(deps: CliDeps, client: RestClient, job: JobWithCommands, json: boolean) {
+  try {
+    const headers = { 'idempotency-key': randomUUID() };
+    await client.call({ method: 'POST', path: `/jobs/${job.id}/pause`, headers, answer: jobSchema });
+    if (!json)
+      deps.stderr.write(`Paused. Go on with: vm-orchestrator jobs resume ${job.id} (or cancel it)\n`);
+  } catch (cause) {
+    // It was over already.
+    if (!(cause instanceof AppError && cause.code === 'conflict')) throw cause;
+  }
+}
+
 async function upgradeFleet(deps: CliDeps, flags: UpgradeFlags): Promise<void> {
   const client = await clientFor(deps, flags);
-  const found = (await listAgents(client, flags.selector)).filter(({ state }) => state === 'active');
-  const online = found.filter((agent) => agent.online);
-  const tell = (text: string) => (flags.json ? undefined : deps.stderr.write(text));
-  for (const { vm_id } of found.filter((agent) => !agent.online)) tell(`${vm_id} is offline and left out\n`);
-  const waves = planWaves(online, flags.waves ?? DEFAULT_WAVES);
+  const json = flags.json === true;
+  const job = await submit(client, flags);
+  for (const { vm_id } of job.commands.filter(({ reason }) => reason === 'offline'))
+    if (!json) deps.stderr.write(`${vm_id} is offline and left out\n`);
   const stop = deps.shutdown();
-  const outcomes: Outcome[] = [];
+  let outcomes: Outcome[];
   try {
-    for (const [index, agents] of waves.entries()) {
-      tell(`Wave ${index + 1} of ${waves.length}: ${agents.length} of ${online.length} machines\n`);
-      for (let at = 0; at < agents.length; at += MOST_IDS) {
-        const some = { number: index + 1, agents: agents.slice(at, at + MOST_IDS) };
-        const ended = await upgradeSome(deps, client, flags, some, stop.graceful);
-        outcomes.push(...ended);
-        if (!flags.json) for (const one of ended) await write(deps.stdout, line(one));
-      }
-      if (outcomes.some(({ ok }) => !ok) || stop.graceful.aborted) break;
-    }
+    outcomes = await followUpgrade(deps, client, job, { signal: stop.graceful, json });
+    if (stop.graceful.aborted) await pauseWaves(deps, client, job, json);
   } finally {
     stop.dispose();
   }
   const good = outcomes.every(({ ok }) => ok) && !stop.graceful.aborted;
-  const left = online.length - outcomes.length;
-  if (flags.json) await printJson(deps.stdout, { ok: good, left, agents: outcomes });
-  else if (!good) tell(`Stopped: ${left} machines were not touched. What failed went back to its version.\n`);
-  if (!good) deps.exitWith(1);
+  const total = job.rollout?.waves.reduce((sum, { size }) => sum + size, 0) ?? 0;
+  const left = total - outcomes.length;
+  if (json) await printJson(deps.stdout, { ok: good && left === 0, left, job_id: job.id, agents: outcomes });
+  else if (!good)
+    deps.stderr.write(`Stopped: ${left} machines were not touched. What failed went back to its version.\n`);
+  if (!good || left > 0) deps.exitWith(1);
 }
 
 /** `vm-orchestrator upgrade`: the fleet to the release that this orchestrator serves, wave by wave. */
@@ -165,8 +183,9 @@ export function register(program: Command, deps: CliDeps): void {
     .addHelpText(
       'after',
       `${CLIENT_HELP}
-A wave begins when the one before has ended well on all its machines; the first failure ends it all, with exit code 1.
-A machine whose new version does not work goes back by itself.
+A wave begins when the one before has ended well on all its machines and they are connected again; the first failure
+stops the rest, with exit code 1. A machine whose new version does not work goes back by itself. It is a job like
+others: vm-orchestrator jobs shows, pauses and cancels it. Ctrl-C pauses it.
 
 Example:
   vm-orchestrator upgrade --selector env=prod --waves 1,5,25%,100%`,

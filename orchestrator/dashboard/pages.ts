@@ -7,6 +7,11 @@ import { AgentsPage } from './ui/agents-page.ts';
 import { view } from './ui/html.ts';
 import { JobPage } from './ui/job-page.ts';
 import { JobsPage } from './ui/jobs-page.ts';
+import { NewJobPage } from './ui/new-job-page.ts';
+import { OverviewPage } from './ui/overview-page.ts';
+
+import { SavedPage } from './ui/saved-page.ts';
+import { SchedulesPage } from './ui/schedules-page.ts';
 import type { Session } from './ui/session.ts';
 import { SETTINGS } from './ui/settings/pages.ts';
 import { TokensPage } from './ui/tokens-page.ts';
@@ -28,18 +33,35 @@ export interface Page {
 
 /** The tabs in their order, and who sees each. */
 export const TABS: readonly { name: string; href: string; label: string; needs?: Permission }[] = [
+  { name: 'overview', href: '#/', label: 'Overview', needs: 'agents.read' },
   { name: 'agents', href: '#/agents', label: 'Agents', needs: 'agents.read' },
   { name: 'jobs', href: '#/jobs', label: 'Jobs', needs: 'jobs.read' },
   { name: 'tokens', href: '#/tokens', label: 'Tokens', needs: 'provisioning.read' },
   { name: 'settings', href: '#/settings', label: 'Settings' },
 ];
 
-const agents: Page = { tab: 'agents', render: ({ org }) => view(AgentsPage, { org }) };
-
 /** Every page by its pattern; the first that fits is shown. A new page is a line here. */
 export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
-  ['', agents],
-  ['agents', agents],
+  [
+    '',
+    {
+      tab: 'overview',
+      render: ({ org, may }) => view(OverviewPage, { org, mayAdd: may('provisioning.write') }),
+    },
+  ],
+  [
+    'agents',
+    {
+      tab: 'agents',
+      render: ({ org, place, may }) =>
+        view(AgentsPage, {
+          org,
+          filter: place.query.get('q') ?? '',
+          mayRun: may('jobs.run'),
+          mayAdd: may('provisioning.write'),
+        }),
+    },
+  ],
   [
     'agents/:id',
     {
@@ -50,13 +72,34 @@ export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
   ],
   ['add', { tab: 'agents', render: ({ org }) => view(AddPage, { org }) }],
   ['tokens', { tab: 'tokens', render: ({ org }) => view(TokensPage, { org }) }],
-  ['jobs', { tab: 'jobs', render: ({ org }) => view(JobsPage, { org }) }],
+  ['jobs', { tab: 'jobs', render: ({ org, may }) => view(JobsPage, { org, mayRun: may('jobs.run') }) }],
+  [
+    'schedules',
+    {
+      tab: 'jobs',
+      render: ({ org, may }) => view(SchedulesPage, { org, mayChange: may('schedules.write') }),
+    },
+  ],
+  [
+    'saved',
+    {
+      tab: 'jobs',
+      render: ({ org, may }) =>
+        view(SavedPage, { org, mayRun: may('jobs.run'), mayChange: may('schedules.write') }),
+    },
+  ],
+  ['jobs/new', { tab: 'jobs', render: ({ org }) => view(NewJobPage, { org }) }],
   [
     'jobs/:id',
     {
       tab: 'jobs',
-      render: ({ org, place }) =>
-        view(JobPage, { org, id: place.params['id'] ?? '', key: place.params['id'] ?? '' }),
+      render: ({ org, place, may }) =>
+        view(JobPage, {
+          org,
+          id: place.params['id'] ?? '',
+          mayRun: may('jobs.run'),
+          key: place.params['id'] ?? '',
+        }),
     },
   ],
   ...SETTINGS,

@@ -2,23 +2,32 @@ import type { Clock } from '../../base/clock.ts';
 import type { Actor } from '../../protocol/command.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { JobId, OrganizationId } from '../../protocol/ids.ts';
-import { record } from '../audit/audit.ts';
+import { record, SYSTEM_ACTOR } from '../audit/audit.ts';
 import type { Bus } from '../hub/bus.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
+import type { Store, Tx } from '../store/store.ts';
 import type { Dispatch } from './dispatch.ts';
+import { findEarlier, remember, requestHash } from './idempotency.ts';
+import { findJob } from './read.ts';
 import { commandIdOf, recordChange, selectCommands } from './record-change.ts';
+import { endRollout } from './rollout/apply.ts';
+import { endWaiting } from './rollout/end-waiting.ts';
+import { loadRollout } from './rollout/facts.ts';
 
 export interface CancelRequest {
   organizationId: OrganizationId;
   jobId: JobId;
   actor: Actor;
   address: string | null;
+  idempotencyKey?: string | undefined;
 }
 
 export interface CancelOutcome {
   cancelRequested: number;
   alreadyEnded: number;
 }
+
+const keyed = (request: CancelRequest) => ({ ...request, idempotencyKey: request.idempotencyKey });
 
 /** Commands in one transaction: others wait for it. */
 const CHUNK = 200;
@@ -27,15 +36,20 @@ const CHUNK = 200;
  * Asks for the end of a job's commands. What never left is final at once; for the rest it is a flag, which the agent
  * is told, now or with its next connection. @throws AppError `not_found`, `not_cancellable` when all have ended.
  */
-export type Cancel = (request: CancelRequest) => Promise<CancelOutcome>;
+export interface Cancel {
+  (request: CancelRequest): Promise<CancelOutcome>;
+  /** Goes on with the cancels that a killed orchestrator had begun. */
+  recover(): Promise<void>;
+}
 
 export function createCancel(options: {
+  store: Pick<Store, 'db'>;
   commits: GroupCommit;
   dispatch: Pick<Dispatch, 'cancel'>;
   bus: Bus;
   clock: Clock;
 }): Cancel {
-  const { commits, dispatch, bus, clock } = options;
+  const { store, commits, dispatch, bus, clock } = options;
 
   /** Cancels a part of what is open and not yet asked to end. */
   async function cancelSome(request: CancelRequest): Promise<number> {
@@ -80,26 +94,78 @@ export function createCancel(options: {
     return rows.open.length;
   }
 
-  return async (request) => {
+  /** The rest of it begins no more, whatever is at work. */
+  async function endWaves(tx: Tx, { organizationId, jobId, actor, address }: CancelRequest): Promise<void> {
+    const loaded = await loadRollout(tx, organizationId, jobId);
+    if (loaded === undefined || loaded.row.ended_at !== null) return;
+    const by = { now: clock.now(), actor, address };
+    await endWaiting(tx, { organizationId, jobId }, { state: 'cancelled', reason: null }, by);
+    await endRollout(tx, loaded, by.now, { state: 'cancelled', event: 'cancelled', actor, address });
+  }
+
+  async function begin(tx: Tx, request: CancelRequest, hash: string) {
     const { organizationId, jobId } = request;
-    const { total, open } = await commits.run(async (tx) => {
-      const job = await tx
-        .selectFrom('jobs')
-        .select('open_commands')
-        .where('organization_id', '=', organizationId)
-        .where('id', '=', jobId)
-        .executeTakeFirst();
-      if (job === undefined) throw new AppError('not_found', { detail: `There is no job ${jobId}.` });
-      const all = await tx
-        .selectFrom('commands')
-        .select((e) => e.fn.countAll<number>().as('n'))
-        .where('organization_id', '=', organizationId)
-        .where('job_id', '=', jobId)
-        .executeTakeFirstOrThrow();
-      return { total: Number(all.n), open: job.open_commands };
+    const earlier = await findEarlier(tx, keyed(request), hash);
+    // The rest of an earlier try that was cut off is done now.
+    if (earlier !== undefined) return { outcome: earlier.response as CancelOutcome, jobs: [jobId] };
+    const job = await findJob(tx, organizationId, jobId);
+    if (job.open_commands === 0)
+      throw new AppError('not_cancellable', { detail: `All commands of ${jobId} have ended.` });
+    const counts = await tx
+      .selectFrom('commands')
+      .select((e) => [e.fn.countAll<number>().as('total'), e.fn.count<number>('ended_at').as('ended')])
+      .where('organization_id', '=', organizationId)
+      .where('job_id', '=', jobId)
+      .executeTakeFirstOrThrow();
+    await endWaves(tx, request);
+    const checks = await tx
+      .selectFrom('jobs')
+      .select('id')
+      .where('organization_id', '=', organizationId)
+      .where('check_of', '=', jobId)
+      .where('open_commands', '>', 0)
+      .execute();
+    const ended = Number(counts.ended);
+    const outcome: CancelOutcome = { cancelRequested: Number(counts.total) - ended, alreadyEnded: ended };
+    await remember(tx, keyed(request), {
+      hash,
+      jobId,
+      now: clock.now(),
+      response: outcome,
     });
-    if (open === 0) throw new AppError('not_cancellable', { detail: `All commands of ${jobId} have ended.` });
-    for (let found = CHUNK; found === CHUNK; ) found = await cancelSome(request);
-    return { cancelRequested: open, alreadyEnded: total - open };
+    return { outcome, jobs: [jobId, ...checks.map(({ id }) => id as JobId)] };
+  }
+
+  const cancel = async (request: CancelRequest): Promise<CancelOutcome> => {
+    const hash = requestHash({ what: 'cancel', jobId: request.jobId });
+    const begun = await commits.run((tx) => begin(tx, request, hash));
+    for (const jobId of begun.jobs)
+      for (let found = CHUNK; found === CHUNK; ) found = await cancelSome({ ...request, jobId });
+    return begun.outcome;
   };
+  /** Whoever cancelled a rollout meant all of its commands. */
+  async function recover(): Promise<void> {
+    const cut = await store.db
+      .selectFrom('rollouts as r')
+      .innerJoin('commands as c', (join) =>
+        join.onRef('c.organization_id', '=', 'r.organization_id').onRef('c.job_id', '=', 'r.job_id'),
+      )
+      .select(['r.organization_id', 'r.job_id'])
+      .distinct()
+      .where('r.state', '=', 'cancelled')
+      .where('c.ended_at', 'is', null)
+      .where('c.cancel_requested', '=', 0)
+      .execute();
+    for (const { organization_id, job_id } of cut) {
+      const request = {
+        organizationId: organization_id as OrganizationId,
+        jobId: job_id as JobId,
+        actor: SYSTEM_ACTOR,
+        address: null,
+      };
+      for (let found = CHUNK; found === CHUNK; ) found = await cancelSome(request);
+    }
+  }
+
+  return Object.assign(cancel, { recover });
 }

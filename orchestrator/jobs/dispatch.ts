@@ -74,10 +74,11 @@ export function createDispatch(options: {
     session.send({ type: 'cancel', command_id: commandId });
   }
 
-  const toOffer = (row: { id: string; envelope: string; delegation: string }): Offer => ({
+  // What is queued or beyond has been signed.
+  const toOffer = (row: { id: string; envelope: string | null; delegation: string | null }): Offer => ({
     id: commandIdOf(row),
-    envelope: JSON.parse(row.envelope) as Envelope,
-    delegation: JSON.parse(row.delegation) as Envelope,
+    envelope: JSON.parse(row.envelope ?? 'null') as Envelope,
+    delegation: JSON.parse(row.delegation ?? 'null') as Envelope,
   });
   const ofAgent = (tx: Tx, session: AgentSession) =>
     selectCommands(tx, session.agent.organizationId)

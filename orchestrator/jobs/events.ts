@@ -3,6 +3,7 @@ import type { CommandResult, CommandState, Reason, Stream } from '../../protocol
 import { AppError } from '../../protocol/errors.ts';
 import type { AgentId, CommandId, JobId, VmId } from '../../protocol/ids.ts';
 import type { JobEvent } from '../../protocol/rest-jobs.ts';
+import type { RolloutEvent } from '../../protocol/rest-rollout.ts';
 import type { Bus } from '../hub/bus.ts';
 import type { Store } from '../store/store.ts';
 import type { OutputStore } from './output-store.ts';
@@ -47,7 +48,17 @@ export function createJobEvents(options: {
       .leftJoin('commands as c', (join) =>
         join.onRef('c.organization_id', '=', 'e.organization_id').onRef('c.id', '=', 'e.command_id'),
       )
-      .select(['e.id', 'e.type', 'e.at', 'e.state', 'e.reason', 'e.stream', 'e.offset', 'e.length'])
+      .select([
+        'e.id',
+        'e.type',
+        'e.at',
+        'e.state',
+        'e.reason',
+        'e.stream',
+        'e.offset',
+        'e.length',
+        'e.detail',
+      ])
       .select(['e.command_id', 'c.agent_id', 'c.vm_id', 'c.result'])
       .where('e.organization_id', '=', organizationId)
       .where('e.job_id', '=', jobId)
@@ -64,7 +75,12 @@ export function createJobEvents(options: {
     return result.state === row.state ? result : null;
   }
 
-  async function toEvent(organizationId: string, row: EventRow): Promise<JobEvent> {
+  async function toEvent(organizationId: string, jobId: JobId, row: EventRow): Promise<JobEvent> {
+    if (row.type === 'rollout') {
+      const event = row.state as RolloutEvent;
+      const { detail } = row;
+      return { type: 'rollout', job_id: jobId, event, wave: row.offset ?? 0, at: isoTime(row.at), detail };
+    }
     const common = {
       command_id: row.command_id as CommandId,
       agent_id: row.agent_id as AgentId,
@@ -98,7 +114,7 @@ export function createJobEvents(options: {
         const page = await selectPage(organizationId, jobId, last);
         for (const [index, row] of page.entries()) {
           last = row.id;
-          if (row.type !== 'end') yield { id: row.id, event: await toEvent(organizationId, row) };
+          if (row.type !== 'end') yield { id: row.id, event: await toEvent(organizationId, jobId, row) };
           else if (index === page.length - 1 && page.length < PAGE) {
             // A late result comes after an end and brings another: the last one counts.
             yield { id: row.id, event: { type: 'end', job_id: jobId } };

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../base/clock.ts';
-import type { CommandResult } from '../../protocol/command.ts';
+import { type CommandResult, isFinal } from '../../protocol/command.ts';
 import type { CommandId } from '../../protocol/ids.ts';
 import type { OutputFrame } from '../../protocol/output-frame.ts';
 import type { AgentSession, ResultMessage, StateMessage } from '../hub/agent-session.ts';
@@ -9,7 +9,7 @@ import type { Tx } from '../store/store.ts';
 import { type Attested, checkAttestation } from './attestation.ts';
 import type { Expiry } from './expiry.ts';
 import type { OutputIntake } from './output-intake.ts';
-import type { CommandEvent } from './progress.ts';
+import { type CommandEvent, mayHaveStarted } from './progress.ts';
 import { type CommandRow, recordChanges, selectCommands, stateOf } from './record-change.ts';
 
 /** What agents say about their commands, put into the store. */
@@ -65,7 +65,9 @@ export function createIngest(options: {
       .where('id', '=', commandId)
       .where('agent_id', '=', agent.agentId)
       .executeTakeFirst();
-    if (row === undefined || stateOf(row) === 'queued') return { foreign: true };
+    const state = row && stateOf(row);
+    if (row === undefined || state === undefined || !(isFinal(state) || mayHaveStarted(state)))
+      return { foreign: true };
     const result = events.find((event) => event.kind === 'result')?.result;
     const attested = result === undefined ? 'none' : await attestedBy(tx, session, commandId, result);
     const changed = await recordChanges(tx, row, events, {

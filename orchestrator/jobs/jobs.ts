@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { JobId, OrganizationId } from '../../protocol/ids.ts';
 import type { CommandKeys } from '../ca/command-keys.ts';
 import type { AgentSession } from '../hub/agent-session.ts';
 import type { Bus } from '../hub/bus.ts';
@@ -10,9 +11,16 @@ import { type Cancel, createCancel } from './cancel.ts';
 import { createDispatch } from './dispatch.ts';
 import { createJobEvents, type JobEvents } from './events.ts';
 import { createExpiry } from './expiry.ts';
+import { createGroups, type ReadGroups } from './groups.ts';
+import type { SubmitHooks } from './hooks.ts';
 import { createIngest } from './ingest.ts';
 import { createOutputIntake } from './output-intake.ts';
 import { createOutputStore, type OutputStore } from './output-store.ts';
+import { createPreview, type MakePreview } from './preview.ts';
+import { createReleaser, type Release } from './release.ts';
+import { createRetry, type Retry } from './retry.ts';
+import { type Control, createControl } from './rollout/control.ts';
+import { createRolloutEngine, type RolloutEngine } from './rollout/engine.ts';
 import { createSubmit, type Submit } from './submit.ts';
 
 export interface JobsOptions {
@@ -28,10 +36,19 @@ export interface JobsOptions {
   outputCap: number;
   /** The agent's session, if this process holds one. */
   sessionOf: (agentId: string) => AgentSession | undefined;
+  /** What must be asked before a job begins. */
+  hooks?: SubmitHooks;
 }
 
 export interface Jobs {
   submit: Submit;
+  /** Starts a job that is held for an approval. */
+  release: Release;
+  preview: MakePreview;
+  retry: Retry;
+  /** Pause and resume of a rollout. */
+  control: Control;
+  groups: ReadGroups;
   cancel: Cancel;
   events: JobEvents;
   files: OutputStore;
@@ -50,13 +67,30 @@ export function createJobs(options: JobsOptions): Jobs {
   const output = createOutputIntake({ store, commits, files, bus, clock });
   const dispatch = createDispatch({ commits, sessionOf: options.sessionOf, bus, clock, log });
   const ingest = createIngest({ commits, output, expiry, bus, clock });
+  const { outputCap, hooks = {} } = options;
+  let engine: RolloutEngine | undefined;
+  const onRollout = (organizationId: OrganizationId, jobId: JobId) => engine?.watch(organizationId, jobId);
+  const parts = { commits, keys, dispatch, expiry, bus, clock, outputCap, onRollout };
+  const submit = createSubmit({ ...parts, hooks });
+  const releaser = createReleaser(parts);
+  const rollouts = createRolloutEngine({ store, commits, keys, releaser, submit, bus, clock, log });
+  engine = rollouts;
+  const cancel = createCancel({ store, commits, dispatch, bus, clock });
   return {
-    submit: createSubmit({ commits, keys, dispatch, expiry, bus, clock, outputCap: options.outputCap }),
-    cancel: createCancel({ commits, dispatch, bus, clock }),
+    submit,
+    release: releaser.release,
+    preview: createPreview({ store, clock, hooks }),
+    retry: createRetry({ store, submit }),
+    control: createControl({ commits, bus, clock, onRollout }),
+    groups: createGroups({ store, commits, files }),
+    cancel,
     events: createJobEvents({ store, files, bus, clock }),
     files,
     traffic: {
-      opened: dispatch.opened,
+      async opened(session, hello, resumed) {
+        await dispatch.opened(session, hello, resumed);
+        rollouts.agentCame();
+      },
       freed: dispatch.freed,
       state: ingest.state,
       result: ingest.result,
@@ -64,8 +98,11 @@ export function createJobs(options: JobsOptions): Jobs {
     },
     async recover() {
       await expiry.sweep();
+      await cancel.recover();
+      await rollouts.recover();
     },
     async close() {
+      await rollouts.close();
       expiry.close();
       ingest.flush();
       await output.idle();

@@ -86,7 +86,7 @@ export function createOutputIntake(options: {
       .where('id', '=', commandId)
       .where('agent_id', '=', session.agent.agentId)
       .executeTakeFirst();
-    if (row === undefined || stateOf(row) === 'queued') return undefined;
+    if (row === undefined || row.envelope === null || stateOf(row) === 'queued') return undefined;
     const envelope = JSON.parse(row.envelope) as { payload: string };
     const payload = JSON.parse(Buffer.from(envelope.payload, 'base64').toString('utf8')) as CommandPayload;
     return {
@@ -261,6 +261,7 @@ export function createOutputIntake(options: {
         stream,
         offset: write.at + index * EVENT_OUTPUT_BYTES,
         length: Math.min(EVENT_OUTPUT_BYTES, write.bytes - index * EVENT_OUTPUT_BYTES),
+        detail: null,
       }),
     );
     await tx.insertInto('job_events').values(rows).execute();

@@ -14,6 +14,12 @@ export interface CommandFacts {
 }
 
 export type CommandEvent =
+  /** What it was held for was decided; its turn comes later. */
+  | { kind: 'scheduled' }
+  /** Its turn has come. */
+  | { kind: 'released' }
+  /** What it waited for will not come. */
+  | { kind: 'withheld'; state: 'skipped' | 'refused'; reason: Reason | null }
   | { kind: 'sent' }
   | { kind: 'reported'; state: 'accepted' | 'running' }
   | { kind: 'result'; result: CommandResult }
@@ -39,6 +45,12 @@ const to = (state: CommandState, reason: Reason | null = null): Change => ({
 
 function wanted(facts: CommandFacts, event: CommandEvent): Change | undefined {
   switch (event.kind) {
+    case 'scheduled':
+      return to('scheduled');
+    case 'released':
+      return to('queued');
+    case 'withheld':
+      return to(event.state, event.reason);
     case 'sent':
       return to('sent');
     case 'reported':
@@ -61,7 +73,8 @@ function wanted(facts: CommandFacts, event: CommandEvent): Change | undefined {
   }
 }
 
-const mayHaveStarted = (state: CommandState): boolean =>
+/** The agent may have it. */
+export const mayHaveStarted = (state: CommandState): boolean =>
   state === 'sent' || state === 'accepted' || state === 'running';
 
 /**

@@ -1,39 +1,88 @@
+import { type Expression, type SqlBool, sql } from 'kysely';
+import type { z } from 'zod';
 import { isoTime } from '../../base/clock.ts';
-import type { Actor, CommandResult, CommandState, Reason } from '../../protocol/command.ts';
+import {
+  type Actor,
+  type CommandResult,
+  type CommandState,
+  FAILED_STATES,
+  type Reason,
+} from '../../protocol/command.ts';
 import { AppError } from '../../protocol/errors.ts';
-import type { AgentId, CommandId, JobId, VmId } from '../../protocol/ids.ts';
-import type { Command, Job, JobWithCommands } from '../../protocol/rest-jobs.ts';
+import type { AgentId, CommandId, JobId, ScheduleId, VmId } from '../../protocol/ids.ts';
+import type { Command, Job, JobWithCommands, jobListQuerySchema, Script } from '../../protocol/rest-jobs.ts';
+import { SHELL_TOOL } from '../../protocol/tool-manifest.ts';
+import { UPGRADE_TOOL } from '../../protocol/upgrade.ts';
 import type { Queryable } from '../store/store.ts';
 import type { Row } from '../store/tables.ts';
+import { isOnline } from '../tenancy/agents.ts';
+import { type StateCount, toRollout } from './rollout/read.ts';
+import { type ExplainedJob, whyOf } from './why.ts';
 
 type Counts = Job['counts'];
 const at = (ms: number | null): string | null => (ms === null ? null : isoTime(ms));
 
-function toJob(row: Row<'jobs'>, counts: Counts): Job {
+/** Of jobs that were made before there were kinds, too. */
+const kindOf = ({ kind, tool }: Row<'jobs'>): Job['kind'] =>
+  (kind as Job['kind'] | null) ??
+  (tool === SHELL_TOOL ? 'command' : tool === UPGRADE_TOOL ? 'upgrade' : 'tool');
+
+function argumentsOf(row: Row<'jobs'>, whole: boolean): Record<string, unknown> {
+  const { stdin, ...others } = JSON.parse(row.arguments) as Record<string, unknown>;
+  return whole ? { ...others, ...(stdin === undefined ? {} : { stdin }) } : others;
+}
+
+/** What a job does, in short: what a script reads is left out. */
+export const jobHead = (row: Row<'jobs'>) => ({
+  id: row.id as JobId,
+  tool: row.tool,
+  arguments: argumentsOf(row, false),
+  description: row.description,
+  kind: kindOf(row),
+  script: row.script === null ? null : (JSON.parse(row.script) as Pick<Script, 'interpreter' | 'args'>),
+});
+
+function toJob(
+  row: Row<'jobs'>,
+  counts: readonly StateCount[],
+  rollout: Row<'rollouts'> | undefined,
+  whole: boolean,
+): Job {
+  const sums: Counts = {};
+  for (const { state, n } of counts) sums[state] = (sums[state] ?? 0) + n;
   return {
-    id: row.id as JobId,
+    ...jobHead(row),
+    ...(whole ? { arguments: argumentsOf(row, true) } : {}),
     selector: row.selector,
-    tool: row.tool,
-    arguments: JSON.parse(row.arguments) as Record<string, unknown>,
-    description: row.description,
     timeout: row.timeout_s,
     created_at: isoTime(row.created_at),
     created_by: JSON.parse(row.created_by) as Actor,
     state: row.open_commands === 0 ? 'ended' : 'active',
-    counts,
+    counts: sums,
+    rollout: rollout === undefined ? null : toRollout(rollout, counts),
+    retry_of: row.retry_of as JobId | null,
+    check_of: row.check_of as JobId | null,
+    schedule_id: row.schedule_id as ScheduleId | null,
+    due_at: at(row.due_at),
   };
 }
 
 const selectCommandRows = (db: Queryable, organizationId: string) =>
   db
     .selectFrom('commands')
+    .innerJoin('agents', (join) =>
+      join
+        .onRef('agents.organization_id', '=', 'commands.organization_id')
+        .onRef('agents.id', '=', 'commands.agent_id'),
+    )
     .select([
-      'id',
+      'commands.id',
       'job_id',
       'agent_id',
-      'vm_id',
+      'commands.vm_id',
       'seq',
-      'state',
+      'wave',
+      'commands.state',
       'reason',
       'cancel_requested',
       'created_at',
@@ -43,25 +92,40 @@ const selectCommandRows = (db: Queryable, organizationId: string) =>
       'result',
       'stdout_size',
       'stderr_size',
+      'agents.connected_at',
+      'agents.disconnected_at',
     ])
-    .where('organization_id', '=', organizationId);
+    .where('commands.organization_id', '=', organizationId);
 type ReadRow = Awaited<ReturnType<ReturnType<typeof selectCommandRows>['executeTakeFirstOrThrow']>>;
 
-function toCommand(row: ReadRow): Command {
+function resultOf(row: ReadRow, withOutput: boolean): CommandResult | null {
+  if (row.result === null) return null;
+  const result = JSON.parse(row.result) as CommandResult;
+  if (withOutput) return result;
+  const { stdout: _stdout, stderr: _stderr, ...rest } = result;
+  return rest;
+}
+
+function toCommand(row: ReadRow, job: ExplainedJob | null, withOutput: boolean): Command {
+  const state = row.state as CommandState;
+  const reason = row.reason as Reason | null;
+  const result = resultOf(row, withOutput);
   return {
     id: row.id as CommandId,
     job_id: row.job_id as JobId,
     agent_id: row.agent_id as AgentId,
     vm_id: row.vm_id as VmId,
-    seq: row.seq,
-    state: row.state as CommandState,
-    reason: row.reason as Reason | null,
+    seq: row.seq ?? 0,
+    wave: row.wave,
+    state,
+    reason,
     cancel_requested: row.cancel_requested === 1,
     created_at: isoTime(row.created_at),
     started_at: at(row.started_at),
     ended_at: at(row.ended_at),
     expires_at: isoTime(row.expires_at),
-    result: row.result === null ? null : (JSON.parse(row.result) as CommandResult),
+    why: whyOf({ state, reason, result, wave: row.wave, online: isOnline(row) }, job),
+    result,
     output: { stdout: row.stdout_size, stderr: row.stderr_size },
   };
 }
@@ -70,55 +134,116 @@ async function countsOf(
   db: Queryable,
   organizationId: string,
   jobIds: readonly string[],
-): Promise<Map<string, Counts>> {
-  const counts = new Map<string, Counts>(jobIds.map((id) => [id, {}]));
+): Promise<Map<string, StateCount[]>> {
+  const counts = new Map<string, StateCount[]>(jobIds.map((id) => [id, []]));
   if (jobIds.length === 0) return counts;
   const rows = await db
     .selectFrom('commands')
-    .select((e) => ['job_id', 'state', e.fn.countAll<number>().as('n')])
+    .select((e) => ['job_id', 'wave', 'state', e.fn.countAll<number>().as('n')])
     .where('organization_id', '=', organizationId)
     .where('job_id', 'in', jobIds)
-    .groupBy(['job_id', 'state'])
+    .groupBy(['job_id', 'wave', 'state'])
     .execute();
-  for (const row of rows) {
-    const of = counts.get(row.job_id);
-    if (of) of[row.state as CommandState] = Number(row.n);
-  }
+  for (const { job_id, wave, state, n } of rows)
+    counts.get(job_id)?.push({ wave, state: state as CommandState, n: Number(n) });
   return counts;
+}
+
+async function rolloutsOf(
+  db: Queryable,
+  organizationId: string,
+  jobIds: readonly string[],
+): Promise<Map<string, Row<'rollouts'>>> {
+  if (jobIds.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('rollouts')
+    .selectAll()
+    .where('organization_id', '=', organizationId)
+    .where('job_id', 'in', jobIds)
+    .execute();
+  return new Map(rows.map((row) => [row.job_id, row]));
+}
+
+/** In a LIKE pattern its own signs mean themselves. */
+const contains = (column: Expression<string>, text: string) =>
+  sql<SqlBool>`lower(${column}) like ${`%${text.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`} escape '\\'`;
+
+export interface JobFilter extends Omit<z.output<typeof jobListQuerySchema>, 'cursor' | 'limit' | 'checks'> {
+  organizationId: string;
+  limit: number;
+  cursor: string | undefined;
+  checks?: boolean;
+  nowMs: number;
+}
+
+function filtered(db: Queryable, filter: JobFilter) {
+  const { organizationId, state, text, who, since, until } = filter;
+  let query = db.selectFrom('jobs').selectAll('jobs').where('jobs.organization_id', '=', organizationId);
+  if (filter.checks !== true) query = query.where('check_of', 'is', null);
+  if (filter.cursor !== undefined) query = query.where('jobs.id', '<', filter.cursor);
+  if (filter.schedule !== undefined) query = query.where('schedule_id', '=', filter.schedule);
+  // What is still to come is no news; its schedule lists it.
+  else query = query.where((eb) => eb.or([eb('due_at', 'is', null), eb('due_at', '<=', filter.nowMs)]));
+  if (since !== undefined) query = query.where('created_at', '>=', Date.parse(since));
+  if (until !== undefined) query = query.where('created_at', '<', Date.parse(until));
+  if (state === 'active') query = query.where('open_commands', '>', 0);
+  if (state === 'ended') query = query.where('open_commands', '=', 0);
+  const column = (name: string) => sql<string>`${sql.ref(`jobs.${name}`)}`;
+  if (text !== undefined)
+    query = query.where((e) =>
+      e.or(['arguments', 'description', 'selector', 'id'].map((name) => contains(column(name), text))),
+    );
+  if (who !== undefined)
+    query = query.where((e) =>
+      e.or(['name', 'id'].map((key) => contains(column('created_by'), `"${key}":${JSON.stringify(who)}`))),
+    );
+  if (state === 'failed')
+    query = query.where((e) =>
+      e.exists(
+        e
+          .selectFrom('commands')
+          .select('commands.id')
+          .whereRef('commands.organization_id', '=', 'jobs.organization_id')
+          .whereRef('commands.job_id', '=', 'jobs.id')
+          .where('commands.state', 'in', FAILED_STATES),
+      ),
+    );
+  if (state === 'paused')
+    query = query.where((e) =>
+      e.exists(
+        e
+          .selectFrom('rollouts')
+          .select('rollouts.job_id')
+          .whereRef('rollouts.organization_id', '=', 'jobs.organization_id')
+          .whereRef('rollouts.job_id', '=', 'jobs.id')
+          .where('rollouts.state', '=', 'paused'),
+      ),
+    );
+  return query;
 }
 
 /** Newest first; the cursor is the last identifier of the page before. */
 export async function listJobs(
   db: Queryable,
-  options: { organizationId: string; limit: number; cursor: string | undefined },
+  filter: JobFilter,
 ): Promise<{ items: Job[]; next_cursor: string | null }> {
-  const { organizationId, limit, cursor } = options;
-  let query = db
-    .selectFrom('jobs')
-    .selectAll()
-    .where('organization_id', '=', organizationId)
-    .orderBy('id', 'desc')
-    .limit(limit + 1);
-  if (cursor !== undefined) query = query.where('id', '<', cursor);
-  const rows = await query.execute();
+  const { organizationId, limit } = filter;
+  const rows = await filtered(db, filter)
+    .orderBy('jobs.id', 'desc')
+    .limit(limit + 1)
+    .execute();
   const page = rows.slice(0, limit);
-  const counts = await countsOf(
-    db,
-    organizationId,
-    page.map((row) => row.id),
-  );
+  const ids = page.map((row) => row.id);
+  const counts = await countsOf(db, organizationId, ids);
+  const rollouts = await rolloutsOf(db, organizationId, ids);
   return {
-    items: page.map((row) => toJob(row, counts.get(row.id) ?? {})),
+    items: page.map((row) => toJob(row, counts.get(row.id) ?? [], rollouts.get(row.id), false)),
     next_cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
   };
 }
 
 /** @throws AppError `not_found`. */
-export async function readJob(
-  db: Queryable,
-  organizationId: string,
-  jobId: string,
-): Promise<JobWithCommands> {
+export async function findJob(db: Queryable, organizationId: string, jobId: string): Promise<Row<'jobs'>> {
   const row = await db
     .selectFrom('jobs')
     .selectAll()
@@ -126,12 +251,31 @@ export async function readJob(
     .where('id', '=', jobId)
     .executeTakeFirst();
   if (row === undefined) throw new AppError('not_found', { detail: `There is no job ${jobId}.` });
-  const commands = (
-    await selectCommandRows(db, organizationId).where('job_id', '=', jobId).orderBy('id').execute()
-  ).map(toCommand);
-  const counts: Counts = {};
-  for (const { state } of commands) counts[state] = (counts[state] ?? 0) + 1;
-  return { ...toJob(row, counts), commands };
+  return row;
+}
+
+const explained = (rollout: Row<'rollouts'> | undefined): ExplainedJob | null =>
+  rollout === undefined
+    ? null
+    : { wave: rollout.wave, paused: rollout.state === 'paused', stopDetail: rollout.stop_detail };
+
+/** The commands in the order of their turns. @throws AppError `not_found`. */
+export async function readJob(
+  db: Queryable,
+  organizationId: string,
+  jobId: string,
+  options: { output: boolean } = { output: true },
+): Promise<JobWithCommands> {
+  const row = await findJob(db, organizationId, jobId);
+  const rollout = (await rolloutsOf(db, organizationId, [jobId])).get(jobId);
+  const rows = await selectCommandRows(db, organizationId)
+    .where('job_id', '=', jobId)
+    .orderBy('position')
+    .orderBy('commands.id')
+    .execute();
+  const counts = (await countsOf(db, organizationId, [jobId])).get(jobId) ?? [];
+  const commands = rows.map((each) => toCommand(each, explained(rollout), options.output));
+  return { ...toJob(row, counts, rollout, true), commands };
 }
 
 /** @throws AppError `not_found`. */
@@ -140,7 +284,10 @@ export async function readCommand(
   organizationId: string,
   commandId: string,
 ): Promise<Command> {
-  const row = await selectCommandRows(db, organizationId).where('id', '=', commandId).executeTakeFirst();
+  const row = await selectCommandRows(db, organizationId)
+    .where('commands.id', '=', commandId)
+    .executeTakeFirst();
   if (row === undefined) throw new AppError('not_found', { detail: `There is no command ${commandId}.` });
-  return toCommand(row);
+  const rollout = (await rolloutsOf(db, organizationId, [row.job_id])).get(row.job_id);
+  return toCommand(row, explained(rollout), true);
 }

@@ -22,6 +22,7 @@ const COLUMNS = [
   'result_late',
   'stdout_size',
   'stderr_size',
+  'wave',
 ] as const satisfies readonly (keyof Tables['commands'])[];
 export type CommandRow = Pick<Row<'commands'>, (typeof COLUMNS)[number]>;
 
@@ -171,9 +172,10 @@ export const stateEvent = (
   stream: null,
   offset: null,
   length: null,
+  detail: null,
 });
 
-const endEvent = (
+export const endEvent = (
   job: { organizationId: string; jobId: string },
   id: number,
   at: number,
@@ -189,6 +191,7 @@ const endEvent = (
   stream: null,
   offset: null,
   length: null,
+  detail: null,
 });
 
 /** Rows come from the store, where only checked identifiers were written. */

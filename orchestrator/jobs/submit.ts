@@ -1,15 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { z } from 'zod';
-import { type Clock, isoTime } from '../../base/clock.ts';
-import { InvalidInput } from '../../base/http-problem.ts';
+import type { Clock } from '../../base/clock.ts';
 import { newId } from '../../base/random.ts';
-import { type Actor, type CommandPayload, DEFAULT_COMMAND_LIFE_S } from '../../protocol/command.ts';
-import { AppError } from '../../protocol/errors.ts';
-import { commandIdSchema, type JobId, jobIdSchema, type OrganizationId } from '../../protocol/ids.ts';
-import type { createJobRequestSchema } from '../../protocol/rest-jobs.ts';
+import { type Actor, DEFAULT_COMMAND_LIFE_S } from '../../protocol/command.ts';
+import { type AgentId, type JobId, jobIdSchema, type OrganizationId } from '../../protocol/ids.ts';
+import type { JobRequest } from '../../protocol/rest-jobs.ts';
 import { parseSelector } from '../../protocol/selector.ts';
-import { SHELL_TOOL, shellArgumentsSchema } from '../../protocol/tool-manifest.ts';
-import { recordAll, SYSTEM_ACTOR } from '../audit/audit.ts';
+import { type AuditEntry, recordAll, SYSTEM_ACTOR } from '../audit/audit.ts';
 import type { CommandKeys, CommandSigner } from '../ca/command-keys.ts';
 import type { Bus } from '../hub/bus.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
@@ -17,15 +13,41 @@ import type { Tx } from '../store/store.ts';
 import type { NewRow } from '../store/tables.ts';
 import type { Dispatch, Offer } from './dispatch.ts';
 import type { Expiry } from './expiry.ts';
-import { stateEvent } from './record-change.ts';
-import { resolveTargets, type Target } from './targets.ts';
+import type { Proposed, SubmitHooks } from './hooks.ts';
+import { findEarlier, remember, requestHash } from './idempotency.ts';
+import { epochOf, inChunks, type Order, signCommand, takeSeqs } from './issue.ts';
+import { arrange, rolloutRow } from './rollout/arrange.ts';
+import { newCommandRow, type Placed, submittedEvents } from './rows.ts';
+import { resolveTargets } from './targets.ts';
+import { type Work, workOf } from './work.ts';
+
+/** Where a job comes from when nobody wrote it. */
+export interface Origin {
+  kind: 'retry' | 'check';
+  jobId: JobId;
+  /** Instead of those that the selector means. */
+  agentIds: ReadonlySet<AgentId>;
+}
+
+export interface Scheduled {
+  scheduleId: string;
+  /** When it is due (ms since the epoch). */
+  dueAt: number;
+  /** It goes to the agents ahead of its time, and they start it themselves. */
+  ahead: boolean;
+  /** How long after its time it may still start (ms). */
+  windowMs: number;
+}
 
 export interface SubmitRequest {
   organizationId: OrganizationId;
   actor: Actor;
   address: string | null;
   idempotencyKey: string | undefined;
-  body: z.output<typeof createJobRequestSchema>;
+  body: JobRequest;
+  origin?: Origin;
+  /** It is an occurrence of a schedule. */
+  scheduled?: Scheduled;
 }
 
 export interface Submitted {
@@ -34,34 +56,26 @@ export interface Submitted {
   created: boolean;
 }
 
-/** On disk when it resolves. @throws AppError as `resolveTargets`, `bad_request`, `idempotency_mismatch`. */
-export type Submit = (request: SubmitRequest) => Promise<Submitted>;
-
 /** What needs no transaction. */
-interface Prepared {
+export interface Prepared {
   signer: CommandSigner;
   hash: string;
-  timeoutS: number;
+  work: Work;
 }
 
-interface Stored extends Submitted {
+export interface Stored extends Submitted {
   commands: readonly NewRow<'commands'>[];
   offers: ReadonlyMap<string, Offer>;
+  inWaves: boolean;
 }
 
-/** Rows in one INSERT: far below the number of values that a statement may hold. */
-const CHUNK = 200;
-
-async function insertChunked<R>(rows: readonly R[], insert: (chunk: R[]) => Promise<unknown>): Promise<void> {
-  for (let at = 0; at < rows.length; at += CHUNK) await insert(rows.slice(at, at + CHUNK));
-}
-
-/** Seconds that the command may run. Arguments of the shell are known here: a mistake is told at once, not by every agent. */
-function timeoutOf(body: SubmitRequest['body']): number {
-  if (body.tool !== SHELL_TOOL) return body.timeout;
-  const parsed = shellArgumentsSchema.safeParse(body.arguments);
-  if (!parsed.success) throw new InvalidInput(parsed.error, { what: `The arguments of ${SHELL_TOOL}` });
-  return parsed.data.timeout ?? body.timeout;
+export interface Submit {
+  /** On disk when it resolves. @throws AppError as `resolveTargets`, `bad_request`, `idempotency_mismatch`. */
+  (request: SubmitRequest): Promise<Submitted>;
+  /** The same in parts, for who stores a job with other things. */
+  prepare(request: SubmitRequest, signer: CommandSigner): Prepared;
+  store(tx: Tx, request: SubmitRequest, prepared: Prepared): Promise<Stored>;
+  committed(stored: Stored, organizationId: OrganizationId): void;
 }
 
 export function createSubmit(options: {
@@ -73,197 +87,188 @@ export function createSubmit(options: {
   clock: Clock;
   /** Hard cap of each command's output (bytes). */
   outputCap: number;
+  hooks: SubmitHooks;
+  /** A job in waves was stored: its first wave can begin. */
+  onRollout: (organizationId: OrganizationId, jobId: JobId) => void;
 }): Submit {
-  const { commits, keys, dispatch, expiry, bus, clock, outputCap } = options;
+  const { commits, keys, dispatch, expiry, bus, clock, outputCap, hooks } = options;
 
-  async function findEarlier(tx: Tx, request: SubmitRequest, hash: string): Promise<JobId | undefined> {
-    if (request.idempotencyKey === undefined) return undefined;
-    const earlier = await tx
-      .selectFrom('idempotency_keys')
-      .select(['request_hash', 'job_id'])
-      .where('organization_id', '=', request.organizationId)
-      .where('actor', '=', request.actor.id)
-      .where('key', '=', request.idempotencyKey)
-      .executeTakeFirst();
-    if (earlier !== undefined && earlier.request_hash !== hash) {
-      throw new AppError('idempotency_mismatch', {
-        hint: 'Use a new Idempotency-Key for a new request, or send the same body again.',
-      });
-    }
-    return earlier === undefined ? undefined : jobIdSchema.parse(earlier.job_id);
-  }
-
-  /** The next seq of each target's agent; nobody else gets one before the commit. */
-  async function takeSeqs(tx: Tx, organizationId: string, targets: readonly Target[]) {
-    const seqs = new Map<string, number>();
-    await insertChunked(targets, async (chunk) => {
-      const rows = await tx
-        .updateTable('agents')
-        .set((e) => ({ command_seq: e('command_seq', '+', 1) }))
-        .where('organization_id', '=', organizationId)
-        .where(
-          'id',
-          'in',
-          chunk.map(({ agentId }) => agentId),
-        )
-        .returning(['id', 'command_seq'])
-        .execute();
-      for (const row of rows) seqs.set(row.id, row.command_seq);
-    });
-    return seqs;
-  }
-
-  async function store(
+  /** Signs the commands that need not wait, and says which of them can leave with the commit. */
+  async function issueNow(
     tx: Tx,
-    request: SubmitRequest,
-    { signer, hash, timeoutS }: Prepared,
-  ): Promise<Stored> {
-    const { organizationId, body, actor } = request;
-    const earlier = await findEarlier(tx, request, hash);
-    if (earlier !== undefined) return { jobId: earlier, created: false, commands: [], offers: new Map() };
-    const targets = await resolveTargets(tx, { organizationId, selector: body.selector, tool: body.tool });
-    const organization = await tx
-      .selectFrom('organizations')
-      .select('command_epoch')
-      .where('id', '=', organizationId)
-      .executeTakeFirstOrThrow();
-    const seqs = await takeSeqs(tx, organizationId, targets);
+    order: Omit<Order, 'epoch'>,
+    placed: readonly Placed[],
+    signer: CommandSigner,
+  ) {
+    const { organizationId } = order;
+    const epoch = await epochOf(tx, organizationId);
     const now = clock.now();
-    const expiresAt = now + (body.expires_in ?? DEFAULT_COMMAND_LIFE_S) * 1000;
-    const jobId = jobIdSchema.parse(newId('job', clock));
+    const seqs = await takeSeqs(
+      tx,
+      organizationId,
+      placed.map(({ target }) => target.agentId),
+    );
     const offers = new Map<string, Offer>();
-    const commands: NewRow<'commands'>[] = [];
-    const events: NewRow<'job_events'>[] = [];
-    for (const { agentId, vmId } of targets) {
-      const commandId = commandIdSchema.parse(newId('cmd', clock));
-      const seq = seqs.get(agentId) ?? 0;
-      const payload: CommandPayload = {
-        org_id: organizationId,
-        agent_id: agentId,
-        command_id: commandId,
-        job_id: jobId,
-        epoch: organization.command_epoch,
-        seq,
-        tool: body.tool,
-        arguments: body.arguments,
-        run_as: null,
-        lane: body.lane ?? jobId,
-        limits: { timeout_s: timeoutS, output_bytes: outputCap },
-        issued_at: isoTime(now),
-        expires_at: isoTime(expiresAt),
-        actor,
-        approvals: [],
-        critical: [],
-      };
-      const { envelope, delegation } = signer.sign(payload);
+    for (const one of placed) {
+      const { commandId, target } = one;
+      const seq = seqs.get(target.agentId) ?? 0;
+      const turn = { commandId, agentId: target.agentId, seq, issuedAt: now, expiresAt: one.expiresAt };
+      const signed = signCommand(signer, { ...order, epoch }, turn);
       // Stored as sent in the same commit when it can leave right after it: one sync of the disk less.
-      const sent = dispatch.takesNow(agentId);
-      if (sent) offers.set(agentId, { id: commandId, envelope, delegation });
-      const row: NewRow<'commands'> = {
-        organization_id: organizationId,
-        id: commandId,
-        job_id: jobId,
-        agent_id: agentId,
-        vm_id: vmId,
-        seq,
-        state: sent ? 'sent' : 'queued',
-        reason: null,
-        cancel_requested: 0,
-        envelope: JSON.stringify(envelope),
-        delegation: JSON.stringify(delegation),
-        timeout_s: timeoutS,
-        created_at: now,
-        sent_at: sent ? now : null,
-        started_at: null,
-        ended_at: null,
-        expires_at: expiresAt,
-        result: null,
-        stdout_size: 0,
-        stderr_size: 0,
-        result_late: 0,
-      };
-      commands.push(row);
-      for (const state of sent ? ['queued', 'sent'] : ['queued'])
-        events.push(stateEvent(row, { id: events.length + 1, at: now, state, reason: null }));
+      const sent = dispatch.takesNow(target.agentId);
+      if (sent) offers.set(target.agentId, { id: commandId, ...signed });
+      one.state = sent ? 'sent' : 'queued';
+      one.issued = { seq, ...signed };
     }
+    return offers;
+  }
+
+  /** What cannot be sent later is told now. @throws AppError `payload_too_large` */
+  function trySigning(order: Omit<Order, 'epoch'>, [first]: readonly Placed[], signer: CommandSigner): void {
+    if (first === undefined) return;
+    const { commandId, target, expiresAt } = first;
+    const turn = { commandId, agentId: target.agentId, seq: 1, issuedAt: clock.now(), expiresAt };
+    signCommand(signer, { ...order, epoch: 1 }, turn);
+  }
+
+  async function store(tx: Tx, request: SubmitRequest, { signer, hash, work }: Prepared): Promise<Stored> {
+    const { organizationId, body, actor, origin } = request;
+    const earlier = await findEarlier(tx, request, hash);
+    if (earlier !== undefined)
+      return { jobId: earlier.jobId, created: false, commands: [], offers: new Map(), inWaves: false };
+    const targets = await resolveTargets(tx, {
+      organizationId,
+      selector: body.selector,
+      tool: work.tool,
+      ...(origin === undefined ? {} : { agentIds: origin.agentIds }),
+    });
+    const now = clock.now();
+    const jobId = jobIdSchema.parse(newId('job', clock));
+    const { address } = request;
+    const proposed: Proposed = {
+      organizationId,
+      jobId,
+      actor,
+      address,
+      selector: body.selector,
+      work,
+      targets,
+      now,
+    };
+    const held = origin?.kind !== 'check' && (await hooks.hold?.(tx, proposed)) === true;
+    const { scheduled } = request;
+    const lifeMs =
+      scheduled === undefined
+        ? (body.expires_in ?? DEFAULT_COMMAND_LIFE_S) * 1000
+        : scheduled.dueAt + scheduled.windowMs - now;
+    const { rollout: plan } = body;
+    const placed = arrange(targets, { plan, held, now, lifeMs, clock });
+    // Occurrences of one schedule never overlap on a machine that runs them itself.
+    const lane = body.lane ?? (scheduled?.ahead ? scheduled.scheduleId : jobId);
+    const notBefore = scheduled?.ahead ? scheduled.dueAt : undefined;
+    const order = { organizationId, jobId, ...work, lane, outputCap, actor, approvals: [], notBefore };
+    const waits = held || plan !== undefined;
+    const offers = waits ? new Map<string, Offer>() : await issueNow(tx, order, placed, signer);
+    if (waits) trySigning(order, placed, signer);
+    const commands = placed.map((one) =>
+      newCommandRow(one, { organizationId, jobId, timeoutS: work.timeoutS, now }),
+    );
+    const events = submittedEvents(commands, now);
     await tx
       .insertInto('jobs')
       .values({
         organization_id: organizationId,
         id: jobId,
         selector: body.selector,
-        tool: body.tool,
-        arguments: JSON.stringify(body.arguments),
+        tool: work.tool,
+        arguments: JSON.stringify(work.arguments),
         description: body.description,
-        timeout_s: timeoutS,
+        timeout_s: work.timeoutS,
         created_at: now,
         created_by: JSON.stringify(actor),
-        open_commands: commands.length,
+        open_commands: commands.filter((row) => row.ended_at === null).length + (plan === undefined ? 0 : 1),
         next_event: events.length + 1,
+        kind: work.kind,
+        script: work.script === null ? null : JSON.stringify(work.script),
+        lane: body.lane ?? null,
+        expires_in_s: body.expires_in ?? null,
+        retry_of: origin?.kind === 'retry' ? origin.jobId : null,
+        check_of: origin?.kind === 'check' ? origin.jobId : null,
+        schedule_id: scheduled?.scheduleId ?? null,
+        due_at: scheduled?.dueAt ?? null,
       })
       .execute();
-    await insertChunked(commands, (rows) => tx.insertInto('commands').values(rows).execute());
-    await insertChunked(events, (rows) => tx.insertInto('job_events').values(rows).execute());
-    if (request.idempotencyKey !== undefined) {
+    if (plan !== undefined)
       await tx
-        .insertInto('idempotency_keys')
-        .values({
-          organization_id: organizationId,
-          actor: actor.id,
-          key: request.idempotencyKey,
-          request_hash: hash,
-          job_id: jobId,
-          created_at: now,
-        })
+        .insertInto('rollouts')
+        .values(rolloutRow({ organizationId, jobId, plan, placed, held, now }))
         .execute();
-    }
-    await recordAll(tx, [
-      {
-        at: now,
-        organizationId,
-        action: 'job.submit',
-        actor,
-        address: request.address,
-        target: jobId,
-        detail: {
-          selector: body.selector,
-          tool: body.tool,
-          arguments_sha256: createHash('sha256').update(JSON.stringify(body.arguments)).digest('hex'),
-          commands: commands.length,
-        },
-      },
-      ...commands.map((command) => ({
-        at: now,
-        organizationId,
-        action: 'command.state',
-        actor: command.state === 'sent' ? SYSTEM_ACTOR : actor,
-        address: request.address,
-        target: command.id,
-        detail: { job_id: jobId, agent_id: command.agent_id, from: null, to: command.state },
-      })),
-    ]);
-    return { jobId, created: true, commands, offers };
+    await inChunks(commands, (rows) => tx.insertInto('commands').values(rows).execute());
+    await inChunks(events, (rows) => tx.insertInto('job_events').values(rows).execute());
+    await remember(tx, request, { hash, jobId, now });
+    await recordAll(tx, auditOf(request, work, jobId, commands, now));
+    if (held) await hooks.held?.(tx, proposed);
+    return { jobId, created: true, commands, offers, inWaves: plan !== undefined && !held };
   }
 
-  function afterCommit({ jobId, commands, offers }: Stored, organizationId: string): void {
+  function committed({ jobId, commands, offers, inWaves }: Stored, organizationId: OrganizationId): void {
     for (const [agentId, offer] of offers) dispatch.offer(agentId, offer);
     for (const command of commands) {
       if (command.state === 'queued') bus.publish({ topic: 'agent', agent_id: command.agent_id });
     }
-    const [first] = commands;
+    const first = commands.find((command) => command.ended_at === null);
     if (first !== undefined) expiry.watch({ ...first, started_at: null });
     bus.publish({ topic: 'job', organization_id: organizationId, job_id: jobId });
+    if (inWaves) options.onRollout(organizationId, jobId);
   }
 
-  return async (request) => {
-    const timeoutS = timeoutOf(request.body);
+  function prepare(request: SubmitRequest, signer: CommandSigner): Prepared {
     parseSelector(request.body.selector);
-    const hash = createHash('sha256').update(JSON.stringify(request.body)).digest('hex');
-    const signer = await keys.prepareSigner(request.organizationId);
+    const { origin, body } = request;
+    const hash = requestHash(origin === undefined ? body : { ...body, [origin.kind]: origin.jobId });
+    return { signer, hash, work: workOf(body) };
+  }
+
+  const submit = async (request: SubmitRequest): Promise<Submitted> => {
+    const prepared = prepare(request, await keys.prepareSigner(request.organizationId));
     const { jobId, created } = await commits.run(
-      (tx) => store(tx, request, { signer, hash, timeoutS }),
-      (stored) => afterCommit(stored, request.organizationId),
+      (tx) => store(tx, request, prepared),
+      (stored) => committed(stored, request.organizationId),
     );
     return { jobId, created };
   };
+  return Object.assign(submit, { prepare, store, committed });
+}
+
+function auditOf(
+  { organizationId, actor, address, body, origin }: SubmitRequest,
+  work: Work,
+  jobId: JobId,
+  commands: readonly NewRow<'commands'>[],
+  now: number,
+): AuditEntry[] {
+  const common = { at: now, organizationId, address };
+  return [
+    {
+      ...common,
+      action: 'job.submit',
+      actor,
+      target: jobId,
+      detail: {
+        selector: body.selector,
+        tool: work.tool,
+        arguments_sha256: createHash('sha256').update(JSON.stringify(work.arguments)).digest('hex'),
+        commands: commands.length,
+        ...(body.rollout === undefined ? {} : { rollout: body.rollout }),
+        ...(origin === undefined ? {} : { [`${origin.kind}_of`]: origin.jobId }),
+      },
+    },
+    ...commands.map((command) => ({
+      ...common,
+      action: 'command.state',
+      actor: command.state === 'sent' ? SYSTEM_ACTOR : actor,
+      target: command.id,
+      detail: { job_id: jobId, agent_id: command.agent_id, from: null, to: command.state },
+    })),
+  ];
 }

@@ -2,11 +2,16 @@ import { AppError } from '../../protocol/errors.ts';
 import type { AgentId, VmId } from '../../protocol/ids.ts';
 import { parseSelector, selectorMatches } from '../../protocol/selector.ts';
 import { SHELL_TOOL } from '../../protocol/tool-manifest.ts';
-import type { Tx } from '../store/store.ts';
+import type { Queryable } from '../store/store.ts';
+import { isOnline } from '../tenancy/agents.ts';
 
 export interface Target {
   agentId: AgentId;
   vmId: VmId;
+  /** When it was looked at. */
+  online: boolean;
+  /** False: it has announced its tools, and this one is none of them. */
+  hasTool: boolean;
 }
 
 const NEVER_ANNOUNCED = '[]';
@@ -16,19 +21,20 @@ const mayHaveTool = (tools: string, name: string): boolean =>
   tools === NEVER_ANNOUNCED || (JSON.parse(tools) as string[]).includes(name);
 
 /**
- * The active agents that a selector means now.
+ * The active agents that a selector means now; with `agentIds` those of them that are still active.
  * @throws AppError `invalid_selector`, `no_agents_match`, and `unsupported` when none of them has the tool.
  */
 export async function resolveTargets(
-  tx: Tx,
-  options: { organizationId: string; selector: string; tool: string },
+  db: Queryable,
+  options: { organizationId: string; selector: string; tool: string; agentIds?: ReadonlySet<string> },
 ): Promise<Target[]> {
   const selector = parseSelector(options.selector);
-  const ids = selector.flatMap((term) => (term.kind === 'id' ? term.ids : []));
-  const byLabel = selector.some((term) => term.kind === 'label');
-  let query = tx
+  const given = options.agentIds !== undefined;
+  const ids = selector.flatMap((term) => (term.kind === 'id' && !given ? term.ids : []));
+  const byLabel = !given && selector.some((term) => term.kind === 'label');
+  let query = db
     .selectFrom('agents')
-    .select(['id', 'vm_id'])
+    .select(['id', 'vm_id', 'connected_at', 'disconnected_at'])
     .$if(byLabel, (q) => q.select(['labels', 'reported_labels']))
     // Every agent has the shell; where its owner switched it off, the agent says so.
     .$if(options.tool !== SHELL_TOOL, (q) => q.select('tools'))
@@ -37,12 +43,14 @@ export async function resolveTargets(
     .orderBy('id');
   if (ids.length > 0) query = query.where((e) => e.or([e('id', 'in', ids), e('vm_id', 'in', ids)]));
   const agents = (await query.execute()).filter((agent) =>
-    selectorMatches(selector, {
-      agent_id: agent.id,
-      vm_id: agent.vm_id,
-      labels: JSON.parse(agent.labels ?? '{}') as Record<string, string>,
-      reported_labels: JSON.parse(agent.reported_labels ?? '{}') as Record<string, string>,
-    }),
+    options.agentIds !== undefined
+      ? options.agentIds.has(agent.id)
+      : selectorMatches(selector, {
+          agent_id: agent.id,
+          vm_id: agent.vm_id,
+          labels: JSON.parse(agent.labels ?? '{}') as Record<string, string>,
+          reported_labels: JSON.parse(agent.reported_labels ?? '{}') as Record<string, string>,
+        }),
   );
   if (agents.length === 0) {
     throw new AppError('no_agents_match', {
@@ -56,5 +64,10 @@ export async function resolveTargets(
       hint: 'The list of agents names the tools of each.',
     });
   }
-  return agents.map(({ id, vm_id }) => ({ agentId: id as AgentId, vmId: vm_id as VmId }));
+  return agents.map((agent) => ({
+    agentId: agent.id as AgentId,
+    vmId: agent.vm_id as VmId,
+    online: isOnline(agent),
+    hasTool: agent.tools === undefined || mayHaveTool(agent.tools, options.tool),
+  }));
 }

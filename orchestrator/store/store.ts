@@ -5,6 +5,10 @@ import { initial } from './migrations/0001-initial.ts';
 import { tokenRate } from './migrations/0002-token-rate.ts';
 import { roles } from './migrations/0003-roles.ts';
 import { people } from './migrations/0004-people.ts';
+import { rollouts } from './migrations/0005-rollouts.ts';
+import { schedules } from './migrations/0010-schedules.ts';
+import { recentEnds } from './migrations/0011-recent-ends.ts';
+import { replays } from './migrations/0012-replays.ts';
 import { nodeSqliteDialect } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
 
@@ -18,6 +22,10 @@ const MIGRATIONS = {
   '0001-initial': initial,
   '0002-token-rate': tokenRate,
   '0003-roles': roles,
+  '0005-rollouts': rollouts,
+  '0010-schedules': schedules,
+  '0011-recent-ends': recentEnds,
+  '0012-replays': replays,
   '0004-people': people,
 };
 

@@ -169,7 +169,42 @@ export interface Tables {
     /** Commands that are not final yet. */
     open_commands: number;
     next_event: number;
+    /** Null: of before there were kinds; a command or a tool. */
+    kind: string | null;
+    /** Interpreter and arguments of a script, JSON; its text is `arguments.stdin`. */
+    script: string | null;
+    lane: string | null;
+    expires_in_s: number | null;
+    /** Who approved it, as the signed commands name them, JSON. */
+    approvals: string | null;
+    retry_of: string | null;
+    /** The job whose wave this one checks. */
+    check_of: string | null;
+    schedule_id: string | null;
+    due_at: number | null;
   };
+  /** A job that goes in waves; as long as it is not over it counts as one of the job's open commands. */
+  rollouts: {
+    organization_id: string;
+    job_id: string;
+    /** JSON, as asked for. */
+    plan: string;
+    state: string;
+    /** The wave that has its turn, from 1. */
+    wave: number;
+    phase: string;
+    phase_until: number | null;
+    /** Of each wave its size, times and gate, JSON. */
+    waves: string;
+    total: number;
+    stop_reason: string | null;
+    stop_detail: string | null;
+    deadline_at: number;
+    created_at: number;
+    ended_at: number | null;
+  };
+  /** What an ended command's output comes to when it is compared. */
+  command_digests: { organization_id: string; command_id: string; job_id: string; digest: string };
   idempotency_keys: {
     organization_id: string;
     /** Of the actor, so that two users may choose the same key. */
@@ -178,6 +213,8 @@ export interface Tables {
     request_hash: string;
     job_id: string;
     created_at: number;
+    /** Answer of a request that made no job, JSON. */
+    response: string | null;
   };
   commands: {
     organization_id: string;
@@ -185,13 +222,14 @@ export interface Tables {
     job_id: string;
     agent_id: string;
     vm_id: string;
-    seq: number;
+    /** Null until its turn has come, as are envelope and delegation. */
+    seq: number | null;
     state: string;
     reason: string | null;
     cancel_requested: number;
     /** Signed envelope and its delegation, JSON: what goes on the wire, made once. */
-    envelope: string;
-    delegation: string;
+    envelope: string | null;
+    delegation: string | null;
     timeout_s: number;
     created_at: number;
     sent_at: number | null;
@@ -203,19 +241,61 @@ export interface Tables {
     stderr_size: number;
     /** 1 when an `unknown` was replaced by a late result. */
     result_late: number;
+    wave: number | null;
+    /** Its place in its wave. */
+    position: Generated<number>;
   };
   job_events: {
     organization_id: string;
     job_id: string;
     id: number;
     command_id: string | null;
-    type: 'state' | 'output' | 'end';
+    type: 'state' | 'output' | 'rollout' | 'end';
     at: number;
     state: string | null;
     reason: string | null;
     stream: string | null;
+    /** Of output its place; of a rollout's event the wave. */
     offset: number | null;
     length: number | null;
+    detail: string | null;
+  };
+  schedules: {
+    organization_id: string;
+    id: string;
+    name: string;
+    cron: string;
+    time_zone: string;
+    runs_on: 'orchestrator' | 'agents';
+    overlap: 'allow' | 'skip';
+    start_within_s: number;
+    /** Request of a job, JSON. */
+    job: string;
+    enabled: number;
+    created_at: number;
+    created_by: string;
+    changed_at: number;
+    /** The next occurrence that no job stands for yet; null: there is none. */
+    next_at: number | null;
+  };
+  saved_commands: {
+    organization_id: string;
+    id: string;
+    name: string;
+    definition: string;
+    created_at: number;
+    created_by: string;
+    changed_at: number;
+  };
+  /** By Idempotency-Key; without a status it is being worked on, or was when that process ended. */
+  request_replays: {
+    actor: string;
+    key: string;
+    request_hash: string;
+    process: string;
+    status: number | null;
+    sealed_body: string | null;
+    created_at: number;
   };
   audit_events: {
     id: Generated<number>;

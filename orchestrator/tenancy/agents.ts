@@ -83,8 +83,8 @@ interface EndAgent {
 export interface RevocationHooks {
   /** Ends its open commands, in the same transaction. */
   endCommands(tx: Tx, organizationId: string, agentId: string): Promise<void>;
-  /** After the commit: cuts its socket. */
-  revoked(agentId: string): void;
+  /** After the commit: cuts its socket, and takes it from the lists that people see. */
+  revoked(agentId: string, organizationId: string): void;
 }
 
 export function createAgents(options: { store: Store; clock: Clock; hooks: RevocationHooks }): Agents {
@@ -130,7 +130,7 @@ export function createAgents(options: { store: Store; clock: Clock; hooks: Revoc
       });
       return row.id;
     });
-    hooks.revoked(agentId);
+    hooks.revoked(agentId, organizationId);
   }
 
   return {

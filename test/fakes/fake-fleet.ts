@@ -23,6 +23,8 @@ import {
   type JobWithCommands,
   jobEventSchema,
 } from '../../protocol/rest-jobs.ts';
+import { type FleetEvent, type Machine, machineSchema, type Overview } from '../../protocol/rest-overview.ts';
+import type { SavedCommand, Schedule } from '../../protocol/rest-schedules.ts';
 import { parseSelector, selectorMatches } from '../../protocol/selector.ts';
 
 export const ORG = organizationIdSchema.parse('org-01jd0000000000000000000000');
@@ -32,9 +34,17 @@ export interface FakeFleet {
   readonly agents: Map<string, Agent>;
   readonly tokens: readonly ProvisioningTokenInfo[];
   readonly jobs: ReadonlyMap<string, JobWithCommands>;
+  readonly schedules: Schedule[];
+  readonly saved: SavedCommand[];
   addAgent(agent: Partial<Agent> & { vm_id: string }): Agent;
   createToken(request: z.output<typeof createTokenRequestSchema>): CreateTokenResponse;
   revokeToken(id: string): void;
+  /** Ends a machine, as revoking does. */
+  removeAgent(id: string): void;
+  machines(): Machine[];
+  overview(): Overview;
+  /** Calls `listener` with what changes in the fleet. Returns what stops it. */
+  followFleet(listener: (event: FleetEvent) => void): () => void;
   /** Undefined when no machine matches the selector. */
   createJob(request: z.output<typeof createJobRequestSchema>): JobWithCommands | undefined;
   listJobs(): JobWithCommands[];
@@ -49,6 +59,17 @@ export interface FakeFleet {
   follow(jobId: string, from: number, listener: (number: number, event: JobEvent) => void): () => void;
 }
 
+function machineOf(agent: Agent): Machine {
+  const { facts, load } = agent;
+  return machineSchema.parse({
+    ...agent,
+    os: facts?.os_name ?? '',
+    arch: facts?.arch ?? '',
+    cpus: facts?.cpus ?? 0,
+    load: load === null ? null : { ...load, disk_used: load.disk_used ?? null },
+  });
+}
+
 export function createFakeFleet(options: { now: () => number }): FakeFleet {
   const agents = new Map<string, Agent>();
   const tokens: ProvisioningTokenInfo[] = [];
@@ -56,6 +77,10 @@ export function createFakeFleet(options: { now: () => number }): FakeFleet {
   const events = new Map<string, JobEvent[]>();
   const listeners = new Map<string, Set<(number: number, event: JobEvent) => void>>();
   const outputs = new Map<string, Buffer[]>();
+  const fleetListeners = new Set<(event: FleetEvent) => void>();
+  const tellFleet = (event: FleetEvent) => {
+    for (const listener of fleetListeners) listener(event);
+  };
   const waiting: ((job: JobWithCommands) => void)[] = [];
   let counter = 0;
 
@@ -86,6 +111,8 @@ export function createFakeFleet(options: { now: () => number }): FakeFleet {
     agents,
     tokens,
     jobs,
+    schedules: [],
+    saved: [],
     addAgent(given) {
       const agent = agentSchema.parse({
         agent_id: agentIdSchema.parse(newId('agt')),
@@ -114,7 +141,44 @@ export function createFakeFleet(options: { now: () => number }): FakeFleet {
         ...given,
       });
       agents.set(agent.agent_id, agent);
+      tellFleet({ type: 'agents', items: [machineOf(agent)] });
       return agent;
+    },
+    removeAgent(id) {
+      const agent = agents.get(id);
+      if (agent === undefined) return;
+      agents.delete(id);
+      tellFleet({ type: 'gone', agent_ids: [agent.agent_id] });
+    },
+    machines: () => [...agents.values()].map(machineOf),
+    overview() {
+      const all = fleet.machines();
+      const offline = all.filter(({ online }) => !online);
+      return {
+        machines: {
+          total: all.length,
+          online: all.length - offline.length,
+          offline: offline.length,
+          quarantined: 0,
+          pending: 0,
+        },
+        offline: offline.map(({ agent_id, vm_id, hostname }) => ({
+          agent_id,
+          vm_id,
+          hostname,
+          last_seen_at: iso(-3_600_000),
+        })),
+        jobs: {
+          active: fleet.listJobs().filter(({ state }) => state === 'active').length,
+          failed_commands: 0,
+        },
+        failed: [],
+        expiring: [],
+      };
+    },
+    followFleet(listener) {
+      fleetListeners.add(listener);
+      return () => fleetListeners.delete(listener);
     },
     createToken({ uses, ttl_s, labels, description }) {
       const id = `tok${String(++counter).padStart(9, '0')}`;
@@ -158,6 +222,8 @@ export function createFakeFleet(options: { now: () => number }): FakeFleet {
           agent_id: agent.agent_id,
           vm_id: vmIdSchema.parse(agent.vm_id),
           seq: index + 1,
+          wave: null,
+          why: null,
           state: 'queued',
           reason: null,
           cancel_requested: false,
@@ -180,6 +246,13 @@ export function createFakeFleet(options: { now: () => number }): FakeFleet {
         created_by: { type: 'user', id: 'usr-01jd0000000000000000000000', name: 'admin' },
         state: 'active',
         counts: {},
+        kind: request.script === undefined ? 'command' : 'script',
+        script: request.script ?? null,
+        rollout: null,
+        retry_of: null,
+        check_of: null,
+        schedule_id: null,
+        due_at: null,
         commands,
       });
       const created = job(id);

@@ -21,6 +21,8 @@ import {
   jobWithCommandsSchema,
   outputQuerySchema,
 } from '../../protocol/rest-jobs.ts';
+import { fleetEventSchema, machineListSchema, overviewSchema } from '../../protocol/rest-overview.ts';
+import { savedCommandListSchema, scheduleListSchema } from '../../protocol/rest-schedules.ts';
 import { signInOptionsSchema } from '../../protocol/rest-users.ts';
 import { PERMISSIONS } from '../../protocol/roles.ts';
 import { type FakeFleet, ORG } from './fake-fleet.ts';
@@ -30,7 +32,7 @@ export interface FakeRestApi {
   readonly url: string;
   /** What came, as `METHOD path`, with the headers that tests look at. */
   readonly requests: readonly { line: string; idempotencyKey: string; lastEventId: string }[];
-  /** Ends the session, as time does. */
+  /** Ends the session, as time does, and with it the open streams. */
   endSession(): void;
   /** Cuts the open event streams; browsers are to come back. */
   cutStreams(): void;
@@ -129,8 +131,23 @@ export async function startFakeRestApi(options: FakeRestApiOptions): Promise<Fak
         return;
       }
       case 'DELETE agents/:id':
-        fleet.agents.delete(id);
+        fleet.removeAgent(id);
         response.writeHead(204).end();
+        return;
+      case 'GET overview':
+        json(overviewSchema, fleet.overview());
+        return;
+      case 'GET fleet':
+        json(machineListSchema, { items: fleet.machines() });
+        return;
+      case 'GET fleet/:id':
+        streamFleet(response);
+        return;
+      case 'GET schedules':
+        json(scheduleListSchema, { items: [...fleet.schedules], next_cursor: null });
+        return;
+      case 'GET saved-commands':
+        json(savedCommandListSchema, { items: [...fleet.saved], next_cursor: null });
         return;
       case 'GET provisioning-tokens':
         json(tokenListSchema, { items: [...fleet.tokens] });
@@ -180,6 +197,19 @@ export async function startFakeRestApi(options: FakeRestApiOptions): Promise<Fak
     }
   }
 
+  function streamFleet(response: ServerResponse): void {
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    response.write(': hello\n\n');
+    streams.add(response);
+    const stop = fleet.followFleet((event) => {
+      response.write(`event: ${event.type}\ndata: ${JSON.stringify(fleetEventSchema.parse(event))}\n\n`);
+    });
+    response.on('close', () => {
+      streams.delete(response);
+      stop();
+    });
+  }
+
   function streamEvents(id: string, request: IncomingMessage, response: ServerResponse): void {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.write(': hello\n\n');
@@ -212,7 +242,10 @@ export async function startFakeRestApi(options: FakeRestApiOptions): Promise<Fak
   return {
     url: `http://127.0.0.1:${port}`,
     requests,
-    endSession: () => sessions.clear(),
+    endSession() {
+      sessions.clear();
+      cutStreams();
+    },
     cutStreams,
     setDown(value) {
       down = value;

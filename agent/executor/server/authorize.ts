@@ -38,7 +38,11 @@ export interface Denial {
 
 export type Authorization = { ok: true; call: Authorized } | { ok: false; denial: Denial };
 
+/** Two looks at one clock differ by less than this. */
+const EARLY_TOLERANCE_MS = 1000;
+
 export interface AuthorizeFacts {
+  nowMs: number;
   verify(message: SignedCommand): Verified;
   decide(grant: string, tool: string): PolicyDecision;
   /** `tools.shell_executor.run_as`, for what the orchestrator signed. */
@@ -141,6 +145,12 @@ function authorizeSigned(id: string, signed: SignedCommand, facts: AuthorizeFact
   const believed = believe(id, signed, facts.verify);
   if (!believed.ok) return believed;
   const { payload } = believed;
+  if (payload.not_before !== undefined && Date.parse(payload.not_before) > facts.nowMs + EARLY_TOLERANCE_MS)
+    return deny(
+      'command_early',
+      `The command is not to start before ${payload.not_before}.`,
+      auditDetail(payload),
+    );
   const decision = facts.decide(ORCHESTRATOR_GRANT, payload.tool);
   if (!decision.allowed) return deny('policy_refused', decision.why, auditDetail(payload));
   const granted = decision.runAs ?? facts.runAs ?? 'root';

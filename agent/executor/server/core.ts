@@ -85,6 +85,9 @@ export class ExecutorCore {
   get bootId(): string {
     return this.#options.bootId;
   }
+  get nowMs(): number {
+    return this.#options.clock.now();
+  }
   get peerIsRoot(): boolean {
     return this.#options.peerIsRoot;
   }

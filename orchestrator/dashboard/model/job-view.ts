@@ -16,6 +16,10 @@ export interface CommandView {
   readonly id: string;
   readonly agentId: string;
   readonly vmId: string;
+  /** From 1; null without waves. */
+  wave: number | null;
+  /** What the API said of it last; forgotten when its state changes. */
+  why: string | null;
   state: CommandState;
   reason: Reason | null;
   cancelRequested: boolean;
@@ -31,6 +35,8 @@ export interface CommandView {
 export interface JobView {
   readonly commands: Map<string, CommandView>;
   ended: boolean;
+  /** Grows when the waves have come further: the job is to be read again. */
+  rolloutEvents: number;
 }
 
 /** Characters of output that the page holds: for all commands, and at least and at most for each. */
@@ -53,6 +59,8 @@ function createCommandView(
 ): CommandView {
   return {
     ...head,
+    wave: null,
+    why: null,
     state: 'queued',
     reason: null,
     cancelRequested: false,
@@ -65,7 +73,7 @@ function createCommandView(
   };
 }
 
-export const createJobView = (): JobView => ({ commands: new Map(), ended: false });
+export const createJobView = (): JobView => ({ commands: new Map(), ended: false, rolloutEvents: 0 });
 
 /** Takes what the API says about the job now; output that was seen stays. */
 export function applyJob(view: JobView, job: JobWithCommands): void {
@@ -83,6 +91,8 @@ export function applyJob(view: JobView, job: JobWithCommands): void {
     if (isFinalState(shown.state) && !isFinalState(command.state)) continue;
     shown.state = command.state;
     shown.reason = command.reason;
+    shown.wave = command.wave;
+    shown.why = command.why;
     shown.cancelRequested = command.cancel_requested;
     shown.startedAt = command.started_at;
     shown.endedAt = command.ended_at;
@@ -95,6 +105,10 @@ export function applyJob(view: JobView, job: JobWithCommands): void {
 export function applyEvent(view: JobView, event: JobEvent): void {
   if (event.type === 'end') {
     view.ended = true;
+    return;
+  }
+  if (event.type === 'rollout') {
+    view.rolloutEvents += 1;
     return;
   }
   let command = view.commands.get(event.command_id);
@@ -114,6 +128,7 @@ export function applyEvent(view: JobView, event: JobEvent): void {
 function applyState(command: CommandView, event: Extract<JobEvent, { type: 'state' }>): void {
   // A replay tells the past again; an end that is known stays, except that `unknown` may learn the truth once.
   if (isFinalState(command.state) && !isFinalState(event.state)) return;
+  if (command.state !== event.state) command.why = null;
   command.state = event.state;
   command.reason = event.reason;
   if (event.state === 'running') command.startedAt ??= event.at;
@@ -157,4 +172,16 @@ export function countStates(view: JobView): Map<CommandState, number> {
   const counts = new Map<CommandState, number>();
   for (const { state } of view.commands.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
   return counts;
+}
+
+/** The same for each wave. */
+export function countWaves(view: JobView): Map<number, Map<CommandState, number>> {
+  const waves = new Map<number, Map<CommandState, number>>();
+  for (const { wave, state } of view.commands.values()) {
+    if (wave === null) continue;
+    const counts = waves.get(wave) ?? new Map<CommandState, number>();
+    counts.set(state, (counts.get(state) ?? 0) + 1);
+    waves.set(wave, counts);
+  }
+  return waves;
 }

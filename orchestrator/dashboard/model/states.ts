@@ -39,6 +39,11 @@ const REASONS: Readonly<Record<Reason, string>> = {
   signature: 'the command’s signature did not verify',
   unsupported: 'this agent does not support it',
   clock_skew: 'the machine’s clock is too far off',
+  threshold: 'the job stopped before: too many machines had failed',
+  health_gate: 'the job stopped before: machines were unwell after their wave',
+  no_success: 'the job stopped before: it had not succeeded on one machine',
+  deadline: 'the job’s deadline came first',
+  offline: 'it was offline, and the job left such machines out',
 };
 
 /** A sentence part; empty when the exit code says it all. */

@@ -7,11 +7,12 @@ import type {
   Whoami,
 } from '../../../protocol/rest-fleet.ts';
 import type { CreateJobRequest, Job, JobWithCommands } from '../../../protocol/rest-jobs.ts';
-import { send, sendJson } from './api.ts';
 
-/** A fleet is read in pages; more machines than this are not drawn in one list anyway. */
-const MAX_PAGES = 20;
-const PAGE_SIZE = 500;
+import type { Overview } from '../../../protocol/rest-overview.ts';
+
+import type { OutputGroups, Preview } from '../../../protocol/rest-rollout.ts';
+
+import { send, sendJson } from './api.ts';
 
 export const fetchSession = (): Promise<Whoami> => sendJson('/api/v1/session');
 export const logIn = (username: string, password: string): Promise<Whoami> =>
@@ -20,21 +21,8 @@ export const logOut = (): Promise<Response> => send('/api/v1/session', { method:
 
 const inOrg = (org: string, path: string): string => `/api/v1/organizations/${org}/${path}`;
 
-export async function fetchAgents(org: string, signal: AbortSignal): Promise<Agent[]> {
-  const agents: Agent[] = [];
-  let cursor: string | null = null;
-  for (let page = 0; page < MAX_PAGES; page++) {
-    const query = `?limit=${PAGE_SIZE}${cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`}`;
-    const list: { items: Agent[]; next_cursor: string | null } = await sendJson(
-      inOrg(org, `agents${query}`),
-      { signal },
-    );
-    agents.push(...list.items);
-    cursor = list.next_cursor;
-    if (cursor === null) break;
-  }
-  return agents;
-}
+export const fetchOverview = (org: string, signal: AbortSignal): Promise<Overview> =>
+  sendJson(inOrg(org, 'overview'), { signal });
 
 export const fetchAgent = (org: string, id: string, signal: AbortSignal): Promise<Agent> =>
   sendJson(inOrg(org, `agents/${id}`), { signal });
@@ -57,21 +45,46 @@ export const createToken = (
 export const revokeToken = (org: string, id: string): Promise<Response> =>
   send(inOrg(org, `provisioning-tokens/${id}`), { method: 'DELETE' });
 
-export const fetchJobs = (
+/** Empty: not asked for. */
+export interface JobFilter {
+  state: string;
+  text: string;
+  who: string;
+}
+
+export function fetchJobs(
   org: string,
+  filter: JobFilter,
   cursor: string | null,
   signal?: AbortSignal,
-): Promise<{ items: Job[]; next_cursor: string | null }> =>
-  sendJson(
-    inOrg(org, cursor === null ? 'jobs' : `jobs?cursor=${encodeURIComponent(cursor)}`),
-    signal === undefined ? {} : { signal },
-  );
+): Promise<{ items: Job[]; next_cursor: string | null }> {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries({ ...filter, cursor: cursor ?? '' }))
+    if (value.trim() !== '') query.set(name, value.trim());
+  const path = query.size === 0 ? 'jobs' : `jobs?${query}`;
+  return sendJson(inOrg(org, path), signal === undefined ? {} : { signal });
+}
 export const fetchJob = (org: string, id: string, signal?: AbortSignal): Promise<JobWithCommands> =>
-  sendJson(inOrg(org, `jobs/${id}`), signal === undefined ? {} : { signal });
+  sendJson(inOrg(org, `jobs/${id}?output=none`), signal === undefined ? {} : { signal });
 export const createJob = (org: string, body: CreateJobRequest, idempotencyKey: string): Promise<Job> =>
   sendJson(inOrg(org, 'jobs'), { method: 'POST', body, idempotencyKey });
-export const cancelJob = (org: string, id: string, idempotencyKey: string): Promise<Response> =>
-  send(inOrg(org, `jobs/${id}/cancel`), { method: 'POST', idempotencyKey });
+export const previewJob = (org: string, body: CreateJobRequest, signal: AbortSignal): Promise<Preview> =>
+  sendJson(inOrg(org, 'jobs/preview'), { method: 'POST', body, signal });
+export const controlJob = (
+  org: string,
+  id: string,
+  what: 'cancel' | 'pause' | 'resume',
+  idempotencyKey: string,
+): Promise<Response> => send(inOrg(org, `jobs/${id}/${what}`), { method: 'POST', idempotencyKey });
+export const retryJob = (
+  org: string,
+  id: string,
+  which: 'failed' | 'not_run' | 'all',
+  idempotencyKey: string,
+): Promise<Job> =>
+  sendJson(inOrg(org, `jobs/${id}/retry`), { method: 'POST', body: { which }, idempotencyKey });
+export const fetchGroups = (org: string, id: string, signal: AbortSignal): Promise<OutputGroups> =>
+  sendJson(inOrg(org, `jobs/${id}/groups`), { signal });
 
 export const jobEventsPath = (org: string, id: string): string => inOrg(org, `jobs/${id}/events`);
 export const outputPath = (

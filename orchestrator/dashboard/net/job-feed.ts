@@ -1,5 +1,5 @@
 import { useEffect, useReducer, useRef, useState } from 'preact/hooks';
-import type { JobWithCommands } from '../../../protocol/rest-jobs.ts';
+import type { JobEvent, JobWithCommands } from '../../../protocol/rest-jobs.ts';
 import { applyEvent, applyJob, createJobView, type JobView } from '../model/job-view.ts';
 import { type ApiError, asApiError } from './api.ts';
 import { fetchJob, jobEventsPath } from './endpoints.ts';
@@ -9,6 +9,7 @@ import { loadTails, totalOutput } from './output-tails.ts';
 /** An ended job with more output than this is not replayed: only the end of each stream is read. */
 const REPLAY_MAX_BYTES = 4 * 1024 * 1024;
 const JOB_RETRY_MS = 3000;
+const READ_SOON_MS = 250;
 
 export interface JobFeed {
   job: JobWithCommands | undefined;
@@ -30,6 +31,7 @@ export function useJobFeed(org: string, id: string): JobFeed {
   useEffect(() => {
     const stop = new AbortController();
     let frame = 0;
+    let soon: ReturnType<typeof setTimeout> | undefined;
     const draw = () => {
       frame ||= requestAnimationFrame(() => {
         frame = 0;
@@ -43,16 +45,25 @@ export function useJobFeed(org: string, id: string): JobFeed {
       setError(undefined);
       return found;
     };
+    // The waves have come further: the API says how far. Many events come together.
+    const readSoon = () => {
+      soon ??= setTimeout(() => {
+        soon = undefined;
+        // The stream itself says when the way is lost.
+        read().catch(() => undefined);
+      }, READ_SOON_MS);
+    };
     const follow = async () => {
       const found = await read();
       if (found.state === 'ended' && totalOutput(found) > REPLAY_MAX_BYTES) {
         await loadTails(org, found, view.current, stop.signal, draw);
       } else {
-        await followEvents({
+        await followEvents<JobEvent>({
           path: jobEventsPath(org, id),
           onEvent(event) {
             applyEvent(view.current, event);
             draw();
+            if (event.type === 'rollout') readSoon();
           },
           onStatus: setLive,
           onRefused: setError,
@@ -74,6 +85,7 @@ export function useJobFeed(org: string, id: string): JobFeed {
     return () => {
       stop.abort();
       clearTimeout(retry);
+      clearTimeout(soon);
       cancelAnimationFrame(frame);
     };
   }, [org, id, round]);

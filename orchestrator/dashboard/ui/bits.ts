@@ -103,6 +103,10 @@ export interface ConfirmProps {
   onConfirm: () => void;
 }
 
+/** Who speaks to the page says what he sees: the name of a button holds its label. */
+const nameOf = (label: string, question: string): string =>
+  question.toLowerCase().includes(label.toLowerCase()) ? question : `${label}: ${question}`;
+
 /** A button that asks once more, in place. */
 export function ConfirmButton({ label, question, danger, disabled, onConfirm }: ConfirmProps): VNode {
   const [asking, setAsking] = useState(false);
@@ -112,7 +116,7 @@ export function ConfirmButton({ label, question, danger, disabled, onConfirm }: 
   }, [asking]);
   if (!asking) {
     return html`<button type="button" class=${`button small ${danger ? 'danger' : ''}`} disabled=${disabled}
-      aria-label=${question} onClick=${() => setAsking(true)}>${label}</button>`;
+      aria-label=${nameOf(label, question)} onClick=${() => setAsking(true)}>${label}</button>`;
   }
   const answer = (yes: boolean) => {
     setAsking(false);

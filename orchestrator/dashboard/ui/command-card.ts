@@ -84,12 +84,12 @@ function Running({ startedAt }: { startedAt: string }): VNode {
 }
 
 function Explanation({ command }: { command: CommandView }): VNode | null {
-  const text = [
-    command.result?.error?.message ?? '',
-    reasonText(command.reason),
-    stateHint(command.state, undefined),
-  ]
-    .filter((part) => part !== '')
-    .join(' · ');
+  // The API's own sentence, except where the exit code beside the state says it.
+  const known = command.why?.startsWith('exit code ') ? '' : command.why;
+  const text =
+    known ??
+    [command.result?.error?.message ?? '', reasonText(command.reason), stateHint(command.state, undefined)]
+      .filter((part) => part !== '')
+      .join(' · ');
   return text === '' ? null : html`<p class="explanation">${safeLine(text)}</p>`;
 }

@@ -1,16 +1,11 @@
-import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Clock } from '../../../base/clock.ts';
 import { AppError } from '../../../protocol/errors.ts';
 import { jobIdSchema } from '../../../protocol/ids.ts';
-import type { Followed, JobEvents, NumberedEvent } from '../../jobs/events.ts';
+import type { Followed, JobEvents } from '../../jobs/events.ts';
 import type { LiveAccess } from '../live-access.ts';
 import { defineRoute, type Route } from '../route.ts';
-
-/** A comment at least this often: proxies close what is silent. */
-const COMMENT_MS = 15_000;
-/** Bytes that wait for a reader; a slow one is given no more until it has taken them. */
-const BUFFER_BYTES = 512 * 1024;
+import { eventStream, sseEvent } from '../sse.ts';
 
 const params = z.object({ id: jobIdSchema });
 const query = z.object({ after: z.coerce.number().int().nonnegative().optional() });
@@ -22,8 +17,9 @@ function startOf(header: string | string[] | undefined, after: number | undefine
   throw new AppError('bad_request', { detail: 'Last-Event-ID is no number that this stream gave.' });
 }
 
-const format = ({ id, event }: NumberedEvent): string =>
-  `id: ${id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+async function* written(followed: AsyncIterable<Followed>): AsyncGenerator<string, void, void> {
+  for await (const step of followed) yield step === 'quiet' ? step : sseEvent(step.event, step.id);
+}
 
 export function eventRoutes(options: {
   events: JobEvents;
@@ -33,18 +29,6 @@ export function eventRoutes(options: {
   stopping: AbortSignal;
 }): Route[] {
   const { events, clock, access, stopping } = options;
-
-  async function* text(followed: AsyncIterable<Followed>): AsyncGenerator<string, void, void> {
-    let checked = clock.monotonic();
-    // The first bytes tell the client that it is connected.
-    yield ': events of a job\n\n';
-    for await (const step of followed) {
-      if (step !== 'quiet') yield format(step);
-      if (clock.monotonic() - checked < COMMENT_MS) continue;
-      checked = clock.monotonic();
-      yield ': still here\n\n';
-    }
-  }
 
   return [
     defineRoute({
@@ -69,15 +53,7 @@ export function eventRoutes(options: {
             signal: AbortSignal.any([closed, stopping]),
           }),
         });
-        const lines = text(followed);
-        return {
-          headers: {
-            'content-type': 'text/event-stream; charset=utf-8',
-            'cache-control': 'no-store',
-            'x-accel-buffering': 'no',
-          },
-          body: Readable.from(lines, { objectMode: false, highWaterMark: BUFFER_BYTES }),
-        };
+        return eventStream(written(followed), { what: 'events of a job', clock });
       },
     }),
   ];

@@ -18,6 +18,7 @@ const signer = createCommandSigner({
 const verifier = new EnvelopeVerifier(signer.trust);
 const grants = (decisions: Record<string, PolicyDecision>): AuthorizeFacts => ({
   verify: (message) => verifier.verify(message, systemClock.now(), undefined),
+  nowMs: systemClock.now(),
   decide: (grant) => decisions[grant] ?? { allowed: false, why: `nothing for ${grant}` },
   runAs: undefined,
   peerIsRoot: false,
@@ -47,6 +48,17 @@ describe('who may do what', () => {
       ok: false,
       denial: { code: 'policy_refused' },
     });
+  });
+
+  it('[schedule-1] starts nothing before the time that was signed for it', () => {
+    const at = (ms: number) => {
+      const not_before = new Date(systemClock.now() + ms).toISOString();
+      const { payload, envelope, delegation } = signer.shell('id', { not_before, critical: ['not_before'] });
+      return { type: 'start', id: payload.command_id, signed: { envelope, delegation } } as const;
+    };
+    const facts = grants({ orchestrator: all });
+    expect(authorize(at(60_000), facts)).toMatchObject({ ok: false, denial: { code: 'command_early' } });
+    expect(authorize(at(-60_000), facts)).toMatchObject({ ok: true });
   });
 
   it('gives what nobody signed the rights of local-api, whoever is said to ask', () => {

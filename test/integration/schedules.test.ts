@@ -1,0 +1,136 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Job, JobWithCommands } from '../../protocol/rest-jobs.ts';
+import type { Schedule } from '../../protocol/rest-schedules.ts';
+import { type AgentHome, createAgentHome } from '../fakes/agent-home.ts';
+import { type AgentProcess, startAgent } from '../fakes/agent-process.ts';
+import { FakeOrchestrator } from '../fakes/fake-orchestrator.ts';
+import { enrollAgent, ORG } from './support/fleet.ts';
+import { type OrchestratorProcess, startOrchestrator } from './support/orchestrator.ts';
+
+const WAIT = { timeout: 20_000 };
+
+describe('a machine that was given an occurrence ahead of its time', () => {
+  let home: AgentHome;
+  let server: FakeOrchestrator;
+  let agent: AgentProcess;
+
+  const listen = async () => {
+    server = await new FakeOrchestrator({
+      certificate: await home.ca.orchestrator(),
+      ca: [home.ca.rootPem],
+      identity: home,
+    }).listen();
+    await home.setUrl(server.urlFor(home.vmId));
+  };
+  beforeAll(async () => {
+    home = await createAgentHome();
+    await listen();
+    agent = startAgent({ home: home.path });
+    await server.connected();
+  });
+  afterAll(async () => {
+    await agent[Symbol.asyncDispose]();
+    await server.close();
+    await home[Symbol.asyncDispose]();
+  });
+
+  it('[schedule-1] starts it by its own clock while it is cut off, after a restart, and once', async () => {
+    const file = `${home.path}/ran`;
+    const dueAt = Date.now() + 4000;
+    const not_before = new Date(dueAt).toISOString();
+    const signed = home.signer.shell(`date +%s%3N >> '${file}'`, { not_before, critical: ['not_before'] });
+    server.sendCommand(signed);
+    await expect
+      .poll(() => server.messages.some((each) => each.type === 'state' && each.state === 'accepted'), WAIT)
+      .toBe(true);
+    await server.close();
+    await agent[Symbol.asyncDispose]();
+    expect(existsSync(file)).toBe(false);
+    agent = startAgent({ home: home.path });
+    await expect.poll(() => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n'), WAIT).toBe(true);
+    const times = readFileSync(file, 'utf8').trim().split('\n').map(Number);
+    expect(times).toHaveLength(1);
+    expect(times[0]).toBeGreaterThanOrEqual(dueAt);
+  });
+});
+
+describe('schedules over REST', () => {
+  let orchestrator: OrchestratorProcess;
+  const job = { selector: 'all', arguments: { command: 'true' } };
+  const call = <T>(method: string, path: string, body?: unknown) =>
+    orchestrator.call<T>({ method, path: `${ORG}/${path}`, ...(body === undefined ? {} : { body }) });
+
+  beforeAll(async () => {
+    orchestrator = await startOrchestrator();
+    await enrollAgent(orchestrator);
+  });
+  afterAll(() => orchestrator?.stop());
+
+  it('are made, changed, run at once and removed', async () => {
+    const made = await call<Schedule>('POST', 'schedules', { name: 'nightly', cron: '0 3 * * *', job });
+    expect(made.status).toBe(201);
+    expect(made.body).toMatchObject({
+      name: 'nightly',
+      enabled: true,
+      runs_on: 'orchestrator',
+      last_job_id: null,
+    });
+    expect(made.body.next_runs).toHaveLength(5);
+    expect((await call('POST', 'schedules', { name: 'nightly', cron: '0 3 * * *', job })).status).toBe(409);
+    const ran = await call<JobWithCommands>('POST', 'schedules/nightly/run');
+    expect(ran.body).toMatchObject({ schedule_id: made.body.id });
+    const changed = await call<Schedule>('PATCH', 'schedules/nightly', { enabled: false });
+    expect(changed.body).toMatchObject({ enabled: false, next_runs: [], last_job_id: ran.body.id });
+    expect((await call('DELETE', `schedules/${made.body.id}`)).status).toBe(204);
+    expect((await call('GET', 'schedules/nightly')).status).toBe(404);
+  });
+
+  it('give a day of occurrences to machines that carry them, hide those from the news, and take them back', async () => {
+    const body = { name: 'carried', cron: '0 * * * *', runs_on: 'agents', job };
+    const { id } = (await call<Schedule>('POST', 'schedules', body)).body;
+    const carried = async () =>
+      (await call<{ items: Job[] }>('GET', `jobs?schedule=${id}&limit=100`)).body.items;
+    await expect.poll(async () => (await carried()).length, WAIT).toBeGreaterThanOrEqual(24);
+    const list = await call<{ items: Job[] }>('GET', 'jobs?limit=100');
+    expect(list.body.items.filter((each) => each.schedule_id === id)).toEqual([]);
+    expect(new Set((await carried()).map(({ due_at }) => due_at)).size).toBe((await carried()).length);
+    await call('PATCH', 'schedules/carried', { enabled: false });
+    await expect
+      .poll(async () => (await carried()).every(({ counts }) => counts.cancelled === 1), WAIT)
+      .toBe(true);
+  });
+
+  it('are refused when they say what cannot be', async () => {
+    for (const wrong of [
+      { cron: 'never' },
+      { cron: '* * * * * *' },
+      { time_zone: 'Nowhere/Land' },
+      { runs_on: 'agents', job: { ...job, rollout: {} } },
+      { job: { ...job, arguments: { nothing: true } } },
+    ]) {
+      const answer = await call('POST', 'schedules', { name: 'wrong', cron: '0 3 * * *', job, ...wrong });
+      expect(answer.status, JSON.stringify(wrong)).toBe(400);
+    }
+  });
+
+  it('have saved commands beside them, which are filled in when they run', async () => {
+    const body = {
+      name: 'restart',
+      command: 'systemctl restart {{service}}',
+      parameters: [{ name: 'service' }],
+      selector: 'all',
+    };
+    expect((await call('POST', 'saved-commands', body)).status).toBe(201);
+    const ran = await call<JobWithCommands>('POST', 'saved-commands/restart/run', {
+      parameters: { service: 'a b' },
+    });
+    expect(ran.status).toBe(202);
+    expect(ran.body).toMatchObject({
+      arguments: { command: "systemctl restart 'a b'" },
+      description: 'restart',
+    });
+    expect((await call('POST', 'saved-commands/restart/run', {})).status).toBe(400);
+    expect((await call('DELETE', 'saved-commands/restart')).status).toBe(204);
+  });
+});
