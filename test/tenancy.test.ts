@@ -40,6 +40,10 @@ const ACROSS: Readonly<Record<string, string>> = {
   'orchestrator/tenancy/agents.ts agents': 'at the start nobody is connected',
   'orchestrator/jobs/expiry.ts commands':
     'the clock ends commands of all; each is read and changed by its organization',
+  'orchestrator/schedules/engine.ts schedules':
+    'the clock looks at what is due in all; each row names its own',
+  'orchestrator/jobs/rollout/engine.ts rollouts':
+    'after a restart all that were open go on, each in its organization',
   'orchestrator/hub/presence.ts agents':
     'which of the connected are to be cut off; their identifiers stay inside',
 };

@@ -23,6 +23,7 @@ import {
 } from '../../protocol/rest-jobs.ts';
 import { fleetEventSchema, machineListSchema, overviewSchema } from '../../protocol/rest-overview.ts';
 import { savedCommandListSchema, scheduleListSchema } from '../../protocol/rest-schedules.ts';
+import { signInOptionsSchema } from '../../protocol/rest-users.ts';
 import { PERMISSIONS } from '../../protocol/roles.ts';
 import { type FakeFleet, ORG } from './fake-fleet.ts';
 
@@ -94,6 +95,10 @@ export async function startFakeRestApi(options: FakeRestApiOptions): Promise<Fak
       organizations: [{ id: ORG, name: 'default', role: 'admin' as const, permissions: [...PERMISSIONS] }],
     };
 
+    if (path === '/api/v1/sign-in') {
+      json(signInOptionsSchema, { password: true, oidc: null });
+      return;
+    }
     if (path === '/api/v1/session' && method === 'POST') {
       const login = loginRequestSchema.parse(await readBody(request));
       if (login.username !== options.username || login.password !== options.password) {

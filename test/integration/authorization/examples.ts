@@ -1,22 +1,47 @@
 import type { Tenant } from './world.ts';
 
 /**
- * One row for each path parameter of the route table: the segment before it and its name. It gives the identifier of an
- * object that this tenant has. A route with a parameter that has no row fails the matrix: add the row, and make the
- * object in {@link Tenant} if there is none yet.
+ * Objects that each tenant gets, made by a POST below its organization whose answer has the `id`. The key is that of
+ * the path parameter that it is an example for: the segment before it, and its name. `canary` must not be read by
+ * others; put it into a name or a text.
  */
-export const EXAMPLES: Readonly<Record<string, (tenant: Tenant) => string>> = {
+export const MADE: Readonly<Record<string, { path: string; body: (canary: string) => unknown }>> = {
+  'provisioning-tokens/{id}': {
+    path: 'provisioning-tokens',
+    body: (canary) => ({ description: `token ${canary}` }),
+  },
+  'api-tokens/{id}': { path: 'api-tokens', body: (canary) => ({ name: `api ${canary}`, role: 'viewer' }) },
+  'schedules/{id}': {
+    path: 'schedules',
+    body: (canary) => ({
+      name: `schedule-${canary}`,
+      cron: '0 3 * * *',
+      job: { selector: 'all', arguments: { command: `echo ${canary}` } },
+    }),
+  },
+  'saved-commands/{id}': {
+    path: 'saved-commands',
+    body: (canary) => ({ name: `saved-${canary}`, command: `echo ${canary}` }),
+  },
+};
+
+/**
+ * The other path parameters: what the tenant has already. A route with a parameter that is in neither table fails the
+ * matrix; add the row.
+ */
+const PRESENT: Readonly<Record<string, (tenant: Tenant) => string>> = {
   'organizations/{org}': (tenant) => tenant.id,
   'agents/{id}': (tenant) => tenant.agentId,
   'agents/{vm_id}': (tenant) => tenant.vmId,
   'jobs/{id}': (tenant) => tenant.jobId,
   'commands/{id}': (tenant) => tenant.commandId,
-  'provisioning-tokens/{id}': (tenant) => tenant.provisioningTokenId,
-  'api-tokens/{id}': (tenant) => tenant.apiTokenId,
   'users/{id}': (tenant) => tenant.userIds.viewer,
   'sessions/{id}': (tenant) => tenant.sessionId,
   'artifacts/{name}': () => 'manifest.json',
 };
+
+export const exampleOf = (parameter: string, tenant: Tenant): string | undefined =>
+  PRESENT[parameter]?.(tenant) ?? tenant.made[parameter];
 
 /**
  * What a request needs to get past its schemas to where its object is looked up. A route whose body or query may not be

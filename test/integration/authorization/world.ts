@@ -12,6 +12,7 @@ import { ROOT } from '../../../scripts/lib/root.ts';
 import { enroll } from '../support/enroll.ts';
 import { type CallOptions, callOrchestrator } from '../support/orchestrator.ts';
 import type { Who } from './call.ts';
+import { MADE } from './examples.ts';
 
 const ADMIN_TOKEN = `vmo_${randomBytes(20).toString('hex')}`;
 const PASSWORD = 'five random words of a person';
@@ -25,8 +26,8 @@ export interface Tenant {
   tls: { cert: string; key: string };
   jobId: string;
   commandId: string;
-  provisioningTokenId: string;
-  apiTokenId: string;
+  /** What the table of examples asks for, by its keys. */
+  made: Readonly<Record<string, string>>;
   userIds: Record<Role, string>;
   sessionId: string;
   /** A session of each role. */
@@ -70,14 +71,11 @@ async function makeTenant(call: Call, target: { url: string; ca: string }, name:
     path: `${org}/jobs`,
     body: { selector: 'all', arguments: { command: `echo ${canary}` }, description: `job ${canary}` },
   });
-  const token = await call<{ id: string }>({
-    path: `${org}/provisioning-tokens`,
-    body: { description: `token ${canary}` },
-  });
-  const apiToken = await call<{ id: string }>({
-    path: `${org}/api-tokens`,
-    body: { name: `api ${canary}`, role: 'viewer' },
-  });
+  const made: Record<string, string> = {};
+  for (const [parameter, { path, body }] of Object.entries(MADE)) {
+    const object = await call<{ id: string }>({ path: `${org}/${path}`, body: body(canary) });
+    made[parameter] = object.id;
+  }
   const userIds = {} as Record<Role, string>;
   const people = {} as Record<Role, Who>;
   for (const role of ROLES) {
@@ -102,12 +100,11 @@ async function makeTenant(call: Call, target: { url: string; ca: string }, name:
     tls: machine.tls,
     jobId: job.id,
     commandId: job.commands[0]?.id ?? '',
-    provisioningTokenId: token.id,
-    apiTokenId: apiToken.id,
+    made,
     userIds,
     sessionId: sessions.items[0]?.id ?? '',
     people,
-    canaries: [canary, machine.response.agent_id, job.id, token.id, apiToken.id, ...Object.values(userIds)],
+    canaries: [canary, machine.response.agent_id, job.id, ...Object.values(made), ...Object.values(userIds)],
   };
 }
 

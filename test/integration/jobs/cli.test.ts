@@ -143,7 +143,7 @@ describe('the other subcommands', () => {
     ['a CA that is not known', ['org', 'list'], { VM_ORCHESTRATOR_CA_FILE: '' }, 3],
     ['a token that is not known', ['org', 'list'], { VM_ORCHESTRATOR_API_TOKEN: 'vmo_wrong' }, 4],
     ['a selector without agents', ['run', '--selector', 'a=b', '--', 'true'], {}, 4],
-    ['what is not built', ['org', 'create', 'x'], {}, 2],
+    ['a subcommand that there is not', ['org', 'merge', 'x'], {}, 2],
   ])('exit with their own code for %s', async (_name, args, over, code) => {
     const done = await run(args, over as Record<string, string>);
     expect(done.code).toBe(code);
