@@ -90,6 +90,7 @@ describe('a rollout over simulated agents', () => {
       stop_detail: '3 machines failed, only 2 may',
       failures: 3,
       wave: 2,
+      waves: [{ state: 'passed' }, { state: 'stopped' }, { state: 'skipped' }],
     });
     expect(told).toEqual(['wave_started 1', 'gate 1', 'wave_passed 1', 'wave_started 2', 'stopped 2']);
     const by = (state: string) => job.commands.filter((one) => one.state === state);
