@@ -66,7 +66,15 @@ export type RolloutPlan = z.output<typeof rolloutPlanSchema>;
 export const STOP_REASONS = ['threshold', 'health_gate', 'no_success', 'deadline'] as const;
 export type StopReason = (typeof STOP_REASONS)[number];
 
-export const waveStateSchema = z.enum(['waiting', 'running', 'pausing', 'gate', 'passed', 'stopped']);
+export const waveStateSchema = z.enum([
+  'waiting',
+  'running',
+  'pausing',
+  'gate',
+  'passed',
+  'stopped',
+  'skipped',
+]);
 export const waveSchema = z.object({
   wave: z.number().int().positive(),
   size: count,

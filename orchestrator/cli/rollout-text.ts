@@ -71,7 +71,7 @@ export function progressText(ends: ReadonlyMap<string, string>, total: number, w
 export function reportText(job: JobWithCommands): string {
   const reasons = new Map<string, string[]>();
   for (const { state, why, vm_id } of job.commands) {
-    if (state === 'succeeded') continue;
+    if (state === 'succeeded' && why === null) continue;
     const key = `${isFinal(state) ? state.replace('_', ' ') : `still ${state}`}${why === null ? '' : ` (${why})`}`;
     reasons.set(key, [...(reasons.get(key) ?? []), vm_id]);
   }

@@ -107,6 +107,8 @@ export async function followRun(options: {
   const waves = rollout?.waves.length ?? 0;
   const progress = createProgress(deps.stderr, rollout !== null && !json);
   let wave = '';
+  /** It was stopped: whatever the commands say, it has not gone through. */
+  let stopped = false;
   const draw = () => {
     const states = new Map([...ends].map(([id, event]) => [id, event.state as string]));
     if (rollout !== null) progress.show(progressText(states, job.commands.length, wave));
@@ -130,6 +132,7 @@ export async function followRun(options: {
     });
     for await (const event of events) {
       if (event.type === 'state' && isFinal(event.state)) ends.set(event.command_id, event);
+      if (event.type === 'rollout' && event.event === 'stopped') stopped = true;
       if (json) await printJson(deps.stdout, event);
       else {
         progress.clear();
@@ -146,7 +149,9 @@ export async function followRun(options: {
     if (rollout !== null && !json && !stop.hard.aborted) await report(deps, client, job.id);
     // A job that has ended needs no cancel any more.
     if (ends.size < job.commands.length && !stop.hard.aborted) await cancelling;
-    return stop.graceful.aborted ? EXIT.interrupted : exitCodeOf(ends, job.commands.length);
+    if (stop.graceful.aborted) return EXIT.interrupted;
+    const code = exitCodeOf(ends, job.commands.length);
+    return stopped && code === 0 ? 1 : code;
   } catch (cause) {
     // As a pipe ends a program that runs here: what nobody reads is not to go on there.
     if (cause instanceof OutputError) await (cancelling ?? cancelJob(client, job.id, stop.hard));

@@ -25,6 +25,7 @@ import type { CliDeps } from './deps.ts';
 import { followJob } from './follow.ts';
 import { printJson, write } from './print.ts';
 import { wavesArgument } from './rollout-flags.ts';
+import { plural } from './rollout-text.ts';
 
 interface UpgradeFlags extends ClientFlags {
   selector: string;
@@ -113,7 +114,7 @@ async function followUpgrade(
   for await (const event of followJob({ client, jobId: job.id, clock, signal: options.signal, onLost })) {
     if (event.type === 'rollout' && event.event === 'wave_started') {
       const { waves = [] } = job.rollout ?? {};
-      tell(`Wave ${event.wave} of ${waves.length}: ${waves[event.wave - 1]?.size ?? 0} machines\n`);
+      tell(`Wave ${event.wave} of ${waves.length}: ${plural(waves[event.wave - 1]?.size ?? 0, 'machine')}\n`);
     }
     if (event.type !== 'state' || !isFinal(event.state) || event.state === 'skipped') continue;
     const command = await client.call({ path: `/commands/${event.command_id}`, answer: commandSchema });
@@ -156,7 +157,9 @@ async function upgradeFleet(deps: CliDeps, flags: UpgradeFlags): Promise<void> {
   const left = total - outcomes.length;
   if (json) await printJson(deps.stdout, { ok: good && left === 0, left, job_id: job.id, agents: outcomes });
   else if (!good)
-    deps.stderr.write(`Stopped: ${left} machines were not touched. What failed went back to its version.\n`);
+    deps.stderr.write(
+      `Stopped: ${plural(left, 'machine')} not touched. What failed went back to its version.\n`,
+    );
   if (!good || left > 0) deps.exitWith(1);
 }
 

@@ -16,8 +16,6 @@ export interface CommandFacts {
 export type CommandEvent =
   /** What it was held for was decided; its turn comes later. */
   | { kind: 'scheduled' }
-  /** Its turn has come. */
-  | { kind: 'released' }
   /** What it waited for will not come. */
   | { kind: 'withheld'; state: 'skipped' | 'refused'; reason: Reason | null }
   | { kind: 'sent' }
@@ -47,8 +45,6 @@ function wanted(facts: CommandFacts, event: CommandEvent): Change | undefined {
   switch (event.kind) {
     case 'scheduled':
       return to('scheduled');
-    case 'released':
-      return to('queued');
     case 'withheld':
       return to(event.state, event.reason);
     case 'sent':

@@ -1,4 +1,4 @@
-import { type Expression, type SqlBool, sql } from 'kysely';
+import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely';
 import type { z } from 'zod';
 import { isoTime } from '../../base/clock.ts';
 import {
@@ -11,12 +11,13 @@ import {
 import { AppError } from '../../protocol/errors.ts';
 import type { AgentId, CommandId, JobId, ScheduleId, VmId } from '../../protocol/ids.ts';
 import type { Command, Job, JobWithCommands, jobListQuerySchema, Script } from '../../protocol/rest-jobs.ts';
+import type { RolloutState } from '../../protocol/rest-rollout.ts';
 import { SHELL_TOOL } from '../../protocol/tool-manifest.ts';
 import { UPGRADE_TOOL } from '../../protocol/upgrade.ts';
 import type { Queryable } from '../store/store.ts';
-import type { Row } from '../store/tables.ts';
+import type { Row, Tables } from '../store/tables.ts';
 import { isOnline } from '../tenancy/agents.ts';
-import { type StateCount, toRollout } from './rollout/read.ts';
+import { type StateCount, toRollout, unhealthyOf } from './rollout/read.ts';
 import { type ExplainedJob, whyOf } from './why.ts';
 
 type Counts = Job['counts'];
@@ -124,7 +125,7 @@ function toCommand(row: ReadRow, job: ExplainedJob | null, withOutput: boolean):
     started_at: at(row.started_at),
     ended_at: at(row.ended_at),
     expires_at: isoTime(row.expires_at),
-    why: whyOf({ state, reason, result, wave: row.wave, online: isOnline(row) }, job),
+    why: whyOf({ state, reason, result, wave: row.wave, online: isOnline(row), vmId: row.vm_id }, job),
     result,
     output: { stdout: row.stdout_size, stderr: row.stderr_size },
   };
@@ -168,6 +169,14 @@ async function rolloutsOf(
 const contains = (column: Expression<string>, text: string) =>
   sql<SqlBool>`lower(${column}) like ${`%${text.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`} escape '\\'`;
 
+const rolloutsIn = (e: ExpressionBuilder<Tables, 'jobs'>, state: RolloutState) =>
+  e
+    .selectFrom('rollouts')
+    .select('rollouts.job_id')
+    .whereRef('rollouts.organization_id', '=', 'jobs.organization_id')
+    .whereRef('rollouts.job_id', '=', 'jobs.id')
+    .where('rollouts.state', '=', state);
+
 export interface JobFilter extends Omit<z.output<typeof jobListQuerySchema>, 'cursor' | 'limit' | 'checks'> {
   organizationId: string;
   limit: number;
@@ -199,26 +208,19 @@ function filtered(db: Queryable, filter: JobFilter) {
     );
   if (state === 'failed')
     query = query.where((e) =>
-      e.exists(
-        e
-          .selectFrom('commands')
-          .select('commands.id')
-          .whereRef('commands.organization_id', '=', 'jobs.organization_id')
-          .whereRef('commands.job_id', '=', 'jobs.id')
-          .where('commands.state', 'in', FAILED_STATES),
-      ),
+      e.or([
+        e.exists(
+          e
+            .selectFrom('commands')
+            .select('commands.id')
+            .whereRef('commands.organization_id', '=', 'jobs.organization_id')
+            .whereRef('commands.job_id', '=', 'jobs.id')
+            .where('commands.state', 'in', FAILED_STATES),
+        ),
+        e.exists(rolloutsIn(e, 'stopped')),
+      ]),
     );
-  if (state === 'paused')
-    query = query.where((e) =>
-      e.exists(
-        e
-          .selectFrom('rollouts')
-          .select('rollouts.job_id')
-          .whereRef('rollouts.organization_id', '=', 'jobs.organization_id')
-          .whereRef('rollouts.job_id', '=', 'jobs.id')
-          .where('rollouts.state', '=', 'paused'),
-      ),
-    );
+  if (state === 'paused') query = query.where((e) => e.exists(rolloutsIn(e, 'paused')));
   return query;
 }
 
@@ -257,7 +259,12 @@ export async function findJob(db: Queryable, organizationId: string, jobId: stri
 const explained = (rollout: Row<'rollouts'> | undefined): ExplainedJob | null =>
   rollout === undefined
     ? null
-    : { wave: rollout.wave, paused: rollout.state === 'paused', stopDetail: rollout.stop_detail };
+    : {
+        wave: rollout.wave,
+        paused: rollout.state === 'paused',
+        stopDetail: rollout.stop_detail,
+        unhealthy: unhealthyOf(rollout),
+      };
 
 /** The commands in the order of their turns. @throws AppError `not_found`. */
 export async function readJob(

@@ -1,8 +1,13 @@
 import type { Clock } from '../../base/clock.ts';
-import { type Actor, type CommandPayload, DEFAULT_COMMAND_LIFE_S } from '../../protocol/command.ts';
+import {
+  type Actor,
+  type CommandPayload,
+  DEFAULT_COMMAND_LIFE_S,
+  mayFollow,
+} from '../../protocol/command.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { AgentId, JobId, OrganizationId } from '../../protocol/ids.ts';
-import { type AuditActor, SYSTEM_ACTOR } from '../audit/audit.ts';
+import { type AuditActor, recordAll, SYSTEM_ACTOR } from '../audit/audit.ts';
 import type { CommandKeys, CommandSigner } from '../ca/command-keys.ts';
 import type { Bus } from '../hub/bus.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
@@ -11,8 +16,16 @@ import type { Row } from '../store/tables.ts';
 import type { Dispatch, Offer } from './dispatch.ts';
 import type { Expiry } from './expiry.ts';
 import type { SubmitHooks } from './hooks.ts';
-import { epochOf, type Order, signCommand, takeSeqs } from './issue.ts';
-import { type CommandRow, commandIdOf, recordChanges, selectCommands } from './record-change.ts';
+import { epochOf, inChunks, type Order, signCommand, takeSeqs } from './issue.ts';
+import {
+  type CommandRow,
+  commandIdOf,
+  recordChanges,
+  selectCommands,
+  stateEvent,
+  stateOf,
+  takeEventIds,
+} from './record-change.ts';
 
 /** Commands whose turn has come, after they were signed and stored. */
 export interface Released {
@@ -114,12 +127,15 @@ export function createReleaser(options: {
       job.organization_id,
       rows.map((row) => row.agent_id),
     );
+    const events: { row: CommandRow; from: string; state: 'queued' | 'sent' }[] = [];
     for (const row of rows) {
+      if (!mayFollow(stateOf(row), 'queued')) continue;
       const agentId = row.agent_id as AgentId;
       const commandId = commandIdOf(row);
       const seq = seqs.get(agentId) ?? 0;
       const expiresAt = Math.min(now + lifeMsOf(job), until);
       const signed = signCommand(signer, order, { commandId, agentId, seq, issuedAt: now, expiresAt });
+      const state = dispatch.takesNow(agentId) ? 'sent' : 'queued';
       await tx
         .updateTable('commands')
         .set({
@@ -127,23 +143,48 @@ export function createReleaser(options: {
           envelope: JSON.stringify(signed.envelope),
           delegation: JSON.stringify(signed.delegation),
           expires_at: expiresAt,
+          state,
+          ...(state === 'sent' ? { sent_at: now } : {}),
         })
         .where('organization_id', '=', row.organization_id)
         .where('id', '=', row.id)
         .execute();
-      const sent = dispatch.takesNow(agentId);
-      const changed = await recordChanges(
-        tx,
-        { ...row, expires_at: expiresAt },
-        sent ? [{ kind: 'released' }, { kind: 'sent' }] : [{ kind: 'released' }],
-        { now, actor, address },
-      );
-      if (changed === undefined) continue;
-      released.rows.push(changed);
-      if (sent) released.offers.push({ agentId, offer: { id: commandId, ...signed } });
+      events.push({ row, from: row.state, state: 'queued' });
+      if (state === 'sent') events.push({ row, from: 'queued', state });
+      released.rows.push({ ...row, state, expires_at: expiresAt });
+      if (state === 'sent') released.offers.push({ agentId, offer: { id: commandId, ...signed } });
       else released.waiting.push(agentId);
     }
+    await tell(tx, job, events, { now, actor, address });
     return released;
+  }
+
+  /** Events and audit entries of many commands in few statements; each is what `recordChange` would write. */
+  async function tell(
+    tx: Tx,
+    job: Row<'jobs'>,
+    changes: readonly { row: CommandRow; from: string; state: string }[],
+    by: { now: number; actor: AuditActor; address: string | null },
+  ): Promise<void> {
+    if (changes.length === 0) return;
+    const { organization_id: organizationId, id: jobId } = job;
+    const { first } = await takeEventIds(tx, { organizationId, jobId }, changes.length);
+    const events = changes.map(({ row, state }, index) =>
+      stateEvent(row, { id: first + index, at: by.now, state, reason: null }),
+    );
+    await inChunks(events, (chunk) => tx.insertInto('job_events').values(chunk).execute());
+    await recordAll(
+      tx,
+      changes.map(({ row, from, state }) => ({
+        at: by.now,
+        organizationId,
+        action: 'command.state',
+        actor: by.actor,
+        address: by.address,
+        target: row.id,
+        detail: { job_id: jobId, agent_id: row.agent_id, from, to: state },
+      })),
+    );
   }
 
   function committed({ offers, waiting, rows }: Released): void {

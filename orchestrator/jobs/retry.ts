@@ -6,7 +6,7 @@ import type { RetryRequest } from '../../protocol/rest-rollout.ts';
 import type { Store } from '../store/store.ts';
 import type { Row } from '../store/tables.ts';
 import { findJob } from './read.ts';
-import { planOf } from './rollout/read.ts';
+import { planOf, unhealthyOf } from './rollout/read.ts';
 import type { Submit, Submitted } from './submit.ts';
 
 export interface RetryOf {
@@ -62,12 +62,19 @@ export function createRetry(options: { store: Pick<Store, 'db'>; submit: Submit 
         detail: `${jobId} goes on.`,
         hint: 'Wait for its end, or cancel it first.',
       });
+    // What was unwell after its wave counted as failed.
+    const unwell = rollout === undefined || which === 'not_run' ? [] : [...unhealthyOf(rollout)];
     const rows = await db
       .selectFrom('commands')
       .select('agent_id')
       .where('organization_id', '=', organizationId)
       .where('job_id', '=', jobId)
-      .where('state', 'in', STATES[which])
+      .where((e) =>
+        e.or([
+          e('state', 'in', STATES[which]),
+          ...(unwell.length === 0 ? [] : [e.and([e('state', '=', 'succeeded'), e('vm_id', 'in', unwell)])]),
+        ]),
+      )
       .execute();
     if (rows.length === 0) {
       const what =

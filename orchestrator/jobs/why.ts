@@ -22,12 +22,15 @@ export interface Explained {
   result: Pick<CommandResult, 'exit_code' | 'signal' | 'error'> | null;
   wave: number | null;
   online: boolean;
+  vmId: string;
 }
 
 export interface ExplainedJob {
   wave: number;
   paused: boolean;
   stopDetail: string | null;
+  /** vm_ids that a gate found unwell. */
+  unhealthy: ReadonlySet<string>;
 }
 
 function waitsFor({ state, wave, online }: Explained, job: ExplainedJob | null): string | null {
@@ -39,10 +42,13 @@ function waitsFor({ state, wave, online }: Explained, job: ExplainedJob | null):
   return online ? 'waits for a free place' : 'offline: its turn comes when it returns';
 }
 
-/** A sentence for what did not succeed, or still waits; null when its state says it all. */
+/** A sentence for what did not succeed, was unwell afterwards, or still waits; null when its state says it all. */
 export function whyOf(command: Explained, job: ExplainedJob | null): string | null {
   const { state, reason, result } = command;
-  if (state === 'succeeded') return null;
+  if (state === 'succeeded')
+    return job?.unhealthy.has(command.vmId)
+      ? 'unwell after its wave: not connected, or it failed the check'
+      : null;
   const waits = waitsFor(command, job);
   if (waits !== null) return waits;
   if (state === 'cancelled') return result === null ? 'cancelled before it began' : 'cancelled while it ran';

@@ -127,6 +127,8 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     audit: { rank: 6 },
     store: { rank: 7 },
     config: { rank: 7 },
+    'audit-config': { rank: 7.3 },
+    'config-input': { rank: 7.6 },
     'oidc-config': { rank: 8 },
     // The page runs in a browser and speaks REST; it shares nothing with the server but protocol/.
     dashboard: { rank: 9, only: [] },

@@ -16,6 +16,7 @@ const WORDS: Readonly<Record<Wave['state'], string>> = {
   gate: 'checking health',
   passed: 'passed',
   stopped: 'stopped here',
+  skipped: 'never begun',
 };
 
 function tonesOf(counts: ReadonlyMap<CommandState, number>): Map<Tone, number> {

@@ -75,6 +75,7 @@ export async function endRollout(
   const current = currentOf(loaded);
   if (current !== undefined && end.state !== 'completed')
     Object.assign(current, { state: 'stopped', ended_at: now });
+  for (const wave of loaded.waves) if (wave.state === 'waiting') wave.state = 'skipped';
   await saveRollout(
     tx,
     loaded,

@@ -2,7 +2,7 @@ import type { Clock } from '../../../base/clock.ts';
 import { newId } from '../../../base/random.ts';
 import { AppError } from '../../../protocol/errors.ts';
 import { commandIdSchema } from '../../../protocol/ids.ts';
-import type { RolloutPlan } from '../../../protocol/rest-rollout.ts';
+import type { RolloutPlan, Wave } from '../../../protocol/rest-rollout.ts';
 import { waveSizes } from '../../../protocol/waves.ts';
 import type { NewRow } from '../../store/tables.ts';
 import type { Placed } from '../rows.ts';
@@ -14,7 +14,7 @@ export const DEADLINE_SLACK_MS = 60_000;
 /** A wave as it is kept: what its commands do not say. */
 export interface KeptWave {
   size: number;
-  state: 'waiting' | 'running' | 'pausing' | 'gate' | 'passed' | 'stopped';
+  state: Wave['state'];
   started_at: number | null;
   ended_at: number | null;
   check_job_id: string | null;

@@ -153,6 +153,12 @@ export function createRolloutEngine(options: {
         const after = afterPass({ now, wave: row.wave, waves: waves.length, pauseMs: plan.pause * 1000 });
         return applyStep(tx, loaded, job, after, now);
       }
+      case 'stop': {
+        const wave = loaded.waves[loaded.row.wave - 1];
+        if (action.reason === 'health_gate' && wave !== undefined)
+          wave.unhealthy = (await lookAtGate(tx, loaded)).unhealthy;
+        return applyStep(tx, loaded, job, action, now);
+      }
       default:
         return applyStep(tx, loaded, job, action, now);
     }

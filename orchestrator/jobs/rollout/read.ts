@@ -29,6 +29,10 @@ export const planOf = (row: Pick<Row<'rollouts'>, 'plan'>): RolloutPlan =>
 export const keptWaves = (row: Pick<Row<'rollouts'>, 'waves'>): KeptWave[] =>
   JSON.parse(row.waves) as KeptWave[];
 
+/** vm_ids that gates found unwell. */
+export const unhealthyOf = (row: Pick<Row<'rollouts'>, 'waves'>): ReadonlySet<string> =>
+  new Set(keptWaves(row).flatMap(({ unhealthy }) => unhealthy));
+
 const isFailed = (state: CommandState): boolean => (FAILED_STATES as readonly string[]).includes(state);
 
 function toWave(wave: number, kept: KeptWave, counts: readonly StateCount[]): Wave {

@@ -90,6 +90,7 @@ describe('a rollout over simulated agents', () => {
       stop_detail: '3 machines failed, only 2 may',
       failures: 3,
       wave: 2,
+      waves: [{ state: 'passed' }, { state: 'stopped' }, { state: 'skipped' }],
     });
     expect(told).toEqual(['wave_started 1', 'gate 1', 'wave_passed 1', 'wave_started 2', 'stopped 2']);
     const by = (state: string) => job.commands.filter((one) => one.state === state);
@@ -171,6 +172,8 @@ describe('a rollout over simulated agents', () => {
       stop_detail: 'after wave 1 1 machine unwell: 1 failed the check',
     });
     expect(statesOf(job)).toEqual(['succeeded', 'succeeded', 'skipped', 'skipped']);
+    expect(job.commands[1]?.why).toBe('unwell after its wave: not connected, or it failed the check');
+    expect(job.rollout).toMatchObject({ failures: 1, waves: [{ unhealthy: [members[1]?.vmId] }, {}] });
     const check = await read(job.rollout?.waves[0]?.check_job_id as JobId);
     expect(check).toMatchObject({ check_of: jobId, counts: { succeeded: 1, failed: 1 } });
     expect(members[2]?.agent.commands).toEqual([]);

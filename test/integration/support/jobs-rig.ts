@@ -14,6 +14,7 @@ import { createHub, type Hub } from '../../../orchestrator/hub/hub.ts';
 import { createPresence } from '../../../orchestrator/hub/presence.ts';
 import { attachUpgrade } from '../../../orchestrator/hub/upgrade.ts';
 import type { NumberedEvent } from '../../../orchestrator/jobs/events.ts';
+import type { SubmitHooks } from '../../../orchestrator/jobs/hooks.ts';
 import { createJobs } from '../../../orchestrator/jobs/jobs.ts';
 import { createGroupCommit } from '../../../orchestrator/store/group-commit.ts';
 import { createSealer } from '../../../orchestrator/store/sealed.ts';
@@ -38,7 +39,13 @@ const ACTOR = { type: 'user', id: 'usr-1', name: 'alice' } as const;
  * door with certificates and the REST routes are tried against the whole orchestrator.
  */
 export async function startJobsRig(
-  options: { clock?: Clock; outputCap?: number; directory?: string; certificateMs?: number } = {},
+  options: {
+    clock?: Clock;
+    outputCap?: number;
+    directory?: string;
+    certificateMs?: number;
+    hooks?: SubmitHooks;
+  } = {},
 ) {
   const clock = options.clock ?? systemClock;
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'jobs-rig-')));
@@ -66,6 +73,7 @@ export async function startJobsRig(
     outputDirectory: join(directory, 'output'),
     outputCap: options.outputCap ?? 1024 ** 3,
     sessionOf: (agentId) => hub?.session(agentId),
+    ...(options.hooks === undefined ? {} : { hooks: options.hooks }),
   });
   const presence = createPresence({ store, commits, clock, bus });
   hub = createHub({ clock, log: silentLogger, presence, bus, traffic: jobs.traffic, heartbeatInterval: 30 });
