@@ -149,12 +149,7 @@ export function learnHeader(sample: readonly string[]): Header | undefined {
         continue;
       }
       if (share(walk, numberField('other')) >= ALL) {
-        const pid = fields.some(({ kind }) => kind === 'pid');
-        take(
-          numberField(
-            !timed ? 'other' : !pid ? 'pid' : fields.some((f) => f.kind === 'thread') ? 'other' : 'thread',
-          ),
-        );
+        take(numberField(kindOfColumn(walk, fields, wordEnd)));
         continue;
       }
     }
@@ -341,9 +336,9 @@ function kindOfColumn(
   const has = (kind: FieldKind) => fields.some((field) => field.kind === kind);
   const values = column(walk, end).map((value) => value.replace(/^\[|\]$/g, ''));
   const most = (test: RegExp) => values.filter((value) => test.test(value)).length / values.length > 0.8;
+  if (!has('time') || new Set(values).size === 1) return 'other';
   if (most(/^(?:pid[ :=]?)?\d{1,10}(?::tid \d+)?$/))
     return has('pid') ? (has('thread') ? 'other' : 'thread') : 'pid';
-  if (!has('time') || values.every((value) => value === '-')) return 'other';
   if (!has('host') && most(/^(?=\D*\d)[\w.-]*[-.\d][\w.:-]*$/)) return 'host';
   if (!has('component') && most(/^[A-Za-z_][\w.$/:-]*$/)) return 'component';
   return 'other';
