@@ -113,7 +113,7 @@ export function scanMessage(scan: Scan, text: string, from: number): void {
             flags |= DASH;
             break;
           case 47: // /
-            if (at === start && !continuesPath(text, at + 1)) break word;
+            if (at === start && !continuesPath(text, at + 1) && !isRoot(text, at, space)) break word;
             flags |= SLASH;
             break;
           case 92: // backslash
@@ -296,6 +296,11 @@ function classify(
 function continuesPath(text: string, at: number): boolean {
   const code = text.charCodeAt(at);
   return (classAt(text, at) & ALNUM) !== 0 || code === 46 || code === 126 || code === 36;
+}
+
+/** A slash alone between spaces. */
+function isRoot(text: string, at: number, space: number): boolean {
+  return (space === 1 || at === 0) && (at + 1 >= text.length || text.charCodeAt(at + 1) === 32);
 }
 
 function hasQuery(text: string, start: number, at: number): boolean {
