@@ -68,12 +68,12 @@ export function createScan(): Scan {
   };
 }
 
-/** Scans `text` from `from` into `scan`. Linear in the length of the text. */
-export function scanMessage(scan: Scan, text: string, from: number): void {
+/** Scans `text` from `from` into `scan`. Linear in the length of the text. `seed` sets the hash apart. */
+export function scanMessage(scan: Scan, text: string, from: number, seed = 0): void {
   const { kinds, starts, ends, spaced } = scan;
   const limit = Math.min(text.length, from + MAX_CHARS);
   let count = 0;
-  let high = 0x811c9dc5 | 0;
+  let high = (0x811c9dc5 ^ seed) | 0;
   let low = 0x1b873593 | 0;
   let at = from;
   let space = 0;
@@ -284,7 +284,11 @@ function classify(
   }
   if (length === 36 && (flags & ~(DIGIT | HEX_LETTER | DASH)) === 0 && isUuid(text, start)) return UUID;
   if (first === 48 && (text.charCodeAt(start + 1) | 32) === 120) return HEX;
-  if ((flags & ~(DIGIT | HEX_LETTER)) === 0 && length >= 4 && !(digits <= 2 && letters >= 2 && first > 57))
+  if (
+    (flags & ~(DIGIT | HEX_LETTER)) === 0 &&
+    length >= 4 &&
+    (length >= 7 || digits > 2 || letters < 2 || first < 58)
+  )
     return HEX;
   if (first <= 57 && (flags & ~(DIGIT | HEX_LETTER | LETTER | DOT)) === 0 && letters <= 4)
     return isUnit(text, start, end) ? DURATION : ANY;
