@@ -4,8 +4,8 @@
  * dotted name few are enough, at the start of a message hardly any number is.
  */
 import type { Canonical } from './canonical.ts';
-import { NUM, SEPARATOR, SOFT, WORD } from './scan.ts';
 import { isState } from './states.ts';
+import { NUM, SEPARATOR, SOFT, WORD } from './token-kinds.ts';
 
 export interface Form extends Canonical {
   /** Never varies; messages with different ones are never one pattern. */
