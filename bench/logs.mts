@@ -31,7 +31,7 @@ const NODE_OPTIONS = ['--max-semi-space-size=4'];
 interface Measured {
   lines: number;
   patterns: number;
-  ms: number;
+  cpuMs: number;
   peakRss: number;
 }
 
@@ -60,7 +60,7 @@ export const comparison: Comparison = {
       const { ms, text } = await spawner.run(process.execPath, [...NODE_OPTIONS, engine, file]);
       const measured = JSON.parse(text) as Measured;
       if (measured.lines !== LINES) throw new Error(`${measured.lines} of ${LINES} lines were read`);
-      inside.push(measured.ms);
+      inside.push(measured.cpuMs);
       return ms;
     };
     const timed = async (program: string, args: readonly string[]) =>
@@ -115,7 +115,7 @@ export const comparison: Comparison = {
     const faster = (base: string) => ratioOfMedians(of(OURS).map(speed), of(base).map(speed));
     const goals = [
       goal({
-        name: 'lines a second inside the process, thousands',
+        name: 'ours, without its start: thousand lines a second of processor time',
         measured: { value: median(inside.map(speed)) },
         limit: 200,
         bound: 'at least',
@@ -164,7 +164,7 @@ export const comparison: Comparison = {
       goals,
       skipped,
       notes: [
-        'Whole processes, their start included.',
+        'The table is of whole processes, their start included, and suffers from what else the machine does; processor time does so less.',
         'lnav finds the times and levels of these lines by its generic format; patterns it looks for only when asked.',
         'Drain3 works on the raw lines with its default settings; it looks for neither times nor levels.',
       ],

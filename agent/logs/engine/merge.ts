@@ -21,7 +21,7 @@ export interface FormGroup<F extends Form> {
 /** Different words in one place that make it a value. */
 const PLAIN = 5;
 const FIRST = 12;
-const ASSIGNED = 4;
+const ASSIGNED = 5;
 const NAMES = 2;
 /** Words with digits; fewer are enough if they differ in these alone. */
 const SOFT_WORDS = 3;
