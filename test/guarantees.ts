@@ -280,6 +280,10 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'rate-1',
     text: 'A user or API token that asks too often is told when to come back; others are not slowed down.',
   },
+  {
+    id: 'logs-1',
+    text: 'An analysis of a log counts each line that it read once, in an event and in a pattern, whatever the lines hold.',
+  },
   { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
   {
     id: 'page-2',
