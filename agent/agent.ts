@@ -29,6 +29,7 @@ import { renewalLoop, validityOf } from './identity/renewal.ts';
 import { policyOf } from './policy/installed.ts';
 import type { PolicySource } from './policy/source.ts';
 import { EnvelopeVerifier } from './policy/verify-envelope.ts';
+import { LoadRates } from './proc/load-rates.ts';
 import { samplerOf } from './proc/sample.ts';
 import { BackgroundCommands } from './tools/background.ts';
 import { CallCounts } from './tools/call-counts.ts';
@@ -234,6 +235,7 @@ export class Agent {
     const { clock, random, log, config, layout, user } = this.#options;
     this.#useCredentials(credentials);
     const boot = bootId();
+    const rates = new LoadRates(() => this.#metrics.sampler?.counters());
     const machine = machineHash(layout.root);
     const sender: OutputSender = new OutputSender({
       clock,
@@ -285,7 +287,7 @@ export class Agent {
         };
       },
       handlers: handlersOf(runner, sender, clock),
-      sampleLoad: () => sampleLoad(layout.state),
+      sampleLoad: async () => ({ ...(await sampleLoad(layout.state)), ...rates.next() }),
       heartbeatInterval: () => this.#heartbeatInterval,
       onStatus: (connected, detail) => {
         if (!connected) sender.setLink(undefined);

@@ -10,6 +10,7 @@ import { createAgentAuth } from './http/auth-agent.ts';
 import { createUserAuth, organizationOf } from './http/auth-user.ts';
 import { openApiDocument } from './http/openapi.ts';
 import { defineRoute, type Route } from './http/route.ts';
+import { createAgentPage } from './http/routes/agent-page.ts';
 import { agentRoutes } from './http/routes/agents.ts';
 import { auditRoutes } from './http/routes/audit.ts';
 import { commandRoutes } from './http/routes/commands.ts';
@@ -29,6 +30,7 @@ import { createPresence } from './hub/presence.ts';
 import { attachUpgrade } from './hub/upgrade.ts';
 import { createEndCommands } from './jobs/end-agent.ts';
 import { createJobs } from './jobs/jobs.ts';
+import { createMetricsHistory } from './metrics/history.ts';
 import { createRegistration } from './registration/register.ts';
 import { createRenew } from './registration/renew.ts';
 import { listenFailure } from './start-failure.ts';
@@ -83,6 +85,7 @@ export async function startOrchestrator(
     const hooks: RevocationHooks = {
       endCommands: createEndCommands({ clock }),
       revoked: (agentId) => bus.publish({ topic: 'revoked', agent_id: agentId }),
+      quarantined: (agentId) => bus.publish({ topic: 'revoked', agent_id: agentId, state: 'quarantined' }),
     };
     const agents = createAgents({ store, clock, hooks });
     await agents.markAllOffline();
@@ -101,16 +104,22 @@ export async function startOrchestrator(
     });
     closing.push(() => jobs.close());
     await jobs.recover();
+    const metrics = createMetricsHistory({ store, commits, clock, log });
     const agentHub = createHub({
       clock,
       log,
-      presence: createPresence({ store, commits, clock }),
+      presence: createPresence({ store, commits, clock, onLoad: metrics.take }),
       bus,
       traffic: jobs.traffic,
       heartbeatInterval: HEARTBEAT_INTERVAL_S,
     });
     hub = agentHub;
-    closing.push(() => agentHub.close());
+    closing.push(
+      () => metrics.close(),
+      () => agentHub.close(),
+    );
+    const agentPage = createAgentPage({ store, commits, agents, jobs, metrics, bus, clock, log });
+    closing.push(() => agentPage.close());
 
     let http: HttpServer | undefined;
     const certificate = await keepServerCertificate({
@@ -162,6 +171,7 @@ export async function startOrchestrator(
         }),
       }),
       ...agentRoutes({ agents }),
+      ...agentPage.routes,
       ...jobRoutes({ store, submit: jobs.submit, cancel: jobs.cancel }),
       ...commandRoutes({ store, files: jobs.files }),
       ...eventRoutes({

@@ -8,7 +8,7 @@ export type Hint =
   /** An agent's commands changed: something to send, or to cancel. */
   | { topic: 'agent'; agent_id: string }
   /** An agent or its certificate no longer counts. */
-  | { topic: 'revoked'; agent_id: string };
+  | { topic: 'revoked'; agent_id: string; state?: 'quarantined' };
 
 export interface Bus {
   publish(hint: Hint): void;

@@ -9,12 +9,12 @@ import { commandIdSchema, type JobId, jobIdSchema, type OrganizationId } from '.
 import type { createJobRequestSchema } from '../../protocol/rest-jobs.ts';
 import { parseSelector } from '../../protocol/selector.ts';
 import { SHELL_TOOL, shellArgumentsSchema } from '../../protocol/tool-manifest.ts';
-import { recordAll, SYSTEM_ACTOR } from '../audit/audit.ts';
+import { type AuditEntry, recordAll, SYSTEM_ACTOR } from '../audit/audit.ts';
 import type { CommandKeys, CommandSigner } from '../ca/command-keys.ts';
 import type { Bus } from '../hub/bus.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { Tx } from '../store/store.ts';
-import type { NewRow } from '../store/tables.ts';
+import type { NewRow, Trail } from '../store/tables.ts';
 import type { Dispatch, Offer } from './dispatch.ts';
 import type { Expiry } from './expiry.ts';
 import { stateEvent } from './record-change.ts';
@@ -26,6 +26,15 @@ export interface SubmitRequest {
   address: string | null;
   idempotencyKey: string | undefined;
   body: z.output<typeof createJobRequestSchema>;
+  /** A call that somebody waits for, when it is no job. */
+  call?: {
+    agentId: string;
+    trail: Trail;
+    /** What is kept of the arguments, where they hold a file's bytes. */
+    kept: Record<string, unknown>;
+    /** What the audit event says beside the tool. */
+    detail: Record<string, unknown>;
+  };
 }
 
 export interface Submitted {
@@ -62,6 +71,31 @@ function timeoutOf(body: SubmitRequest['body']): number {
   const parsed = shellArgumentsSchema.safeParse(body.arguments);
   if (!parsed.success) throw new InvalidInput(parsed.error, { what: `The arguments of ${SHELL_TOOL}` });
   return parsed.data.timeout ?? body.timeout;
+}
+
+/** A call is one event, told of the agent; a job one of its own and one for each command. */
+function submitEvents(
+  { organizationId, body, actor, address, call }: SubmitRequest,
+  stored: { now: number; jobId: string; commands: readonly NewRow<'commands'>[] },
+): AuditEntry[] {
+  const { now: at, jobId, commands } = stored;
+  const from = { at, organizationId, actor, address };
+  const states = commands.map((command) => ({
+    ...from,
+    action: 'command.state',
+    actor: command.state === 'sent' ? SYSTEM_ACTOR : actor,
+    target: command.id,
+    detail: { job_id: jobId, agent_id: command.agent_id, from: null, to: command.state },
+  }));
+  const arguments_sha256 = createHash('sha256').update(JSON.stringify(body.arguments)).digest('hex');
+  if (call !== undefined) {
+    if (call.trail === 'none') return [];
+    const detail = { tool: body.tool, command_id: commands[0]?.id, ...call.detail, arguments_sha256 };
+    const event = { ...from, action: 'tool.call', target: call.agentId, detail };
+    return call.trail === 'ends' ? [event] : [event, ...states];
+  }
+  const detail = { selector: body.selector, tool: body.tool, arguments_sha256, commands: commands.length };
+  return [{ ...from, action: 'job.submit', target: jobId, detail }, ...states];
 }
 
 export function createSubmit(options: {
@@ -181,6 +215,7 @@ export function createSubmit(options: {
         stdout_size: 0,
         stderr_size: 0,
         result_late: 0,
+        trail: request.call?.trail ?? 'full',
       };
       commands.push(row);
       for (const state of sent ? ['queued', 'sent'] : ['queued'])
@@ -193,11 +228,12 @@ export function createSubmit(options: {
         id: jobId,
         selector: body.selector,
         tool: body.tool,
-        arguments: JSON.stringify(body.arguments),
+        arguments: JSON.stringify(request.call?.kept ?? body.arguments),
         description: body.description,
         timeout_s: timeoutS,
         created_at: now,
         created_by: JSON.stringify(actor),
+        origin: request.call === undefined ? 'job' : 'call',
         open_commands: commands.length,
         next_event: events.length + 1,
       })
@@ -217,31 +253,7 @@ export function createSubmit(options: {
         })
         .execute();
     }
-    await recordAll(tx, [
-      {
-        at: now,
-        organizationId,
-        action: 'job.submit',
-        actor,
-        address: request.address,
-        target: jobId,
-        detail: {
-          selector: body.selector,
-          tool: body.tool,
-          arguments_sha256: createHash('sha256').update(JSON.stringify(body.arguments)).digest('hex'),
-          commands: commands.length,
-        },
-      },
-      ...commands.map((command) => ({
-        at: now,
-        organizationId,
-        action: 'command.state',
-        actor: command.state === 'sent' ? SYSTEM_ACTOR : actor,
-        address: request.address,
-        target: command.id,
-        detail: { job_id: jobId, agent_id: command.agent_id, from: null, to: command.state },
-      })),
-    ]);
+    await recordAll(tx, submitEvents(request, { now, jobId, commands }));
     return { jobId, created: true, commands, offers };
   }
 

@@ -1,16 +1,9 @@
 import { isoTime } from '../../../base/clock.ts';
-import { AppError } from '../../../protocol/errors.ts';
 import { auditListSchema, listQuerySchema } from '../../../protocol/rest-fleet.ts';
 import { listEvents } from '../../audit/audit.ts';
 import type { Store } from '../../store/store.ts';
-import { readCursor, writeCursor } from '../cursor.ts';
+import { numberCursor, writeCursor } from '../cursor.ts';
 import { defineRoute, type Route } from '../route.ts';
-
-function eventId(cursor: string): number {
-  const id = Number(readCursor(cursor));
-  if (Number.isSafeInteger(id)) return id;
-  throw new AppError('bad_request', { detail: 'The cursor is not valid.' });
-}
 
 export function auditRoutes(options: { store: Store }): Route[] {
   return [
@@ -23,7 +16,7 @@ export function auditRoutes(options: { store: Store }): Route[] {
       query: listQuerySchema,
       response: auditListSchema,
       async handler({ org, query }) {
-        const before = query.cursor === undefined ? undefined : eventId(query.cursor);
+        const before = query.cursor === undefined ? undefined : numberCursor(query.cursor);
         const rows = await listEvents(options.store.db, {
           organizationId: org.id,
           before,

@@ -1,16 +1,19 @@
 import { z } from 'zod';
 import { AppError } from '../../../protocol/errors.ts';
 import { jobIdSchema } from '../../../protocol/ids.ts';
+import { originSchema } from '../../../protocol/rest-calls.ts';
 import {
   cancelResponseSchema,
   createJobRequestSchema,
   jobListSchema,
   jobWithCommandsSchema,
 } from '../../../protocol/rest-jobs.ts';
+import { rightFor } from '../../../protocol/tool-rights.ts';
 import type { Cancel } from '../../jobs/cancel.ts';
 import { listJobs, readJob } from '../../jobs/read.ts';
 import type { Submit } from '../../jobs/submit.ts';
 import type { Store } from '../../store/store.ts';
+import { requireNeed } from '../auth-user.ts';
 import { defineRoute, type Route } from '../route.ts';
 
 const params = z.object({ id: jobIdSchema });
@@ -20,6 +23,7 @@ const KEY = /^[\x21-\x7e]{1,255}$/;
 const listQuery = z.object({
   limit: z.coerce.number().int().min(1).max(500).default(50),
   cursor: jobIdSchema.optional(),
+  origin: originSchema.default('job').describe('call: calls of one tool, whose results somebody waited for'),
 });
 
 function idempotencyKey(header: string | string[] | undefined): string | undefined {
@@ -45,6 +49,7 @@ export function jobRoutes(options: { store: Store; submit: Submit; cancel: Cance
       successStatus: 202,
       otherStatuses: { 200: 'The same request was accepted before' },
       async handler({ org, caller, request, reply, body }) {
+        requireNeed(rightFor(body.tool), caller, org);
         const { jobId, created } = await submit({
           organizationId: org.id,
           actor: caller.actor,
@@ -66,7 +71,12 @@ export function jobRoutes(options: { store: Store; submit: Submit; cancel: Cance
       query: listQuery,
       response: jobListSchema,
       handler: ({ org, query }) =>
-        listJobs(store.db, { organizationId: org.id, limit: query.limit, cursor: query.cursor }),
+        listJobs(store.db, {
+          organizationId: org.id,
+          limit: query.limit,
+          cursor: query.cursor,
+          origin: query.origin,
+        }),
     }),
     defineRoute({
       method: 'GET',
