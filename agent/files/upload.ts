@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, readdir, rename, statfs, unlink } from 'node:fs/promises';
+import type { Clock } from '../../base/clock.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { fileError } from './file-error.ts';
 import type { WriteTarget } from './open-for-write.ts';
@@ -74,17 +75,37 @@ async function removeStale(target: WriteTarget, nowMs: number): Promise<void> {
   }
 }
 
-/** Adds a piece. What was sent already may come again; a hole is refused. Resolves with how much is there. */
+/** How long a piece waits for one that it has overtaken. */
+const OVERTAKEN_MS = 10_000;
+const LOOK_MS = 5;
+
+async function untilReached(
+  handle: FileHandle,
+  offset: number,
+  { clock, signal }: { clock: Clock; signal: AbortSignal },
+): Promise<number> {
+  const until = clock.monotonic() + OVERTAKEN_MS;
+  for (;;) {
+    const { size } = await handle.stat();
+    if (size >= offset || clock.monotonic() > until) return size;
+    await clock.sleep(LOOK_MS, signal);
+  }
+}
+
+/**
+ * Adds a piece. Several may be under way at once: one that has overtaken others waits for them. What was sent already
+ * may come again; a hole is refused. Resolves with how much is there.
+ */
 export async function addPiece(
   target: WriteTarget,
-  uploadId: string,
-  offset: number,
-  data: Buffer,
+  piece: { uploadId: string; offset: number; data: Buffer },
+  context: { clock: Clock; signal: AbortSignal },
 ): Promise<number> {
+  const { uploadId, offset, data } = piece;
   try {
     const handle = await openPart(target, uploadId, false);
     try {
-      const { size } = await handle.stat();
+      const size = await untilReached(handle, offset, context);
       if (offset > size)
         throw new AppError('conflict', {
           detail: `The upload has ${size} bytes; a piece at ${offset} would leave a hole.`,
@@ -98,6 +119,7 @@ export async function addPiece(
       await handle.close();
     }
   } catch (cause) {
+    if (context.signal.aborted) throw context.signal.reason;
     throw fileError(cause, target.path, 'write');
   }
 }

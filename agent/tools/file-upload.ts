@@ -54,7 +54,8 @@ async function step(
       const data = Buffer.from(args.content, 'base64');
       const end = args.offset + data.length;
       if (end > maxFileSize) throw tooLarge(file_path, end, maxFileSize);
-      const received = await addPiece(target, args.upload_id, args.offset, data);
+      const piece = { uploadId: args.upload_id, offset: args.offset, data };
+      const received = await addPiece(target, piece, { clock, signal });
       return { file_path, received, done: false };
     }
     case 'finish': {

@@ -32,8 +32,6 @@ export interface CallRequest {
   signal: AbortSignal;
   /** A piece of a transfer: what of its arguments is kept. Its answer is read once and kept nowhere. */
   piece?: { kept: Record<string, unknown> };
-  /** Calls of one lane run one after the other, in the order in which they were made. */
-  lane?: string;
 }
 
 /** How a call ended. */
@@ -118,7 +116,6 @@ export function createCalls(options: {
         arguments: args,
         timeout: waitS,
         expires_in: waitS,
-        ...(request.lane === undefined ? {} : { lane: request.lane }),
       }),
       call: {
         agentId: agent.agent_id,

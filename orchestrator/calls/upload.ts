@@ -47,8 +47,6 @@ export function createUploads({ calls }: { calls: Calls }) {
     args,
     waitS: MAX_CALL_S,
     piece: { kept },
-    // One after the other, in the order of the file.
-    lane: `upload-${String(args['upload_id']).slice(0, 40)}`,
   });
   const call = async (who: Who, args: Record<string, unknown>): Promise<UploadFile> =>
     uploadFileSchema.parse(await calls.value(request(who, args, args)));

@@ -143,7 +143,12 @@ export function createDispatch(options: {
             ]),
           )
           .execute();
-        const lost = resumed ? [] : rows.filter((row) => row.state !== 'sent' && !inFlight.has(row.id));
+        // What is not kept cannot be sent again: a piece of a transfer, which its sender repeats.
+        const lost = resumed
+          ? []
+          : rows.filter(
+              (row) => (row.state !== 'sent' || row.envelope === '') && !inFlight.has(row.id),
+            );
         for (const row of lost) await recordChange(tx, row, { kind: 'lost' }, context());
         return { rows, lost: new Set(lost) };
       },
@@ -153,7 +158,8 @@ export function createDispatch(options: {
             bus.publish({ topic: 'job', organization_id: row.organization_id, job_id: row.job_id });
             continue;
           }
-          if (row.state === 'sent' && (resumed || !inFlight.has(row.id))) offer(session, toOffer(row));
+          if (row.state === 'sent' && row.envelope !== '' && (resumed || !inFlight.has(row.id)))
+            offer(session, toOffer(row));
           if (row.cancel_requested === 1) cancel(session, commandIdOf(row));
         }
       },

@@ -67,9 +67,12 @@ export interface OutputIntake {
   idle(): Promise<void>;
 }
 
-/** Bytes that are taken of one command; of a piece of a transfer that has ended no envelope is kept, and nothing more is taken. */
+/** Of a piece of a transfer no envelope is kept. */
+const PIECE_CAP_BYTES = 8 * 1024 * 1024;
+
+/** Bytes that are taken of one command. */
 function capOf(kept: string): number {
-  if (kept === '') return 0;
+  if (kept === '') return PIECE_CAP_BYTES;
   const envelope = JSON.parse(kept) as { payload: string };
   const payload = JSON.parse(Buffer.from(envelope.payload, 'base64').toString('utf8')) as CommandPayload;
   return payload.limits.output_bytes + CAP_SLACK_BYTES;

@@ -87,9 +87,9 @@ function submitEvents(
     target: command.id,
     detail: { job_id: jobId, agent_id: command.agent_id, from: null, to: command.state },
   }));
+  if (call?.trail === 'none') return [];
   const arguments_sha256 = createHash('sha256').update(JSON.stringify(body.arguments)).digest('hex');
   if (call !== undefined) {
-    if (call.trail === 'none') return [];
     const detail = { tool: body.tool, command_id: commands[0]?.id, ...call.detail, arguments_sha256 };
     const event = { ...from, action: 'tool.call', target: call.agentId, detail };
     return call.trail === 'ends' ? [event] : [event, ...states];
@@ -203,7 +203,8 @@ export function createSubmit(options: {
         state: sent ? 'sent' : 'queued',
         reason: null,
         cancel_requested: 0,
-        envelope: JSON.stringify(envelope),
+        // The bytes of a file leave at once and are not kept; after a restart the upload goes on where it was.
+        envelope: sent && request.call?.trail === 'none' ? '' : JSON.stringify(envelope),
         delegation: JSON.stringify(delegation),
         timeout_s: timeoutS,
         created_at: now,
@@ -270,7 +271,11 @@ export function createSubmit(options: {
   return async (request) => {
     const timeoutS = timeoutOf(request.body);
     parseSelector(request.body.selector);
-    const hash = createHash('sha256').update(JSON.stringify(request.body)).digest('hex');
+    // Only a key asks for it.
+    const hash =
+      request.idempotencyKey === undefined
+        ? ''
+        : createHash('sha256').update(JSON.stringify(request.body)).digest('hex');
     const signer = await keys.prepareSigner(request.organizationId);
     const { jobId, created } = await commits.run(
       (tx) => store(tx, request, { signer, hash, timeoutS }),
