@@ -1,5 +1,6 @@
 // `npm run bench -- [NAME…] [--json] [--rounds N] [--seconds N] [--mib N] [--cpu-prof DIR]`: ours against its peers, as ratios.
 import { parseArgs } from 'node:util';
+import { comparison as dashboard } from './dashboard.mts';
 import { comparison as execLatency } from './exec-latency.mts';
 import { comparison as idle } from './idle.mts';
 import { comparison as install } from './install.mts';
@@ -19,6 +20,7 @@ const COMPARISONS: readonly Comparison[] = [
   metrics,
   streaming,
   toolsList,
+  dashboard,
 ];
 
 const HELP = `npm run bench -- [NAME…] [options]   compare vm-agent with its peers on this machine

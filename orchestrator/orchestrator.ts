@@ -5,16 +5,20 @@ import { createCommandKeys } from './ca/command-keys.ts';
 import { keepServerCertificate } from './ca/server-certificate.ts';
 import { reachableHost, type ServeConfig } from './config.ts';
 import { type Environment, openData } from './data.ts';
+import { createFleetFeed } from './fleet/feed.ts';
+import { createOverview } from './fleet/overview.ts';
 import { artifactRoutes } from './http/artifacts.ts';
 import { createAgentAuth } from './http/auth-agent.ts';
 import { createUserAuth, organizationOf } from './http/auth-user.ts';
 import { openApiDocument } from './http/openapi.ts';
+import { createReplays } from './http/replay.ts';
 import { defineRoute, type Route } from './http/route.ts';
 import { createAgentPage } from './http/routes/agent-page.ts';
 import { agentRoutes } from './http/routes/agents.ts';
 import { auditRoutes } from './http/routes/audit.ts';
 import { commandRoutes } from './http/routes/commands.ts';
-import { eventRoutes } from './http/routes/events.ts';
+import { eventRoutes, type StillAllowed } from './http/routes/events.ts';
+import { fleetRoutes } from './http/routes/fleet.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
 import { organizationRoutes } from './http/routes/organizations.ts';
@@ -84,8 +88,14 @@ export async function startOrchestrator(
     closing.push(() => commits.idle());
     const hooks: RevocationHooks = {
       endCommands: createEndCommands({ clock }),
-      revoked: (agentId) => bus.publish({ topic: 'revoked', agent_id: agentId }),
-      quarantined: (agentId) => bus.publish({ topic: 'revoked', agent_id: agentId, state: 'quarantined' }),
+      revoked(agentId, organizationId) {
+        bus.publish({ topic: 'revoked', agent_id: agentId });
+        bus.publish({ topic: 'fleet', organization_id: organizationId, agent_ids: [agentId], what: 'agent' });
+      },
+      changed(agentId, organizationId, quarantined) {
+        if (quarantined) bus.publish({ topic: 'revoked', agent_id: agentId, state: 'quarantined' });
+        bus.publish({ topic: 'fleet', organization_id: organizationId, agent_ids: [agentId], what: 'agent' });
+      },
     };
     const agents = createAgents({ store, clock, hooks });
     await agents.markAllOffline();
@@ -108,7 +118,7 @@ export async function startOrchestrator(
     const agentHub = createHub({
       clock,
       log,
-      presence: createPresence({ store, commits, clock, onLoad: metrics.take }),
+      presence: createPresence({ store, commits, clock, bus, onLoad: metrics.take }),
       bus,
       traffic: jobs.traffic,
       heartbeatInterval: HEARTBEAT_INTERVAL_S,
@@ -138,6 +148,12 @@ export async function startOrchestrator(
       organizations,
       throttle: createThrottle({ clock, ...THROTTLE }),
     });
+    const stillAllowed: StillAllowed = (request, organizationId) =>
+      authenticateUser(request)
+        .then((caller) => organizationOf(caller, organizationId) !== undefined)
+        .catch(() => false);
+    const fleetFeed = createFleetFeed({ store, bus, clock });
+    closing.push(() => fleetFeed.close());
     const authenticateAgent = createAgentAuth({ store, clock, authority });
     const routes: Route[] = [
       ...registrationRoutes({
@@ -178,10 +194,15 @@ export async function startOrchestrator(
         events: jobs.events,
         clock,
         stopping: stopping.signal,
-        stillAllowed: (request, organizationId) =>
-          authenticateUser(request)
-            .then((caller) => organizationOf(caller, organizationId) !== undefined)
-            .catch(() => false),
+        stillAllowed,
+      }),
+      ...fleetRoutes({
+        store,
+        feed: fleetFeed,
+        overview: createOverview({ store, clock }),
+        clock,
+        stopping: stopping.signal,
+        stillAllowed,
       }),
       ...auditRoutes({ store }),
       ...setupScriptRoutes({ dist }),
@@ -213,6 +234,7 @@ export async function startOrchestrator(
       publicCertificate: config.publicCertificate,
       authenticateUser,
       authenticateAgent,
+      replays: createReplays({ store, sealer, clock }),
       clock,
       log,
     });

@@ -25,6 +25,7 @@ const table = {
   vm_id_taken: [409, false, 'Another agent of this organization has this vm_id.'],
   not_cancellable: [409, false, 'It has already ended.'],
   payload_too_large: [413, false, 'The request is too large.'],
+  headers_too_large: [431, false, 'The address and the headers of the request are too large.'],
   idempotency_mismatch: [422, false, 'The same Idempotency-Key was used with another request.'],
   no_agents_match: [422, false, 'No agent matches the selector.'],
   unsupported: [422, false, 'This end does not support what was asked for.'],

@@ -194,5 +194,17 @@ export const GUARANTEES: readonly Guarantee[] = [
     text: 'While the orchestrator cannot be reached, pulumi up fails and takes no agent off its host, with --continue-on-error too.',
   },
   { id: 'fleet-10', text: 'A host that is renamed in the program is still an agent after pulumi up.' },
+  {
+    id: 'rest-1',
+    text: 'The OpenAPI document describes every answer of the REST API, and no request makes a server error.',
+  },
+  {
+    id: 'rest-2',
+    text: 'A POST with an Idempotency-Key is carried out once; a repeat gets the first answer.',
+  },
   { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
+  {
+    id: 'page-2',
+    text: 'Every page of the dashboard can be used on a phone, in light and dark, without a serious finding of axe.',
+  },
 ];

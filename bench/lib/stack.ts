@@ -20,6 +20,11 @@ const ORGANIZATION = 'default';
 export interface Stack extends AsyncDisposable {
   readonly orchestrator: Daemon;
   readonly rest: RestClient;
+  /** Where the orchestrator keeps its data. */
+  readonly dataDir: string;
+  readonly url: string;
+  /** Of the dashboard’s first user. */
+  readonly login: { username: string; password: string };
   readonly agentId: string;
   /** For `vm-orchestrator run` and the other subcommands. */
   readonly clientEnv: NodeJS.ProcessEnv;
@@ -95,6 +100,9 @@ export async function startStack(options: { cpuProfileDir: string | undefined })
     return {
       orchestrator,
       rest,
+      dataDir: data,
+      url,
+      login: { username: bootstrap.admin_user, password: bootstrap.admin_password },
       agentId: agent.agent_id,
       orchestratorProgram: [process.execPath, ORCHESTRATOR],
       clientEnv: {

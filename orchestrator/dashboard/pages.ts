@@ -7,6 +7,7 @@ import { AgentsPage } from './ui/agents-page.ts';
 import { view } from './ui/html.ts';
 import { JobPage } from './ui/job-page.ts';
 import { JobsPage } from './ui/jobs-page.ts';
+import { OverviewPage } from './ui/overview-page.ts';
 import type { Session } from './ui/session.ts';
 import { TokensPage } from './ui/tokens-page.ts';
 
@@ -27,17 +28,34 @@ export interface Page {
 
 /** The tabs in their order, and who sees each. */
 export const TABS: readonly { name: string; href: string; label: string; needs: Permission }[] = [
+  { name: 'overview', href: '#/', label: 'Overview', needs: 'agents.read' },
   { name: 'agents', href: '#/agents', label: 'Agents', needs: 'agents.read' },
   { name: 'jobs', href: '#/jobs', label: 'Jobs', needs: 'jobs.read' },
   { name: 'tokens', href: '#/tokens', label: 'Tokens', needs: 'provisioning.read' },
 ];
 
-const agents: Page = { tab: 'agents', render: ({ org }) => view(AgentsPage, { org }) };
-
 /** Every page by its pattern; the first that fits is shown. A new page is a line here. */
 export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
-  ['', agents],
-  ['agents', agents],
+  [
+    '',
+    {
+      tab: 'overview',
+      render: ({ org, may }) => view(OverviewPage, { org, mayAdd: may('provisioning.write') }),
+    },
+  ],
+  [
+    'agents',
+    {
+      tab: 'agents',
+      render: ({ org, place, may }) =>
+        view(AgentsPage, {
+          org,
+          filter: place.query.get('q') ?? '',
+          mayRun: may('jobs.run'),
+          mayAdd: may('provisioning.write'),
+        }),
+    },
+  ],
   [
     'agents/:id',
     {

@@ -5,11 +5,13 @@ import type { Logger } from '../../base/logger.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { AuthenticateAgent, AuthenticateUser } from './auth.ts';
 import { organizationOf, requireNeed } from './auth-user.ts';
+import { type Answer, idempotencyKeyOf, type Replays } from './replay.ts';
 import type { RawAnswer, Route, RouteContext } from './route.ts';
 
 export interface MountOptions {
   authenticateUser: AuthenticateUser;
   authenticateAgent: AuthenticateAgent;
+  replays: Replays;
   log: Logger;
 }
 
@@ -56,6 +58,17 @@ function sendRaw(reply: FastifyReply, answer: RawAnswer, status: number | undefi
   return reply.send(answer.body ?? undefined);
 }
 
+function sendAnswer(reply: FastifyReply, { status, body }: Answer): FastifyReply {
+  reply.code(status);
+  return body === '' ? reply.send() : reply.type('application/json; charset=utf-8').send(body);
+}
+
+/** What people change by POST happens once for each Idempotency-Key. */
+const keyOf = (route: Route, request: FastifyRequest): string | undefined =>
+  route.method === 'POST' && route.auth === 'user' && !route.ownIdempotency
+    ? idempotencyKeyOf(request.headers['idempotency-key'])
+    : undefined;
+
 /** Puts one route of the table on the server. */
 export function mountRoute(app: FastifyInstance, route: Route, options: MountOptions): void {
   app.route({
@@ -89,15 +102,27 @@ export function mountRoute(app: FastifyInstance, route: Route, options: MountOpt
         closed: closedSignal(reply),
         log: options.log,
       };
-      const answer = await route.handler(context);
-      if (route.response) {
+      if (route.raw) {
+        const answer = await route.handler(context);
+        return answer === undefined
+          ? reply.code(status ?? 204).send()
+          : sendRaw(reply, answer as RawAnswer, status);
+      }
+      const act = async (): Promise<Answer> => {
+        const answer = await route.handler(context);
+        if (route.response === undefined) return { status: status ?? 204, body: '' };
         const checked = route.response.safeParse(answer);
         if (!checked.success) throw new AppError('internal', { cause: checked.error });
-        reply.code(status ?? 200).type('application/json; charset=utf-8');
-        return reply.send(JSON.stringify(checked.data));
-      }
-      if (answer !== undefined) return sendRaw(reply, answer as RawAnswer, status);
-      return reply.code(status ?? 204).send();
+        return { status: status ?? 200, body: JSON.stringify(checked.data) };
+      };
+      const key = keyOf(route, request);
+      const { actor } = context.caller ?? {};
+      if (key === undefined || actor === undefined) return sendAnswer(reply, await act());
+      const { method, url } = request;
+      const request_ = { actor: `${actor.type}:${actor.id}`, key, method, url, body: context.body };
+      const { replayed, ...answer } = await options.replays.once(request_, act);
+      if (replayed) reply.header('idempotent-replayed', 'true');
+      return sendAnswer(reply, answer);
     },
   });
 }

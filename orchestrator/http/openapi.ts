@@ -53,7 +53,15 @@ function successOf(route: Route): Json {
   const status = route.successStatus ?? (route.response || route.raw ? 200 : 204);
   const content = route.response
     ? { 'application/json': { schema: jsonSchema(route.response, 'output') } }
-    : route.raw && { [route.raw.contentType]: { schema: { type: 'string' } } };
+    : route.raw && {
+        [route.raw.contentType]: {
+          schema: route.raw.schema
+            ? jsonSchema(route.raw.schema, 'output')
+            : /json/.test(route.raw.contentType)
+              ? {}
+              : { type: 'string' },
+        },
+      };
   const described = (code: number, description: string): Json => ({
     [code]: { description, ...(content ? { content } : {}) },
   });
@@ -70,6 +78,14 @@ const SECURITY: Readonly<Record<Route['auth'], Json[]>> = {
   none: [],
   user: [{ apiToken: [] }, { dashboardSession: [] }],
   agent: [{ agentCertificate: [] }],
+};
+
+const IDEMPOTENCY_KEY: Json = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'A repeat with the same key gets the first answer and changes nothing; kept for a day',
+  schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,255}$' },
 };
 
 function operationId(route: Route): string {
@@ -91,7 +107,12 @@ export function openApiDocument(routes: readonly Route[], options: { version: st
       summary: route.summary,
       tags: [route.path.replace('/organizations/{org}', '').split('/')[3] ?? 'organizations'],
       security: SECURITY[route.auth],
-      parameters: [...pathParameters(route), ...parameters(route.query, 'query')],
+      ...(route.needs === undefined ? {} : { 'x-needs': route.needs }),
+      parameters: [
+        ...pathParameters(route),
+        ...parameters(route.query, 'query'),
+        ...(route.auth === 'user' && route.method === 'POST' ? [IDEMPOTENCY_KEY] : []),
+      ],
       ...(route.body
         ? {
             requestBody: {

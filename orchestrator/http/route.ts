@@ -76,9 +76,11 @@ export interface RouteDefinition<
   /** The answer goes through this schema, so nothing leaves that it does not name. */
   response?: R;
   /** Media type and description of a raw answer. Without `response` and `raw` the answer is empty (204). */
-  raw?: { contentType: string; description: string };
+  raw?: { contentType: string; description: string; schema?: z.ZodType };
   /** 200, or 204 when there is nothing to say. */
   successStatus?: number;
+  /** The handler itself looks after the header Idempotency-Key; every other POST of people has it for nothing. */
+  ownIdempotency?: boolean;
   /** Other good answers of the same shape, for the document. */
   otherStatuses?: Readonly<Record<number, string>>;
   handler(

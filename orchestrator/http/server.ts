@@ -1,5 +1,6 @@
+import { STATUS_CODES } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Clock } from '../../base/clock.ts';
 import { PROBLEM_TYPE, toProblem } from '../../base/http-problem.ts';
@@ -10,6 +11,7 @@ import { AppError } from '../../protocol/errors.ts';
 import { AGENT_SNI } from '../../protocol/version.ts';
 import type { AuthenticateAgent, AuthenticateUser } from './auth.ts';
 import { mountRoute } from './mount.ts';
+import type { Replays } from './replay.ts';
 import type { Route } from './route.ts';
 import { API_HEADERS, securityHeaders } from './security-headers.ts';
 import { trackSockets } from './sockets.ts';
@@ -37,6 +39,7 @@ interface HttpOptions {
   publicCertificate?: { cert: string; key: string } | undefined;
   authenticateUser: AuthenticateUser;
   authenticateAgent: AuthenticateAgent;
+  replays: Replays;
   clock: Clock;
   log: Logger;
 }
@@ -96,6 +99,24 @@ function methodsAt(routes: readonly Route[], path: string): string[] {
     .map((route) => route.method);
 }
 
+/** What never became a request: the parser refused its bytes. Said as every other error is, then cut. */
+function refuseBroken(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const problem = toProblem(
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? new AppError('headers_too_large')
+      : new AppError('bad_request', { detail: 'These bytes are no HTTP request.' }),
+  );
+  const body = JSON.stringify(problem);
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\ncontent-type: ${PROBLEM_TYPE}\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
 export function createHttpServer(options: HttpOptions): HttpServer {
   const { routes, clock, log, publicCertificate } = options;
   let server: Server | undefined;
@@ -124,6 +145,7 @@ export function createHttpServer(options: HttpOptions): HttpServer {
     genReqId: () => newId('req', clock),
     routerOptions: { maxParamLength: 256 },
     forceCloseConnections: 'idle',
+    clientErrorHandler: refuseBroken,
     frameworkErrors: (error, request, reply) => sendProblem(request, reply, error, log),
   }) as unknown as FastifyInstance;
   if (server === undefined) throw new Error('the HTTP server was not made');

@@ -7,6 +7,8 @@ export type Hint =
   | { topic: 'job'; organization_id: string; job_id: string }
   /** An agent's commands changed: something to send, or to cancel. */
   | { topic: 'agent'; agent_id: string }
+  /** What is shown of agents changed: `agent`, anything; `load`, what a heartbeat says. */
+  | { topic: 'fleet'; organization_id: string; agent_ids: readonly string[]; what: 'agent' | 'load' }
   /** An agent or its certificate no longer counts. */
   | { topic: 'revoked'; agent_id: string; state?: 'quarantined' };
 

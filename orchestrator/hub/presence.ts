@@ -3,6 +3,7 @@ import type { Hello } from '../../protocol/messages.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { Store } from '../store/store.ts';
 import type { ConnectedAgent, HeartbeatMessage } from './agent-session.ts';
+import type { Bus } from './bus.ts';
 
 /** Heartbeats of the whole fleet go to the store together, this often. */
 const FLUSH_MS = 1000;
@@ -30,10 +31,13 @@ export function createPresence(options: {
   store: Store;
   commits: GroupCommit;
   clock: Clock;
+  bus: Pick<Bus, 'publish'>;
   /** Each load that an agent reports. */
   onLoad?: (agent: ConnectedAgent, load: HeartbeatMessage['load']) => void;
 }): Presence {
-  const { store, commits, clock } = options;
+  const { store, commits, clock, bus } = options;
+  const changed = ({ organizationId, agentId }: ConnectedAgent) =>
+    bus.publish({ topic: 'fleet', organization_id: organizationId, agent_ids: [agentId], what: 'agent' });
   let beats = new Map<string, { agent: ConnectedAgent; at: number; load: string }>();
   let flushing = Promise.resolve();
 
@@ -52,14 +56,23 @@ export function createPresence(options: {
             .execute();
         }
       })
+      .then(() => {
+        for (const [organizationId, beatsOfOne] of Map.groupBy(taken, ({ agent }) => agent.organizationId))
+          bus.publish({
+            topic: 'fleet',
+            organization_id: organizationId,
+            agent_ids: beatsOfOne.map(({ agent }) => agent.agentId),
+            what: 'load',
+          });
+      })
       // The next heartbeat says the same again.
       .catch(() => undefined);
   }
   const timer = every(clock, FLUSH_MS, flush);
 
   return {
-    open(agent, hello) {
-      return commits.run(async (tx): Promise<Admission> => {
+    async open(agent, hello) {
+      const admission = await commits.run(async (tx): Promise<Admission> => {
         const own = tx
           .selectFrom('agents')
           .select(['state', 'session_epoch'])
@@ -95,6 +108,8 @@ export function createPresence(options: {
           .execute();
         return { kind: 'admitted', epoch: row.session_epoch + 1 };
       });
+      if (admission.kind === 'admitted') changed(agent);
+      return admission;
     },
 
     closed(agent, epoch) {
@@ -110,6 +125,7 @@ export function createPresence(options: {
             .where('session_epoch', '=', epoch)
             .execute(),
         )
+        .then(() => changed(agent))
         // Only a display depends on it.
         .catch(() => undefined);
     },

@@ -146,9 +146,7 @@ export function createDispatch(options: {
         // What is not kept cannot be sent again: a piece of a transfer, which its sender repeats.
         const lost = resumed
           ? []
-          : rows.filter(
-              (row) => (row.state !== 'sent' || row.envelope === '') && !inFlight.has(row.id),
-            );
+          : rows.filter((row) => (row.state !== 'sent' || row.envelope === '') && !inFlight.has(row.id));
         for (const row of lost) await recordChange(tx, row, { kind: 'lost' }, context());
         return { rows, lost: new Set(lost) };
       },

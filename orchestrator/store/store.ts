@@ -5,6 +5,8 @@ import { initial } from './migrations/0001-initial.ts';
 import { tokenRate } from './migrations/0002-token-rate.ts';
 import { roles } from './migrations/0003-roles.ts';
 import { callsAndMetrics } from './migrations/0008-calls-and-metrics.ts';
+import { recentEnds } from './migrations/0011-recent-ends.ts';
+import { replays } from './migrations/0012-replays.ts';
 import { nodeSqliteDialect } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
 
@@ -19,6 +21,8 @@ const MIGRATIONS = {
   '0002-token-rate': tokenRate,
   '0003-roles': roles,
   '0008-calls-and-metrics': callsAndMetrics,
+  '0011-recent-ends': recentEnds,
+  '0012-replays': replays,
 };
 
 /** The one interface to what the orchestrator remembers. A commit has reached the disk when it returns. */

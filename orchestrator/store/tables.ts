@@ -201,6 +201,16 @@ export interface Tables {
     offset: number | null;
     length: number | null;
   };
+  /** By Idempotency-Key; without a status it is being worked on, or was when that process ended. */
+  request_replays: {
+    actor: string;
+    key: string;
+    request_hash: string;
+    process: string;
+    status: number | null;
+    sealed_body: string | null;
+    created_at: number;
+  };
   audit_events: {
     id: Generated<number>;
     organization_id: string | null;

@@ -32,10 +32,10 @@ interface EndAgent {
 export interface RevocationHooks {
   /** Ends its open commands, in the same transaction. */
   endCommands(tx: Tx, organizationId: string, agentId: string): Promise<void>;
-  /** After the commit: cuts its socket. */
-  revoked(agentId: string): void;
-  /** The same for one that may come back when an operator admits it. */
-  quarantined(agentId: string): void;
+  /** After the commit: cuts its socket, and takes it from the lists that people see. */
+  revoked(agentId: string, organizationId: string): void;
+  /** Labels or the state were changed; a quarantined one is cut off until an operator admits it. */
+  changed(agentId: string, organizationId: string, quarantined: boolean): void;
 }
 
 export function createAgents(options: { store: Store; clock: Clock; hooks: RevocationHooks }): Agents {
@@ -81,7 +81,7 @@ export function createAgents(options: { store: Store; clock: Clock; hooks: Revoc
       });
       return row.id;
     });
-    hooks.revoked(agentId);
+    hooks.revoked(agentId, organizationId);
   }
 
   return {
@@ -95,7 +95,7 @@ export function createAgents(options: { store: Store; clock: Clock; hooks: Revoc
         const by = { at: clock.now(), actor, address };
         return { agentId: row.id, quarantined: await changeAgent(tx, row, changes, by) };
       });
-      if (quarantined) hooks.quarantined(agentId);
+      hooks.changed(agentId, organizationId, quarantined);
       return shown(await find(store.db, organizationId, agentId));
     },
     revoke: (request) => end(request, 'agent.revoke'),

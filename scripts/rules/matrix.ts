@@ -109,6 +109,7 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     calls: { rank: 3.5 },
     jobs: { rank: 4 },
     registration: { rank: 4 },
+    fleet: { rank: 4 },
     data: { rank: 4 },
     'data-folder': { rank: 4.3 },
     'start-failure': { rank: 4.6 },

@@ -29,7 +29,7 @@ beforeEach(async () => {
     files,
     fileHeaders: PAGE_HEADERS,
   });
-  watched = await openPage(browser, api.url);
+  watched = await openPage(browser, `${api.url}/#/agents`);
   page = watched.page;
 });
 afterEach(async () => {
@@ -154,7 +154,7 @@ describe('the list of agents', () => {
     await page.getByRole('row', { name: /vm-web-a1b2c3.*online/ }).waitFor();
     await page.getByRole('row', { name: /vm-db-00aa11.*offline.*2 h ago/ }).waitFor();
     await page.getByText('1 of 2 machines online').waitFor();
-    fleet.agents.set(web.agent_id, { ...web, online: false });
+    fleet.addAgent({ ...web, online: false });
     await page.getByText('0 of 2 machines online').waitFor();
   });
 
@@ -229,7 +229,9 @@ describe('running a command', () => {
     fleet.write(first, 'stdout', 'line 2\n');
     await output(first).getByText('line 2').waitFor();
     expect(await output(first).textContent()).toBe('line 1\nline 2\n');
-    expect(api.requests.filter(({ line }) => line.endsWith('/events')).at(-1)?.lastEventId).toBe('2');
+    expect(api.requests.filter(({ line }) => /jobs\/[^/]+\/events$/.test(line)).at(-1)?.lastEventId).toBe(
+      '2',
+    );
   });
 
   it('is gone from the box once it was sent, here and on every machine’s page', async () => {
@@ -278,7 +280,7 @@ describe('running a command', () => {
 
     const [download] = await Promise.all([
       page.waitForEvent('download'),
-      page.getByRole('link', { name: `Download stdout of ${first.vm_id}` }).click(),
+      page.getByRole('link', { name: new RegExp(`^Download stdout .* of ${first.vm_id}$`) }).click(),
     ]);
     const chunks: Buffer[] = [];
     for await (const chunk of await download.createReadStream()) chunks.push(chunk as Buffer);
@@ -288,7 +290,7 @@ describe('running a command', () => {
     await page.reload();
     await output(first).getByText('the end').waitFor();
     await page.getByText(/The first .* MB of text are not shown here/).waitFor();
-    expect(api.requests.filter(({ line }) => line.endsWith('/events'))).toHaveLength(1);
+    expect(api.requests.filter(({ line }) => /jobs\/[^/]+\/events$/.test(line))).toHaveLength(1);
   });
 });
 

@@ -36,7 +36,7 @@ beforeAll(async () => {
   orchestrator = await startOrchestrator(config, environment);
   [browser] = await Promise.all([launchBrowser(), build]);
   // The orchestrator has its own CA, which people add to their browser or replace by --tls-cert.
-  watched = await openPage(browser, orchestrator.url, { ignoreHTTPSErrors: true });
+  watched = await openPage(browser, `${orchestrator.url}/#/agents`, { ignoreHTTPSErrors: true });
   page = watched.page;
 });
 afterAll(async () => {

@@ -23,6 +23,7 @@ import {
   type JobWithCommands,
   jobEventSchema,
 } from '../../protocol/rest-jobs.ts';
+import { type FleetEvent, type Machine, machineSchema, type Overview } from '../../protocol/rest-overview.ts';
 import { parseSelector, selectorMatches } from '../../protocol/selector.ts';
 
 export const ORG = organizationIdSchema.parse('org-01jd0000000000000000000000');
@@ -35,6 +36,12 @@ export interface FakeFleet {
   addAgent(agent: Partial<Agent> & { vm_id: string }): Agent;
   createToken(request: z.output<typeof createTokenRequestSchema>): CreateTokenResponse;
   revokeToken(id: string): void;
+  /** Ends a machine, as revoking does. */
+  removeAgent(id: string): void;
+  machines(): Machine[];
+  overview(): Overview;
+  /** Calls `listener` with what changes in the fleet. Returns what stops it. */
+  followFleet(listener: (event: FleetEvent) => void): () => void;
   /** Undefined when no machine matches the selector. */
   createJob(request: z.output<typeof createJobRequestSchema>): JobWithCommands | undefined;
   listJobs(): JobWithCommands[];
@@ -49,6 +56,17 @@ export interface FakeFleet {
   follow(jobId: string, from: number, listener: (number: number, event: JobEvent) => void): () => void;
 }
 
+function machineOf(agent: Agent): Machine {
+  const { facts, load } = agent;
+  return machineSchema.parse({
+    ...agent,
+    os: facts?.os_name ?? '',
+    arch: facts?.arch ?? '',
+    cpus: facts?.cpus ?? 0,
+    load: load === null ? null : { ...load, disk_used: load.disk_used ?? null },
+  });
+}
+
 export function createFakeFleet(options: { now: () => number }): FakeFleet {
   const agents = new Map<string, Agent>();
   const tokens: ProvisioningTokenInfo[] = [];
@@ -56,6 +74,10 @@ export function createFakeFleet(options: { now: () => number }): FakeFleet {
   const events = new Map<string, JobEvent[]>();
   const listeners = new Map<string, Set<(number: number, event: JobEvent) => void>>();
   const outputs = new Map<string, Buffer[]>();
+  const fleetListeners = new Set<(event: FleetEvent) => void>();
+  const tellFleet = (event: FleetEvent) => {
+    for (const listener of fleetListeners) listener(event);
+  };
   const waiting: ((job: JobWithCommands) => void)[] = [];
   let counter = 0;
 
@@ -114,7 +136,44 @@ export function createFakeFleet(options: { now: () => number }): FakeFleet {
         ...given,
       });
       agents.set(agent.agent_id, agent);
+      tellFleet({ type: 'agents', items: [machineOf(agent)] });
       return agent;
+    },
+    removeAgent(id) {
+      const agent = agents.get(id);
+      if (agent === undefined) return;
+      agents.delete(id);
+      tellFleet({ type: 'gone', agent_ids: [agent.agent_id] });
+    },
+    machines: () => [...agents.values()].map(machineOf),
+    overview() {
+      const all = fleet.machines();
+      const offline = all.filter(({ online }) => !online);
+      return {
+        machines: {
+          total: all.length,
+          online: all.length - offline.length,
+          offline: offline.length,
+          quarantined: 0,
+          pending: 0,
+        },
+        offline: offline.map(({ agent_id, vm_id, hostname }) => ({
+          agent_id,
+          vm_id,
+          hostname,
+          last_seen_at: iso(-3_600_000),
+        })),
+        jobs: {
+          active: fleet.listJobs().filter(({ state }) => state === 'active').length,
+          failed_commands: 0,
+        },
+        failed: [],
+        expiring: [],
+      };
+    },
+    followFleet(listener) {
+      fleetListeners.add(listener);
+      return () => fleetListeners.delete(listener);
     },
     createToken({ uses, ttl_s, labels, description }) {
       const id = `tok${String(++counter).padStart(9, '0')}`;

@@ -21,6 +21,7 @@ import {
   jobWithCommandsSchema,
   outputQuerySchema,
 } from '../../protocol/rest-jobs.ts';
+import { fleetEventSchema, machineListSchema, overviewSchema } from '../../protocol/rest-overview.ts';
 import { PERMISSIONS } from '../../protocol/roles.ts';
 import { type FakeFleet, ORG } from './fake-fleet.ts';
 
@@ -29,7 +30,7 @@ export interface FakeRestApi {
   readonly url: string;
   /** What came, as `METHOD path`, with the headers that tests look at. */
   readonly requests: readonly { line: string; idempotencyKey: string; lastEventId: string }[];
-  /** Ends the session, as time does. */
+  /** Ends the session, as time does, and with it the open streams. */
   endSession(): void;
   /** Cuts the open event streams; browsers are to come back. */
   cutStreams(): void;
@@ -124,8 +125,17 @@ export async function startFakeRestApi(options: FakeRestApiOptions): Promise<Fak
         return;
       }
       case 'DELETE agents/:id':
-        fleet.agents.delete(id);
+        fleet.removeAgent(id);
         response.writeHead(204).end();
+        return;
+      case 'GET overview':
+        json(overviewSchema, fleet.overview());
+        return;
+      case 'GET fleet':
+        json(machineListSchema, { items: fleet.machines() });
+        return;
+      case 'GET fleet/:id':
+        streamFleet(response);
         return;
       case 'GET provisioning-tokens':
         json(tokenListSchema, { items: [...fleet.tokens] });
@@ -175,6 +185,19 @@ export async function startFakeRestApi(options: FakeRestApiOptions): Promise<Fak
     }
   }
 
+  function streamFleet(response: ServerResponse): void {
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    response.write(': hello\n\n');
+    streams.add(response);
+    const stop = fleet.followFleet((event) => {
+      response.write(`event: ${event.type}\ndata: ${JSON.stringify(fleetEventSchema.parse(event))}\n\n`);
+    });
+    response.on('close', () => {
+      streams.delete(response);
+      stop();
+    });
+  }
+
   function streamEvents(id: string, request: IncomingMessage, response: ServerResponse): void {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.write(': hello\n\n');
@@ -207,7 +230,10 @@ export async function startFakeRestApi(options: FakeRestApiOptions): Promise<Fak
   return {
     url: `http://127.0.0.1:${port}`,
     requests,
-    endSession: () => sessions.clear(),
+    endSession() {
+      sessions.clear();
+      cutStreams();
+    },
     cutStreams,
     setDown(value) {
       down = value;

@@ -79,7 +79,7 @@ describe('calling a tool and waiting', () => {
     const { status, body } = await call('get_process_list', { top: 5 });
     expect(status).toBe(200);
     expect(body).toMatchObject({ state: 'succeeded' });
-    expect((body.value?.['processes'] as unknown[]).length).toBe(5);
+    expect(body.value?.['processes']).toHaveLength(5);
     const jobs = await orchestrator.call<{ items: { id: string }[] }>({ path: `${ORG}/jobs` });
     expect(jobs.body.items.map(({ id }) => id)).not.toContain(body.job_id);
     const calls = await orchestrator.call<{ items: { id: string }[] }>({ path: `${ORG}/jobs?origin=call` });

@@ -2,6 +2,8 @@ import type { Agent } from '../../../protocol/rest-fleet.ts';
 
 /** What the API takes in one selector. */
 const MAX_SELECTOR = 4096;
+/** A vm_id has 11 characters at least. */
+const MAX_NAMED = MAX_SELECTOR / 11;
 /** In a fleet too large to be listed, offline machines let the command lapse after this long (seconds). */
 const ONLINE_ONLY_S = 60;
 
@@ -17,7 +19,8 @@ export interface Target {
   problem?: string;
 }
 
-type Known = Pick<Agent, 'agent_id' | 'vm_id' | 'online' | 'state'>;
+/** What choosing machines needs to know of one. */
+export type Known = Pick<Agent, 'agent_id' | 'vm_id' | 'online' | 'state'>;
 
 export const canRun = (agent: Known): boolean => agent.online && agent.state === 'active';
 
@@ -40,8 +43,9 @@ export function resolveTarget(
   if (mode === 'online') {
     const online = agents.filter(canRun);
     if (online.length === 0) return { selector: '', note: '', problem: 'No machine is online.' };
-    const selector = byId(online);
-    if (selector.length <= MAX_SELECTOR) return { selector, note: '' };
+    // Thousands need not be named to see that they are too many.
+    const selector = online.length <= MAX_NAMED ? byId(online) : undefined;
+    if (selector !== undefined && selector.length <= MAX_SELECTOR) return { selector, note: '' };
     const note = `Sent to all; machines that are offline for the next ${ONLINE_ONLY_S} s do not run it.`;
     return { selector: 'all', expiresIn: ONLINE_ONLY_S, note };
   }

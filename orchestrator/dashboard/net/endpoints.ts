@@ -7,11 +7,8 @@ import type {
   Whoami,
 } from '../../../protocol/rest-fleet.ts';
 import type { CreateJobRequest, Job, JobWithCommands } from '../../../protocol/rest-jobs.ts';
+import type { Overview } from '../../../protocol/rest-overview.ts';
 import { send, sendJson } from './api.ts';
-
-/** A fleet is read in pages; more machines than this are not drawn in one list anyway. */
-const MAX_PAGES = 20;
-const PAGE_SIZE = 500;
 
 export const fetchSession = (): Promise<Whoami> => sendJson('/api/v1/session');
 export const logIn = (username: string, password: string): Promise<Whoami> =>
@@ -20,21 +17,8 @@ export const logOut = (): Promise<Response> => send('/api/v1/session', { method:
 
 const inOrg = (org: string, path: string): string => `/api/v1/organizations/${org}/${path}`;
 
-export async function fetchAgents(org: string, signal: AbortSignal): Promise<Agent[]> {
-  const agents: Agent[] = [];
-  let cursor: string | null = null;
-  for (let page = 0; page < MAX_PAGES; page++) {
-    const query = `?limit=${PAGE_SIZE}${cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`}`;
-    const list: { items: Agent[]; next_cursor: string | null } = await sendJson(
-      inOrg(org, `agents${query}`),
-      { signal },
-    );
-    agents.push(...list.items);
-    cursor = list.next_cursor;
-    if (cursor === null) break;
-  }
-  return agents;
-}
+export const fetchOverview = (org: string, signal: AbortSignal): Promise<Overview> =>
+  sendJson(inOrg(org, 'overview'), { signal });
 
 export const fetchAgent = (org: string, id: string, signal: AbortSignal): Promise<Agent> =>
   sendJson(inOrg(org, `agents/${id}`), { signal });

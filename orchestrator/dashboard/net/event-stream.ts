@@ -1,5 +1,4 @@
 import { createParser } from 'eventsource-parser';
-import type { JobEvent } from '../../../protocol/rest-jobs.ts';
 import { ApiError, connection, send } from './api.ts';
 
 /** Silence longer than this is a dead connection: the orchestrator sends a comment every 15 s. */
@@ -7,9 +6,9 @@ const SILENCE_MS = 45_000;
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 15_000;
 
-export interface EventStreamOptions {
+export interface EventStreamOptions<E extends { type: string }> {
   path: string;
-  onEvent: (event: JobEvent) => void;
+  onEvent: (event: E) => void;
   /** `retrying` until the first byte of the next connection. */
   onStatus: (status: 'live' | 'retrying') => void;
   /** The API refused for good; nothing is tried any more. */
@@ -18,10 +17,12 @@ export interface EventStreamOptions {
 }
 
 /**
- * Follows a job until its `end` event, an abort or a refusal. The browser's EventSource does the same but hides the
+ * Follows a stream of events until its `end` event, an abort or a refusal. The browser's EventSource does the same but hides the
  * status of a refused request, so that an ended session would look like a lost connection.
  */
-export async function followEvents(options: EventStreamOptions): Promise<void> {
+export async function followEvents<E extends { type: string }>(
+  options: EventStreamOptions<E>,
+): Promise<void> {
   let lastId = '';
   let failures = 0;
   while (!options.signal.aborted) {
@@ -46,8 +47,8 @@ export async function followEvents(options: EventStreamOptions): Promise<void> {
 }
 
 /** True when the `end` event came. */
-async function readOnce(
-  options: EventStreamOptions,
+async function readOnce<E extends { type: string }>(
+  options: EventStreamOptions<E>,
   lastId: string,
   onId: (id: string) => void,
 ): Promise<boolean> {
@@ -58,7 +59,7 @@ async function readOnce(
   let ended = false;
   const parser = createParser({
     onEvent({ id, data }) {
-      const event = JSON.parse(data) as JobEvent;
+      const event = JSON.parse(data) as E;
       options.onEvent(event);
       if (id !== undefined) onId(id);
       if (event.type === 'end') ended = true;

@@ -34,6 +34,8 @@ export function usePolling<T>(
   read: (signal: AbortSignal) => Promise<T>,
   ms: number,
   inputs: readonly unknown[],
+  /** Reasons to read again at once, with the old answer shown meanwhile. */
+  reasons: readonly unknown[] = [],
 ): Polled<T> {
   const [state, setState] = useState<{ data: T | undefined; error: ApiError | undefined }>({
     data: undefined,
@@ -71,7 +73,7 @@ export function usePolling<T>(
       clearTimeout(timer);
       document.removeEventListener('visibilitychange', onVisible);
     };
-  }, [...inputs, round, ms]);
+  }, [...inputs, ...reasons, round, ms]);
   return { ...state, refresh: () => refresh(undefined) };
 }
 

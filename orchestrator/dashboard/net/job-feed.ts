@@ -1,5 +1,5 @@
 import { useEffect, useReducer, useRef, useState } from 'preact/hooks';
-import type { JobWithCommands } from '../../../protocol/rest-jobs.ts';
+import type { JobEvent, JobWithCommands } from '../../../protocol/rest-jobs.ts';
 import { applyEvent, applyJob, createJobView, type JobView } from '../model/job-view.ts';
 import { type ApiError, asApiError } from './api.ts';
 import { fetchJob, jobEventsPath } from './endpoints.ts';
@@ -48,7 +48,7 @@ export function useJobFeed(org: string, id: string): JobFeed {
       if (found.state === 'ended' && totalOutput(found) > REPLAY_MAX_BYTES) {
         await loadTails(org, found, view.current, stop.signal, draw);
       } else {
-        await followEvents({
+        await followEvents<JobEvent>({
           path: jobEventsPath(org, id),
           onEvent(event) {
             applyEvent(view.current, event);

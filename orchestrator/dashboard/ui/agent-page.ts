@@ -64,7 +64,7 @@ function Facts({ agent }: { agent: Agent }): VNode {
     ['Agent', html`<code>${agent.agent_id}</code>`],
     ['Host name', said(agent.hostname)],
     ['Version', said(agent.version ?? 'not known')],
-    ['Load', view(Load, { agent })],
+    ['Load', view(Load, { load, cpus: facts?.cpus ?? 1, online: agent.online })],
     [
       'System',
       said(

@@ -2,78 +2,107 @@ import type { VNode } from 'preact';
 
 import { useEffect, useRef } from 'preact/hooks';
 import type { Agent } from '../../../protocol/rest-fleet.ts';
+import type { Machine } from '../../../protocol/rest-overview.ts';
 import { formatPercent } from '../model/format.ts';
+import type { Listed } from '../model/machines.ts';
 import { agentLink } from '../model/route.ts';
 import { Ago, LabelList, said } from './bits.ts';
 import { html, view } from './html.ts';
+import { useVirtualRows } from './virtual-rows.ts';
+
+/** Height of a row before it was seen (pixels). */
+const ROW_HEIGHT = 84;
+const COLUMNS = 7;
 
 export interface AgentsTableProps {
-  agents: readonly Agent[];
+  machines: readonly Listed[];
   selected: ReadonlySet<string>;
   onSelect: (ids: readonly string[], on: boolean) => void;
 }
 
-export function AgentsTable({ agents, selected, onSelect }: AgentsTableProps): VNode {
+export function AgentsTable({ machines, selected, onSelect }: AgentsTableProps): VNode {
   const all = useRef<HTMLInputElement>(null);
-  const ids = agents.map(({ agent_id }) => agent_id);
-  const count = ids.filter((id) => selected.has(id)).length;
+  const virtual = useVirtualRows(machines.length, ROW_HEIGHT);
+  const count =
+    selected.size === 0 ? 0 : machines.filter(({ machine }) => selected.has(machine.agent_id)).length;
   useEffect(() => {
-    if (all.current !== null) all.current.indeterminate = count > 0 && count < ids.length;
+    if (all.current !== null) all.current.indeterminate = count > 0 && count < machines.length;
   });
-  const onAll = () => onSelect(ids, count < ids.length);
-  return html`<div class="table-box"><table class="agents">
+  const onAll = () =>
+    onSelect(
+      machines.map(({ machine }) => machine.agent_id),
+      count < machines.length,
+    );
+  return html`<div class="table-box" ref=${virtual.box}><table class="agents" aria-rowcount=${machines.length + 1}>
     <caption class="hidden">Machines</caption>
-    <thead><tr>
-      <th class="check"><input ref=${all} type="checkbox" aria-label="Select all listed machines" checked=${count === ids.length} onChange=${onAll} /></th>
+    <thead><tr aria-rowindex="1">
+      <th class="check"><input ref=${all} type="checkbox" aria-label="Select all listed machines" checked=${count === machines.length} onChange=${onAll} /></th>
       <th scope="col">Machine</th><th scope="col">Status</th><th scope="col">System</th>
       <th scope="col">Load</th><th scope="col">Agent</th><th scope="col">Labels</th>
     </tr></thead>
     <tbody>
-      ${agents.map((agent) =>
-        view(AgentRow, {
-          key: agent.agent_id,
-          agent,
-          selected: selected.has(agent.agent_id),
-          onSelect: (on: boolean) => onSelect([agent.agent_id], on),
-        }),
-      )}
+      ${spacer(virtual.before)}
+      ${virtual.rows.map(({ index }) => {
+        const machine = machines[index]?.machine;
+        return machine === undefined
+          ? null
+          : view(AgentRow, {
+              key: machine.agent_id,
+              machine,
+              index,
+              measure: virtual.measure,
+              selected: selected.has(machine.agent_id),
+              onSelect,
+            });
+      })}
+      ${spacer(virtual.after)}
     </tbody>
   </table></div>`;
 }
 
+/** Stands for the rows that are not drawn. */
+const spacer = (height: number): VNode | null =>
+  height === 0
+    ? null
+    : html`<tr class="spacer" role="presentation"><td role="presentation" colspan=${COLUMNS} style=${{ height: `${height}px` }}></td></tr>`;
+
 interface AgentRowProps {
-  agent: Agent;
+  machine: Machine;
+  index: number;
+  measure: (row: Element | null) => void;
   selected: boolean;
-  onSelect: (on: boolean) => void;
+  onSelect: AgentsTableProps['onSelect'];
 }
 
-function AgentRow({ agent, selected, onSelect }: AgentRowProps): VNode {
-  const { facts } = agent;
-  const machine =
-    facts === null
-      ? ''
-      : [facts.arch, facts.cpus > 0 ? `${facts.cpus} CPU` : ''].filter((t) => t !== '').join(' · ');
-  const others = Object.keys(agent.reported_labels).length;
-  return html`<tr class=${selected ? 'selected' : ''}>
-    <td class="check"><input type="checkbox" aria-label=${`Select ${agent.vm_id}`} checked=${selected}
-      onChange=${(event: Event) => onSelect((event.currentTarget as HTMLInputElement).checked)} /></td>
-    <td class="name"><a href=${agentLink(agent.agent_id)}>${agent.vm_id}</a><small>${said(agent.hostname)}</small></td>
-    <td>${view(OnlineState, { agent })}</td>
-    <td data-label="System">${facts === null ? dash() : html`<span>${said(facts.os_name || facts.os)}</span><small>${said(machine)}</small>`}</td>
-    <td data-label="Load">${view(Load, { agent })}</td>
-    <td data-label="Agent">${agent.version === null ? dash() : said(agent.version)}</td>
+function AgentRow({ machine, index, measure, selected, onSelect }: AgentRowProps): VNode {
+  const { agent_id, vm_id, os, arch, cpus, labels } = machine;
+  const hardware = [arch, cpus > 0 ? `${cpus} CPU` : ''].filter((t) => t !== '').join(' · ');
+  const others = Object.keys(machine.reported_labels).length;
+  return html`<tr class=${selected ? 'selected' : ''} ref=${measure} data-index=${index} aria-rowindex=${index + 2}>
+    <td class="check"><input type="checkbox" aria-label=${`Select ${vm_id}`} checked=${selected}
+      onChange=${(event: Event) => onSelect([agent_id], (event.currentTarget as HTMLInputElement).checked)} /></td>
+    <td class="name"><a href=${agentLink(agent_id)}>${vm_id}</a><small>${said(machine.hostname)}</small></td>
+    <td>${view(OnlineState, { agent: machine })}</td>
+    <td data-label="System">${os === '' ? dash() : html`<span>${said(os)}</span><small>${said(hardware)}</small>`}</td>
+    <td data-label="Load">${view(Load, { load: machine.load, cpus, online: machine.online })}</td>
+    <td data-label="Agent">${machine.version === null ? dash() : said(machine.version)}</td>
     <td data-label="Labels">
-      ${Object.keys(agent.labels).length === 0 && others === 0 ? dash() : null}
-      ${Object.keys(agent.labels).length > 0 ? view(LabelList, { labels: agent.labels, note: 'Granted labels' }) : null}
+      ${Object.keys(labels).length === 0 && others === 0 ? dash() : null}
+      ${Object.keys(labels).length > 0 ? view(LabelList, { labels, note: 'Granted labels' }) : null}
       ${others > 0 ? html`<small title="Labels that the machine itself reports; selectors match them as agent.KEY">+${others} reported</small>` : null}
     </td>
   </tr>`;
 }
 
-const dash = (): VNode => html`<span class="quiet" aria-label="not known">–</span>`;
+const dash = (): VNode =>
+  html`<span class="quiet"><span aria-hidden="true">–</span><span class="hidden">not known</span></span>`;
 
 /** Never by colour alone: a filled or hollow dot, and the word. */
-export function OnlineState({ agent }: { agent: Agent }): VNode {
+export function OnlineState({
+  agent,
+}: {
+  agent: Pick<Agent, 'online' | 'state' | 'last_heartbeat_at'>;
+}): VNode {
   return html`<span class=${`online ${agent.online ? 'yes' : 'no'}`}>
     <span class="dot" aria-hidden="true"></span>${agent.online ? 'online' : 'offline'}
     ${agent.state === 'active' ? null : html`<span class="badge bad">${agent.state}</span>`}
@@ -81,14 +110,19 @@ export function OnlineState({ agent }: { agent: Agent }): VNode {
   </span>`;
 }
 
-export function Load({ agent }: { agent: Agent }): VNode {
-  const { load, facts } = agent;
-  if (load === null || !agent.online) return dash();
-  const cpus = Math.max(1, facts?.cpus ?? 1);
+export interface LoadProps {
+  load: { load1: number; memory_used: number; disk_used?: number | null | undefined } | null;
+  cpus: number;
+  online: boolean;
+}
+
+export function Load({ load, cpus, online }: LoadProps): VNode {
+  if (load === null || !online) return dash();
+  const disk = load.disk_used ?? undefined;
   return html`<span class="load">
-    ${view(Bar, { name: 'Load', text: load.load1.toFixed(2), fraction: load.load1 / cpus })}
+    ${view(Bar, { name: 'Load', text: load.load1.toFixed(2), fraction: load.load1 / Math.max(1, cpus) })}
     ${view(Bar, { name: 'Mem', text: formatPercent(load.memory_used), fraction: load.memory_used })}
-    ${load.disk_used === undefined ? null : view(Bar, { name: 'Disk', text: formatPercent(load.disk_used), fraction: load.disk_used })}
+    ${disk === undefined ? null : view(Bar, { name: 'Disk', text: formatPercent(disk), fraction: disk })}
   </span>`;
 }
 

@@ -1,11 +1,10 @@
 import type { VNode } from 'preact';
 
 import { useState } from 'preact/hooks';
-import type { Agent } from '../../../protocol/rest-fleet.ts';
 import type { CreateJobRequest } from '../../../protocol/rest-jobs.ts';
 import { plural } from '../model/format.ts';
 import { jobLink } from '../model/route.ts';
-import { canRun, resolveTarget, type TargetMode } from '../model/targets.ts';
+import { canRun, type Known, resolveTarget, type TargetMode } from '../model/targets.ts';
 import { type ApiError, asApiError } from '../net/api.ts';
 import { createJob } from '../net/endpoints.ts';
 import { useIdempotencyKey } from '../net/hooks.ts';
@@ -35,10 +34,10 @@ export const draft = createStore<Draft>({
 
 export interface ComposerProps {
   org: string;
-  agents: readonly Agent[];
+  agents: readonly Known[];
   selected: ReadonlySet<string>;
   /** Given on a machine's own page: there is nothing to choose. */
-  only?: Agent;
+  only?: Known;
 }
 
 export function Composer({ org, agents, selected, only }: ComposerProps): VNode {
@@ -131,7 +130,7 @@ export function Composer({ org, agents, selected, only }: ComposerProps): VNode 
 interface TargetsProps {
   current: Draft;
   change: (part: Partial<Draft>) => void;
-  agents: readonly Agent[];
+  agents: readonly Known[];
   selected: ReadonlySet<string>;
 }
 

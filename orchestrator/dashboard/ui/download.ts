@@ -46,9 +46,9 @@ export function Download({ org, commandId, vmId, sizes }: DownloadProps): VNode 
       (
         stream,
       ) => html`<a key=${stream} href=${outputPath(org, commandId, stream, 0, Math.min(PART_BYTES, sizes[stream]))}
-        download=${fileName(vmId, commandId, stream)} aria-label=${`Download ${stream} of ${vmId}`}
+        download=${fileName(vmId, commandId, stream)}
         onClick=${sizes[stream] > PART_BYTES ? (event: Event) => void inParts(event, stream) : undefined}
-      >${stream} <small>${formatBytes(sizes[stream])}</small> <span aria-hidden="true">↓</span></a>`,
+      ><span class="hidden">Download </span>${stream} <small>${formatBytes(sizes[stream])}</small><span class="hidden"> of ${vmId}</span> <span aria-hidden="true">↓</span></a>`,
     )}
     ${progress === undefined ? null : html`<small role="status">${progress}</small>`}
   </span>`;

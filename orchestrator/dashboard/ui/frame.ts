@@ -7,6 +7,7 @@ import { useStore } from '../net/store.ts';
 import { said } from './bits.ts';
 import { html, view } from './html.ts';
 import { chooseOrganization, type Session, sessionState } from './session.ts';
+import { ThemeButton } from './theme.ts';
 
 export function ConnectionBanner(): VNode | null {
   const lost = useStore(connection) === 'lost';
@@ -53,7 +54,7 @@ export function Frame({ session, tab, tabs, children }: FrameProps): VNode {
       document.getElementById('main')?.focus();
     }}>Skip to content</a>
     <header class="top">
-      <a class="brand" href="#/agents"><span class="mark" aria-hidden="true"></span>vm-agent</a>
+      <a class="brand" href="#/"><span class="mark" aria-hidden="true"></span>vm-agent</a>
       <nav aria-label="Main">
         ${tabs.map(
           ({ name, href, label }) => html`<a key=${href} href=${href}
@@ -68,6 +69,7 @@ export function Frame({ session, tab, tabs, children }: FrameProps): VNode {
             </select>`
             : null
         }
+        ${view(ThemeButton, {})}
         <span class="user" title="Signed in">${said(session.user)}</span>
         <button type="button" class="button small ghost" onClick=${signOut}>Sign out</button>
       </div>

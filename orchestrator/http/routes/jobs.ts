@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { AppError } from '../../../protocol/errors.ts';
 import { jobIdSchema } from '../../../protocol/ids.ts';
 import { originSchema } from '../../../protocol/rest-calls.ts';
 import {
@@ -14,26 +13,16 @@ import { listJobs, readJob } from '../../jobs/read.ts';
 import type { Submit } from '../../jobs/submit.ts';
 import type { Store } from '../../store/store.ts';
 import { requireNeed } from '../auth-user.ts';
+import { idempotencyKeyOf } from '../replay.ts';
 import { defineRoute, type Route } from '../route.ts';
 
 const params = z.object({ id: jobIdSchema });
-/** What a client may use as Idempotency-Key: up to 255 visible ASCII characters. */
-const KEY = /^[\x21-\x7e]{1,255}$/;
 
 const listQuery = z.object({
   limit: z.coerce.number().int().min(1).max(500).default(50),
   cursor: jobIdSchema.optional(),
   origin: originSchema.default('job').describe('call: calls of one tool, whose results somebody waited for'),
 });
-
-function idempotencyKey(header: string | string[] | undefined): string | undefined {
-  if (header === undefined) return undefined;
-  if (typeof header === 'string' && KEY.test(header)) return header;
-  throw new AppError('bad_request', {
-    detail: 'The header Idempotency-Key is not valid.',
-    hint: 'Send one value of up to 255 visible ASCII characters, such as a UUID.',
-  });
-}
 
 export function jobRoutes(options: { store: Store; submit: Submit; cancel: Cancel }): Route[] {
   const { store, submit, cancel } = options;
@@ -48,13 +37,15 @@ export function jobRoutes(options: { store: Store; submit: Submit; cancel: Cance
       response: jobWithCommandsSchema,
       successStatus: 202,
       otherStatuses: { 200: 'The same request was accepted before' },
+      // Stored with the job, in one transaction.
+      ownIdempotency: true,
       async handler({ org, caller, request, reply, body }) {
         requireNeed(rightFor(body.tool), caller, org);
         const { jobId, created } = await submit({
           organizationId: org.id,
           actor: caller.actor,
           address: request.address,
-          idempotencyKey: idempotencyKey(request.headers['idempotency-key']),
+          idempotencyKey: idempotencyKeyOf(request.headers['idempotency-key']),
           body,
         });
         if (!created) reply.status(200);

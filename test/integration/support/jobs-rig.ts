@@ -67,7 +67,7 @@ export async function startJobsRig(
     outputCap: options.outputCap ?? 1024 ** 3,
     sessionOf: (agentId) => hub?.session(agentId),
   });
-  const presence = createPresence({ store, commits, clock });
+  const presence = createPresence({ store, commits, clock, bus });
   hub = createHub({ clock, log: silentLogger, presence, bus, traffic: jobs.traffic, heartbeatInterval: 30 });
   const server = createServer();
   const agents = new Map<string, { organizationId: OrganizationId; agentId: AgentId }>();

@@ -27,6 +27,7 @@ async function startServer(routes: readonly Route[]) {
     credentials: await credentials(),
     authenticateUser: refuse,
     authenticateAgent: refuse,
+    replays: { once: async (_request, act) => ({ ...(await act()), replayed: false }) },
     clock: systemClock,
     log: silentLogger,
   });

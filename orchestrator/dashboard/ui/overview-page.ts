@@ -1,0 +1,133 @@
+import type { VNode } from 'preact';
+import type { Overview } from '../../../protocol/rest-overview.ts';
+import { plural } from '../model/format.ts';
+import { agentLink, jobLink } from '../model/route.ts';
+import { fetchOverview } from '../net/endpoints.ts';
+import { useFleet, useJobsChanged } from '../net/fleet-feed.ts';
+import { usePolling } from '../net/hooks.ts';
+import { Ago, Empty, ErrorBox, Loading, PageTitle, StateBadge, said, Until } from './bits.ts';
+import { html, view } from './html.ts';
+import { jobTitle } from './jobs-page.ts';
+
+const OVERVIEW_EVERY_MS = 15_000;
+
+/** The first page: what is offline, what failed, what expires soon. */
+export function OverviewPage({ org, mayAdd }: { org: string; mayAdd: boolean }): VNode {
+  const { fleet } = useFleet(org);
+  const jobs = useJobsChanged(org);
+  // What changes is told at once by the fleet's events; the rest is a matter of time.
+  const { data, error, refresh } = usePolling(
+    (signal) => fetchOverview(org, signal),
+    OVERVIEW_EVERY_MS,
+    [org],
+    [fleet.online, fleet.byId.size, jobs],
+  );
+  if (data === undefined) {
+    return html`<div>${view(PageTitle, { title: 'Overview' })}
+      ${error === undefined ? view(Loading, { what: 'overview' }) : view(ErrorBox, { error, onRetry: refresh })}</div>`;
+  }
+  if (data.machines.total === 0) {
+    return html`<div>${view(PageTitle, { title: 'Overview' })}
+      ${view(
+        Empty,
+        {
+          title: 'No machines yet',
+          text: mayAdd
+            ? 'Create a token, paste one line into a shell on the machine, and it appears here within seconds.'
+            : 'An operator or an admin of this organization can add some.',
+        },
+        mayAdd ? html`<a class="button primary" href="#/add">Add a machine</a>` : null,
+      )}</div>`;
+  }
+  return html`<div>${view(PageTitle, { title: 'Overview' })}
+    ${view(Figures, { data })}
+    <div class="overview">
+      ${view(Offline, { data })} ${view(Failed, { data })} ${view(Expiring, { data })}
+    </div>
+  </div>`;
+}
+
+function Figures({ data }: { data: Overview }): VNode {
+  const { machines, jobs } = data;
+  const waiting = machines.quarantined + machines.pending;
+  const figures: { count: number; label: string; href: string; tone: string }[] = [
+    { count: machines.online, label: 'online', href: '#/agents?q=online', tone: 'good' },
+    {
+      count: machines.offline,
+      label: 'offline',
+      href: '#/agents?q=offline',
+      tone: machines.offline > 0 ? 'bad' : '',
+    },
+    ...(waiting > 0
+      ? [{ count: waiting, label: 'wait to be admitted', href: '#/agents', tone: 'warn' }]
+      : []),
+    { count: jobs.active, label: jobs.active === 1 ? 'job runs' : 'jobs run', href: '#/jobs', tone: '' },
+    {
+      count: jobs.failed_commands,
+      label: 'commands failed in 24 h',
+      href: '#/jobs',
+      tone: jobs.failed_commands > 0 ? 'bad' : '',
+    },
+  ];
+  return html`<ul class="figures">${figures.map(
+    ({ count, label, href, tone }) =>
+      html`<li key=${label}><a href=${href} class=${tone}><b>${count}</b> ${label}</a></li>`,
+  )}</ul>`;
+}
+
+function Offline({ data }: { data: Overview }): VNode {
+  const { offline, machines } = data;
+  return html`<section class="card" aria-labelledby="offline"><h2 id="offline">Offline</h2>
+    ${
+      offline.length === 0
+        ? html`<p class="quiet">Every machine is connected.</p>`
+        : html`<ul class="entries">${offline.map(
+            ({ agent_id, vm_id, hostname, last_seen_at }) => html`<li key=${agent_id}>
+          <a href=${agentLink(agent_id)}>${vm_id}</a> <span class="quiet">${said(hostname)}</span>
+          <span class="end">${last_seen_at === null ? 'never connected' : view(Ago, { at: last_seen_at })}</span></li>`,
+          )}</ul>`
+    }
+    ${machines.offline > offline.length ? html`<p><a href="#/agents?q=offline">All ${machines.offline}</a></p>` : null}
+  </section>`;
+}
+
+function Failed({ data }: { data: Overview }): VNode {
+  return html`<section class="card" aria-labelledby="failed"><h2 id="failed">Failed in the last 24 hours</h2>
+    ${
+      data.failed.length === 0
+        ? html`<p class="quiet">Nothing failed.</p>`
+        : html`<ul class="entries">${data.failed.map(
+            (each) => html`<li key=${`${each.job_id} ${each.state} ${each.reason}`}>
+          <a class="script" href=${jobLink(each.job_id)}><code><bdi>${jobTitle(each).slice(0, 200)}</bdi></code></a>
+          ${view(StateBadge, { state: each.state })}
+          <span class="quiet">${each.machines === 1 ? each.vm_id : plural(each.machines, 'machine')}</span>
+          <span class="end">${view(Ago, { at: each.ended_at })}</span></li>`,
+          )}</ul>`
+    }
+  </section>`;
+}
+
+const KINDS = {
+  certificate: 'Certificate of',
+  provisioning_token: 'Provisioning token',
+  api_token: 'API token',
+};
+const LINKS = {
+  certificate: agentLink,
+  provisioning_token: () => '#/tokens',
+  api_token: () => '#/settings/api-tokens',
+};
+
+function Expiring({ data }: { data: Overview }): VNode {
+  return html`<section class="card" aria-labelledby="expiring"><h2 id="expiring">Expires soon</h2>
+    ${
+      data.expiring.length === 0
+        ? html`<p class="quiet">Nothing: certificates renew by themselves at half of their life.</p>`
+        : html`<ul class="entries">${data.expiring.map(
+            ({ kind, id, name, at }) => html`<li key=${`${kind} ${id}`}>
+          <a href=${LINKS[kind](id)}>${KINDS[kind]} ${said(name === '' ? id : name)}</a>
+          <span class="end">${view(Until, { at })}</span></li>`,
+          )}</ul>`
+    }
+  </section>`;
+}
