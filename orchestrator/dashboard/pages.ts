@@ -34,6 +34,14 @@ export const TABS: readonly { name: string; href: string; label: string; needs: 
   { name: 'tokens', href: '#/tokens', label: 'Tokens', needs: 'provisioning.read' },
 ];
 
+const agent: Page = {
+  tab: 'agents',
+  render({ org, place: { params, query }, may }) {
+    const { id = '', tab = 'overview' } = params;
+    return view(AgentPage, { org, id, tab, query, may, key: id });
+  },
+};
+
 /** Every page by its pattern; the first that fits is shown. A new page is a line here. */
 export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
   [
@@ -56,14 +64,7 @@ export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
         }),
     },
   ],
-  [
-    'agents/:id',
-    {
-      tab: 'agents',
-      render: ({ org, place }) =>
-        view(AgentPage, { org, id: place.params['id'] ?? '', key: place.params['id'] ?? '' }),
-    },
-  ],
+  ['agents/:id', agent],
   ['add', { tab: 'agents', render: ({ org }) => view(AddPage, { org }) }],
   ['tokens', { tab: 'tokens', render: ({ org }) => view(TokensPage, { org }) }],
   ['jobs', { tab: 'jobs', render: ({ org }) => view(JobsPage, { org }) }],
@@ -75,4 +76,6 @@ export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
         view(JobPage, { org, id: place.params['id'] ?? '', key: place.params['id'] ?? '' }),
     },
   ],
+  // The last: what has a page of its own below an agent stands above.
+  ['agents/:id/:tab', agent],
 ]);
