@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DOWNLOAD_PIECE_BYTES } from './transfer.ts';
 
 const path = z.string().min(1).max(4096).describe('Absolute');
 const encoding = z.enum(['utf-8', 'latin1', 'base64']);
@@ -145,11 +146,6 @@ export type SearchFiles = z.infer<typeof searchFilesSchema>;
 const version = z.string().max(128).describe('Changes whenever the content does');
 /** Names an upload across lost connections; hex, drawn by who uploads. */
 const uploadId = z.string().regex(/^[0-9a-f]{16,64}$/, 'must be 16 to 64 hexadecimal digits');
-
-/** Bytes in one piece of a download: as base64 it fits into a frame between an executor and its daemon. */
-export const DOWNLOAD_PIECE_BYTES = 2 * 1024 * 1024;
-/** Bytes in one piece of an upload: base64 twice, in a signed envelope, it fits into a frame of the channel. */
-export const UPLOAD_PIECE_BYTES = 512 * 1024;
 
 export const downloadFileArgumentsSchema = z.strictObject({
   file_path: path,

@@ -10,7 +10,7 @@ const RIGHTS: Readonly<Record<string, Permission>> = {
   upgrade_agent: 'jobs.run',
   get_system_metrics: 'inspect.read',
   get_process_list: 'inspect.read',
-  analyze_log: 'files.read',
+  analyze_log_file: 'files.read',
   tail_log: 'files.read',
   read_file: 'files.read',
   list_directory: 'files.read',

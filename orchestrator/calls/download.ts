@@ -1,5 +1,6 @@
-import { DOWNLOAD_PIECE_BYTES, type DownloadFile, downloadFileSchema } from '../../protocol/file-tools.ts';
+import { type DownloadFile, downloadFileSchema } from '../../protocol/file-tools.ts';
 import { MAX_CALL_S } from '../../protocol/rest-calls.ts';
+import { DOWNLOAD_PIECE_BYTES } from '../../protocol/transfer.ts';
 import type { RequestedRange } from './byte-range.ts';
 import type { CallRequest, Calls } from './call.ts';
 

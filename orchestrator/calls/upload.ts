@@ -1,5 +1,6 @@
-import { UPLOAD_PIECE_BYTES, type UploadFile, uploadFileSchema } from '../../protocol/file-tools.ts';
+import { type UploadFile, uploadFileSchema } from '../../protocol/file-tools.ts';
 import { MAX_CALL_S } from '../../protocol/rest-calls.ts';
+import { UPLOAD_PIECE_BYTES } from '../../protocol/transfer.ts';
 import { answerIn, type Calls, type Ended } from './call.ts';
 import type { Who } from './download.ts';
 

@@ -192,7 +192,10 @@ export function createHub(options: HubOptions): Hub {
 
   function cut(agentId: string, state: 'quarantined' | 'pending' | 'revoked'): void {
     const entry = held.get(agentId);
-    if (entry !== undefined) forget(entry.session);
+    if (entry !== undefined) {
+      forget(entry.session);
+      presence.closed(entry.session.agent, entry.session.epoch);
+    }
     for (const [connection, owner] of connections) if (owner === agentId) refuse(connection, state);
   }
 

@@ -1,15 +1,10 @@
-import {
-  DOWNLOAD_PIECE_BYTES,
-  type DownloadFile,
-  type EditFile,
-  type ListDirectory,
-  type WriteFile,
-} from '../../../protocol/file-tools.ts';
+import type { DownloadFile, EditFile, ListDirectory, WriteFile } from '../../../protocol/file-tools.ts';
 import type { TailLog } from '../../../protocol/log-tools.ts';
 import type { AgentCommand, CallResult, CertificateInfo } from '../../../protocol/rest-calls.ts';
 import type { Agent, ChangeAgentRequest } from '../../../protocol/rest-fleet.ts';
 import type { Metrics } from '../../../protocol/rest-metrics.ts';
 import type { ProcessList } from '../../../protocol/system.ts';
+import { DOWNLOAD_PIECE_BYTES } from '../../../protocol/transfer.ts';
 import { ApiError, send, sendJson } from './api.ts';
 
 /** One agent of one organization, as everything on its page names it. */
@@ -25,7 +20,7 @@ interface Tools {
   write_file: WriteFile;
   edit_file: EditFile;
   tail_log: TailLog;
-  analyze_log: Record<string, unknown>;
+  analyze_log_file: Record<string, unknown>;
   make_directory: { path: string };
   move_file: { path: string };
   delete_file: { path: string };

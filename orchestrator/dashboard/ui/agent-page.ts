@@ -118,12 +118,12 @@ function Actions({ org, agent, refresh }: { org: string; agent: Agent; refresh: 
       agent.state === 'active'
         ? view(ConfirmButton, {
             label: 'Quarantine',
-            question: `Cut ${agent.vm_id} off until it is admitted again`,
+            question: `Quarantine ${agent.vm_id} until it is admitted again`,
             onConfirm: () => void attempt(() => changeAgent(at, { state: 'quarantined' })),
           })
         : view(ConfirmButton, {
             label: 'Admit',
-            question: `Let ${agent.vm_id} connect`,
+            question: `Admit ${agent.vm_id}`,
             onConfirm: () => void attempt(() => changeAgent(at, { state: 'active' })),
           })
     }

@@ -26,7 +26,9 @@ function Events({ at }: TabProps): VNode {
   ]);
   const next = older === undefined ? (data?.next_cursor ?? null) : older.next;
   const seen = new Set(data?.items.map(({ id }) => id));
-  const items = [...(data?.items ?? []), ...(older?.items ?? []).filter(({ id }) => !seen.has(id))];
+  const items = [...(data?.items ?? []), ...(older?.items ?? []).filter(({ id }) => !seen.has(id))].filter(
+    ({ target, detail }) => target === at.id || detail['agent_id'] === at.id,
+  );
   const onMore = async () => {
     setFailure(undefined);
     try {

@@ -21,7 +21,7 @@ export function LogAnalysis({ at, source }: { at: AgentRef; source: string }): V
     setBusy(true);
     setError(undefined);
     try {
-      setReport((await callTool(at, 'analyze_log', { ...place, lines: LINES }, { wait: 50 })) as AnalyzeLog);
+      setReport((await callTool(at, 'analyze_log_file', { ...place, lines: LINES }, { wait: 50 })) as AnalyzeLog);
     } catch (cause) {
       setError(asApiError(cause));
     }
