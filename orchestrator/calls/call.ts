@@ -73,6 +73,15 @@ const named = (args: Record<string, unknown>): Record<string, unknown> =>
     NAMED.filter((name) => typeof args[name] === 'string').map((name) => [name, args[name]]),
   );
 
+/** Text of a file belongs on the machine: of what is written to one, only how much it was is kept. */
+const WRITTEN: ReadonlySet<string> = new Set(['content', 'old_text', 'new_text']);
+const withoutText = (args: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(args).map(([name, value]) =>
+      WRITTEN.has(name) && typeof value === 'string' ? [name, `(${value.length} characters)`] : [name, value],
+    ),
+  );
+
 const trailOf = ({ tool, piece }: CallRequest): Trail =>
   piece !== undefined ? 'none' : rightFor(tool) === 'jobs.run' ? 'full' : 'ends';
 
@@ -120,7 +129,7 @@ export function createCalls(options: {
       call: {
         agentId: agent.agent_id,
         trail: trailOf(request),
-        kept: piece?.kept ?? args,
+        kept: piece?.kept ?? withoutText(args),
         detail: named(args),
       },
     });

@@ -76,6 +76,9 @@ function tooltip({ lines, format }: ChartOptions): uPlot.Plugin {
   };
 }
 
+const lonely = (line: uPlot.AlignedData[number] | undefined): boolean =>
+  [...(line ?? [])].filter((value) => typeof value === 'number').length < 3;
+
 export function mountChart(options: ChartOptions): Chart {
   const { box, lines, atLeast, atMost, format, binary } = options;
   let data: ChartData = [[], ...lines.map(() => [])];
@@ -125,7 +128,8 @@ export function mountChart(options: ChartOptions): Chart {
             label,
             stroke: strokes[line] ?? text,
             width: 1.5,
-            points: { show: false },
+            // Who was only just enrolled has no line yet.
+            points: { show: (shown: uPlot, at: number) => lonely(shown.data[at]) },
             ...(lines.length === 1 ? { fill: fills[line] ?? text } : {}),
           })),
         ],

@@ -1,5 +1,5 @@
 import type { ComponentType, VNode } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Agent } from '../../../protocol/rest-fleet.ts';
 import type { Permission } from '../../../protocol/roles.ts';
 import { changeAgent } from '../net/agent-api.ts';
@@ -88,7 +88,12 @@ function TabList({ agent, tab, may }: Pick<AgentPageProps, 'tab' | 'may'> & { ag
     ...TABS.filter(({ needs }) => may(needs)).map(({ name, label }) => ({ name: name as string, label })),
     ...(may('terminal.open') ? [{ name: 'terminal', label: 'Terminal' }] : []),
   ];
-  return html`<nav class="tabs" aria-label="Parts of this machine’s page">${links.map(
+  const nav = useRef<HTMLElement>(null);
+  // On a narrow screen the marked one may lie outside.
+  useEffect(() => {
+    nav.current?.querySelector('[aria-current]')?.scrollIntoView({ inline: 'center', block: 'nearest' });
+  }, [tab]);
+  return html`<nav class="tabs" ref=${nav} aria-label="Parts of this machine’s page">${links.map(
     ({ name, label }) =>
       html`<a key=${name} href=${`#/agents/${agent.agent_id}/${name}`} aria-current=${name === tab ? 'page' : undefined}>${label}</a>`,
   )}</nav>`;

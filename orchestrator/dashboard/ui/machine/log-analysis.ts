@@ -21,7 +21,9 @@ export function LogAnalysis({ at, source }: { at: AgentRef; source: string }): V
     setBusy(true);
     setError(undefined);
     try {
-      setReport((await callTool(at, 'analyze_log_file', { ...place, lines: LINES }, { wait: 50 })) as AnalyzeLog);
+      setReport(
+        (await callTool(at, 'analyze_log_file', { ...place, lines: LINES }, { wait: 50 })) as AnalyzeLog,
+      );
     } catch (cause) {
       setError(asApiError(cause));
     }
@@ -47,7 +49,7 @@ function Summary({ report }: { report: AnalyzeLog }): VNode {
       <thead><tr><th scope="col" class="number">Count</th><th scope="col">Level</th><th scope="col">Message</th></tr></thead>
       <tbody>${report.templates.map(
         ({ count, level, template, example }) =>
-          html`<tr key=${template}><td class="number">${count}</td><td>${level}</td><td class="command" title=${safeLine(example)}><code>${safeLine(template)}</code></td></tr>`,
+          html`<tr key=${template}><td class="number" data-label="Count">${count}</td><td data-label="Level">${level}</td><td class="command" title=${safeLine(example)}><code>${safeLine(template)}</code></td></tr>`,
       )}</tbody></table></div>
     ${
       report.errors.length === 0

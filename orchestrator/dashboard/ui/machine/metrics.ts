@@ -144,6 +144,6 @@ function ChartTable({ metrics, chart }: { metrics: Metrics; chart: ChartSpec }):
         { time },
         row,
       ) => html`<tr key=${time}><td>${new Date(time * 1000).toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'short' })}</td>
-        ${columns.map((column) => html`<td>${formatValue(chart.unit, column[row]?.mean)}</td><td>${formatValue(chart.unit, column[row]?.max)}</td>`)}</tr>`,
+        ${columns.map((column, line) => html`<td data-label=${`${lines[line]?.label}, mean`}>${formatValue(chart.unit, column[row]?.mean)}</td><td data-label=${`${lines[line]?.label}, most`}>${formatValue(chart.unit, column[row]?.max)}</td>`)}</tr>`,
     )}</tbody></table></div>`;
 }

@@ -16,16 +16,20 @@ export function OverviewTab(props: TabProps): VNode {
         ? view(Composer, { org, agents: [agent], selected: new Set<string>(), only: agent })
         : null
     }
-    <div class="columns">
-      <section class="card" aria-labelledby="facts"><h2 id="facts">Machine</h2>${view(Facts, { agent })}</section>
-      ${view(Labels, props)}
-    </div>
+    <section class="card" aria-labelledby="facts"><h2 id="facts">Machine</h2>${view(Facts, { agent })}</section>
+    ${view(Labels, props)}
+    <section class="card" aria-labelledby="tools"><h2 id="tools">Tools</h2>
+      ${
+        agent.tools.length === 0
+          ? html`<p class="quiet">It has not said yet what it can do.</p>`
+          : html`<ul class="labels" aria-labelledby="tools">${agent.tools.map((name) => html`<li key=${name}>${said(name)}</li>`)}</ul>`
+      }
+    </section>
   </div>`;
 }
 
 function Facts({ agent }: { agent: Agent }): VNode {
   const { facts, load } = agent;
-  const none = html`<span class="quiet">none</span>`;
   const rows: [string, unknown][] = [
     ['Agent', html`<code>${agent.agent_id}</code>`],
     ['Host name', said(agent.hostname)],
@@ -50,7 +54,6 @@ function Facts({ agent }: { agent: Agent }): VNode {
     ['Up', load === null ? 'not known' : formatDuration(load.uptime_s * 1000)],
     ['Addresses', said(facts === null ? 'not known' : facts.addresses.join(', ') || 'none')],
     ['Connects from', said(agent.address ?? 'not known')],
-    ['Tools', agent.tools.length === 0 ? none : said(agent.tools.join(', '))],
     ['Enrolled', view(Ago, { at: agent.enrolled_at })],
     [
       'Connected',

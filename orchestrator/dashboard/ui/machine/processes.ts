@@ -92,9 +92,9 @@ function ProcessTable({
     )}</tr></thead>
     <tbody>${rows.map(
       (row) => html`<tr key=${row.pid}>
-        <td class="number">${row.pid}</td><td>${said(row.user)}</td>
-        <td class="number">${row.cpu.toFixed(1)} %</td><td class="number">${formatBytes(row.rss)}</td>
-        <td class="number">${row.threads}</td><td>${view(Ago, { at: row.started })}</td>
+        <td class="number" data-label="PID">${row.pid}</td><td data-label="User">${said(row.user)}</td>
+        <td class="number" data-label="CPU">${row.cpu.toFixed(1)} %</td><td class="number" data-label="Memory">${formatBytes(row.rss)}</td>
+        <td class="number" data-label="Threads">${row.threads}</td><td data-label="Started">${view(Ago, { at: row.started })}</td>
         <td class="command"><code>${said(row.command)}</code>${row.unit === undefined ? null : html`<small>${said(row.unit)}</small>`}</td>
       </tr>`,
     )}</tbody></table></div>`;
