@@ -7,6 +7,7 @@ import { register as registerAudit } from './cli/audit.ts';
 import { register as registerBootstrap } from './cli/bootstrap.ts';
 import { EXIT, printError } from './cli/client.ts';
 import { register as registerCloudInit } from './cli/cloud-init.ts';
+import { addCompletion } from './cli/completion.ts';
 import type { CliDeps } from './cli/deps.ts';
 import { register as registerJobs } from './cli/jobs.ts';
 import { register as registerOrg } from './cli/org.ts';
@@ -48,6 +49,7 @@ function build(deps: CliDeps, json: boolean, writeOut: (text: string) => void): 
     })
     .exitOverride();
   for (const register of SUBCOMMANDS) register(program, deps);
+  addCompletion(program, (text) => void deps.stdout.write(text));
   return program;
 }
 

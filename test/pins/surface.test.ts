@@ -54,6 +54,7 @@ describe('the help', () => {
     'upgrade',
     'audit',
     'org',
+    'completion',
   ])('of vm-orchestrator %s', async (command) => {
     const words = command === '' ? [] : command.split(' ');
     await expect(help('orchestrator/main.ts', ...words)).toMatchFileSnapshot(
