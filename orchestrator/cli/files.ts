@@ -86,7 +86,8 @@ async function put(
         signal: shutdown.graceful,
       },
     );
-    if (flags.json) return await printJson(deps.stdout, { ...done, resumedAt: undefined, resumed_at: done.resumedAt });
+    if (flags.json)
+      return await printJson(deps.stdout, { ...done, resumedAt: undefined, resumed_at: done.resumedAt });
     await write(
       deps.stdout,
       `${done.path}: ${done.size} bytes, ${done.created ? 'created' : 'replaced'}${done.resumedAt > 0 ? `, went on at ${done.resumedAt}` : ''}\n`,

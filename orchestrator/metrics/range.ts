@@ -52,7 +52,8 @@ export function linesOf(range: Range, blocks: Iterable<{ start: number; block: B
   const copy = (name: MetricName, start: number, line: Line | undefined, into: 'mean' | 'max') => {
     for (const [slot, value] of (line ?? []).entries()) {
       const at = (start - from) / step + slot;
-      if (at >= 0 && at < count) series[name][into][at] = value;
+      // What an earlier process knew of a block stands in the store, the rest in this one’s memory.
+      if (value !== null && at >= 0 && at < count) series[name][into][at] = value;
     }
   };
   for (const { start, block } of blocks)

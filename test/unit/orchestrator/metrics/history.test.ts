@@ -3,7 +3,7 @@ import { silentLogger } from '../../../../base/logger.ts';
 import { createMetricsHistory, type MetricsHistory } from '../../../../orchestrator/metrics/history.ts';
 import { createGroupCommit } from '../../../../orchestrator/store/group-commit.ts';
 import { openStore, type Store } from '../../../../orchestrator/store/store.ts';
-import { FakeClock } from '../../../fakes/fake-clock.ts';
+import { createFakeClock, type FakeClock } from '../../../fakes/fake-clock.ts';
 import { createTempHome, type TempHome } from '../../../fakes/temp-home.ts';
 
 const AGENT = { organizationId: 'org', agentId: 'agt' };
@@ -49,7 +49,7 @@ beforeEach(async () => {
       command_seq: 0,
     })
     .execute();
-  clock = new FakeClock({ now: 1_800_000_000_000 });
+  clock = createFakeClock(1_800_000_000_000);
   history = create();
 });
 afterEach(async () => {
