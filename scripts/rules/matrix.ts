@@ -112,6 +112,8 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     http: { rank: 3 },
     mcp: { rank: 3 },
     schedules: { rank: 3.5 },
+    // A tool of one agent that somebody waits for, and what is made of such calls.
+    calls: { rank: 3.5 },
     jobs: { rank: 4 },
     approvals: { rank: 4.2 },
     locks: { rank: 4.4 },
@@ -123,6 +125,7 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     hub: { rank: 5 },
     ca: { rank: 5 },
     tenancy: { rank: 5 },
+    metrics: { rank: 6 },
     // What these do is recorded in the transaction that does it.
     audit: { rank: 6 },
     store: { rank: 7 },

@@ -8,10 +8,12 @@ const FILES: readonly { path: string; file: string; type: string }[] = [
   { path: '/', file: 'index.html', type: 'text/html; charset=utf-8' },
   { path: '/index.html', file: 'index.html', type: 'text/html; charset=utf-8' },
   { path: '/app.js', file: 'app.js', type: 'text/javascript; charset=utf-8' },
+  { path: '/charts.js', file: 'charts.js', type: 'text/javascript; charset=utf-8' },
+  { path: '/sha256.js', file: 'sha256.js', type: 'text/javascript; charset=utf-8' },
   { path: '/style.css', file: 'style.css', type: 'text/css; charset=utf-8' },
 ];
 
-/** The dashboard's three files. */
+/** The dashboard's files. */
 export function pageRoutes(options: { dist: string }): Route[] {
   return FILES.map(({ path, file, type }) =>
     defineRoute({
