@@ -23,6 +23,14 @@ export const MADE: Readonly<Record<string, { path: string; body: (canary: string
     path: 'saved-commands',
     body: (canary) => ({ name: `saved-${canary}`, command: `echo ${canary}` }),
   },
+  'approval-rules/{id}': {
+    path: 'approval-rules',
+    body: (canary) => ({ name: `rule ${canary}`, commands: [`*wait for ${canary}*`] }),
+  },
+  'locks/{id}': {
+    path: 'locks',
+    body: (canary) => ({ target_type: 'tool', target: 'no_such_tool', reason: `lock ${canary}` }),
+  },
 };
 
 /**
@@ -35,6 +43,7 @@ const PRESENT: Readonly<Record<string, (tenant: Tenant) => string>> = {
   'agents/{vm_id}': (tenant) => tenant.vmId,
   'jobs/{id}': (tenant) => tenant.jobId,
   'commands/{id}': (tenant) => tenant.commandId,
+  'approvals/{id}': (tenant) => tenant.approvalId,
   'users/{id}': (tenant) => tenant.userIds.viewer,
   'sessions/{id}': (tenant) => tenant.sessionId,
   'artifacts/{name}': () => 'manifest.json',
@@ -49,6 +58,8 @@ export const exampleOf = (parameter: string, tenant: Tenant): string | undefined
  */
 export const REQUESTS: Readonly<Record<string, { body?: unknown; query?: string }>> = {
   'PATCH /api/v1/organizations/{org}/users/{id}': { body: { role: 'viewer' } },
+  'POST /api/v1/organizations/{org}/approvals/{id}/approve': { body: { digest: '0'.repeat(64) } },
+  'PUT /api/v1/organizations/{org}/approval-rules/{id}': { body: { name: 'matrix' } },
 };
 
 /** `agents/{id}` for each parameter of a path. */

@@ -26,6 +26,8 @@ export interface Tenant {
   tls: { cert: string; key: string };
   jobId: string;
   commandId: string;
+  /** Of a job that waits for it. */
+  approvalId: string;
   /** What the table of examples asks for, by its keys. */
   made: Readonly<Record<string, string>>;
   userIds: Record<Role, string>;
@@ -76,6 +78,11 @@ async function makeTenant(call: Call, target: { url: string; ca: string }, name:
     const object = await call<{ id: string }>({ path: `${org}/${path}`, body: body(canary) });
     made[parameter] = object.id;
   }
+  await call({
+    path: `${org}/jobs`,
+    body: { selector: 'all', arguments: { command: `wait for ${canary}` }, description: '' },
+  });
+  const waiting = await call<{ items: { id: string }[] }>({ path: `${org}/approvals` });
   const userIds = {} as Record<Role, string>;
   const people = {} as Record<Role, Who>;
   for (const role of ROLES) {
@@ -100,6 +107,7 @@ async function makeTenant(call: Call, target: { url: string; ca: string }, name:
     tls: machine.tls,
     jobId: job.id,
     commandId: job.commands[0]?.id ?? '',
+    approvalId: waiting.items[0]?.id ?? '',
     made,
     userIds,
     sessionId: sessions.items[0]?.id ?? '',
