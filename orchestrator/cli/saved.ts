@@ -109,8 +109,9 @@ async function run(
 export function register(program: Command, deps: CliDeps): void {
   const saved = program
     .command('saved')
-    .description('commands kept under a name, with parameters')
-    .enablePositionalOptions();
+    // What follows the name of a subcommand that takes a command line is that command’s own.
+    .enablePositionalOptions()
+    .description('commands kept under a name, with parameters');
   const finish = (command: Command, example = '') =>
     withClientFlags(command).addHelpText(
       'after',

@@ -101,8 +101,9 @@ async function change(deps: CliDeps, id: string, body: object, flags: ClientFlag
 export function register(program: Command, deps: CliDeps): void {
   const schedules = program
     .command('schedules')
-    .description('jobs that come again, by cron')
-    .enablePositionalOptions();
+    // What follows the name of a subcommand that takes a command line is that command’s own.
+    .enablePositionalOptions()
+    .description('jobs that come again, by cron');
   const sub = (name: string, text: string) => schedules.command(name).description(text);
   const withId = (command: Command) => command.argument('<name>', 'its name or id');
   const finish = (command: Command, example = '') =>

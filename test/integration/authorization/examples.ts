@@ -1,4 +1,19 @@
-import type { Tenant } from './world.ts';
+import type { Role } from '../../../protocol/roles.ts';
+
+/** What an organization of the matrix has. */
+export interface TenantObjects {
+  id: string;
+  agentId: string;
+  vmId: string;
+  jobId: string;
+  commandId: string;
+  /** Of a job that waits for it. */
+  approvalId: string;
+  /** What {@link MADE} asks for, by its keys. */
+  made: Readonly<Record<string, string>>;
+  userIds: Record<Role, string>;
+  sessionId: string;
+}
 
 /**
  * Objects that each tenant gets, made by a POST below its organization whose answer has the `id`. The key is that of
@@ -37,7 +52,7 @@ export const MADE: Readonly<Record<string, { path: string; body: (canary: string
  * The other path parameters: what the tenant has already. A route with a parameter that is in neither table fails the
  * matrix; add the row.
  */
-const PRESENT: Readonly<Record<string, (tenant: Tenant) => string>> = {
+const PRESENT: Readonly<Record<string, (tenant: TenantObjects) => string>> = {
   'organizations/{org}': (tenant) => tenant.id,
   'agents/{id}': (tenant) => tenant.agentId,
   'agents/{vm_id}': (tenant) => tenant.vmId,
@@ -49,7 +64,7 @@ const PRESENT: Readonly<Record<string, (tenant: Tenant) => string>> = {
   'artifacts/{name}': () => 'manifest.json',
 };
 
-export const exampleOf = (parameter: string, tenant: Tenant): string | undefined =>
+export const exampleOf = (parameter: string, tenant: TenantObjects): string | undefined =>
   PRESENT[parameter]?.(tenant) ?? tenant.made[parameter];
 
 /**

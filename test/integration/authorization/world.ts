@@ -12,26 +12,15 @@ import { ROOT } from '../../../scripts/lib/root.ts';
 import { enroll } from '../support/enroll.ts';
 import { type CallOptions, callOrchestrator } from '../support/orchestrator.ts';
 import type { Who } from './call.ts';
-import { MADE } from './examples.ts';
+import { MADE, type TenantObjects } from './examples.ts';
 
 const ADMIN_TOKEN = `vmo_${randomBytes(20).toString('hex')}`;
 const PASSWORD = 'five random words of a person';
 
 /** An organization with one object of each kind, and somebody of each role. */
-export interface Tenant {
-  id: string;
+export interface Tenant extends TenantObjects {
   name: string;
-  agentId: string;
-  vmId: string;
   tls: { cert: string; key: string };
-  jobId: string;
-  commandId: string;
-  /** Of a job that waits for it. */
-  approvalId: string;
-  /** What the table of examples asks for, by its keys. */
-  made: Readonly<Record<string, string>>;
-  userIds: Record<Role, string>;
-  sessionId: string;
   /** A session of each role. */
   people: Record<Role, Who>;
   /** Texts that nobody outside may ever read. */
