@@ -84,8 +84,10 @@ export interface LogEngine {
   push(line: string): void;
   /** No more lines: sends what is still held back, and settles the patterns. */
   end(): void;
+  /** Sends what is held back: the sample, if it is not full yet, and an event that might go on. For growing logs. */
+  flush(): void;
   format(): DetectedFormat;
-  /** The pattern that `LogEvent.pattern` stands for by now. */
+  /** The pattern that `LogEvent.pattern` stands for by now. Cheap after `end()`; before it, ask rarely. */
   pattern(index: number): LogPattern;
   /** All of them, most frequent first. */
   patterns(): LogPattern[];

@@ -1,0 +1,106 @@
+import type { LogLevelName } from '../../../protocol/log-tools.ts';
+
+const NAMES: Readonly<Record<string, LogLevelName>> = {
+  emerg: 'fatal',
+  emergency: 'fatal',
+  panic: 'fatal',
+  alert: 'fatal',
+  crit: 'fatal',
+  critical: 'fatal',
+  fatal: 'fatal',
+  failure: 'fatal',
+  dpanic: 'fatal',
+  wtf: 'fatal',
+  err: 'error',
+  error: 'error',
+  eror: 'error',
+  severe: 'error',
+  fail: 'error',
+  failed: 'error',
+  warn: 'warning',
+  warning: 'warning',
+  wrn: 'warning',
+  notice: 'info',
+  note: 'info',
+  info: 'info',
+  information: 'info',
+  informational: 'info',
+  inf: 'info',
+  log: 'info',
+  config: 'info',
+  success: 'info',
+  debug: 'debug',
+  dbg: 'debug',
+  trace: 'debug',
+  verbose: 'debug',
+  fine: 'debug',
+  finer: 'debug',
+  finest: 'debug',
+  debug1: 'debug',
+  debug2: 'debug',
+  debug3: 'debug',
+  debug4: 'debug',
+  debug5: 'debug',
+};
+
+const LETTERS: Readonly<Record<string, LogLevelName>> = {
+  F: 'fatal',
+  A: 'fatal',
+  C: 'fatal',
+  S: 'fatal',
+  E: 'error',
+  W: 'warning',
+  I: 'info',
+  N: 'info',
+  D: 'debug',
+  V: 'debug',
+  T: 'debug',
+};
+
+/** The level that a word names, in any case. */
+export function levelNamed(word: string): LogLevelName | undefined {
+  if (word.length < 3 || word.length > 13) return undefined;
+  return Object.hasOwn(NAMES, word) ? NAMES[word] : namedInCapitals(word);
+}
+
+function namedInCapitals(word: string): LogLevelName | undefined {
+  const lower = word.toLowerCase();
+  return Object.hasOwn(NAMES, lower) ? NAMES[lower] : undefined;
+}
+
+/** The level that one capital stands for, as in logcat and glog. */
+export const levelLetter = (letter: string): LogLevelName | undefined =>
+  Object.hasOwn(LETTERS, letter) ? LETTERS[letter] : undefined;
+
+/** RFC 5424's numbers. */
+export const syslogLevel = (value: number): LogLevelName =>
+  value <= 2 ? 'fatal' : value === 3 ? 'error' : value === 4 ? 'warning' : value <= 6 ? 'info' : 'debug';
+
+/** The levels of pino and bunyan (10 to 60), else those of syslog (0 to 7). */
+export function numericLevel(value: number): LogLevelName {
+  if (value < 8) return syslogLevel(value);
+  if (value >= 60) return 'fatal';
+  if (value >= 50) return 'error';
+  if (value >= 40) return 'warning';
+  return value >= 30 ? 'info' : 'debug';
+}
+
+/** A level written inside a message, as `ERROR`, `[error]` or `level=error`. */
+const WRITTEN =
+  /\b(EMERG|PANIC|ALERT|CRIT|CRITICAL|FATAL|ERR|ERROR|SEVERE|WARN|WARNING|NOTICE|INFO|DEBUG|TRACE)\b|(?:\[|<|\blevel=|\bseverity=)"?(emerg|alert|crit|critical|fatal|err|error|warn|warning|notice|info|debug|trace)\b/;
+const SAYS_FATAL = /\b(?:panic|segfault|segmentation fault|out of memory|oom-kill\w*|fatal)\b/i;
+const SAYS_ERROR =
+  /\b(?:errors?|fail(?:ed|ure|s)?|exception|traceback|denied|refused|cannot|can't|could not|couldn't|unable to|invalid|abort(?:ed)?|crash(?:ed)?)\b|\w(?:Exception|Error)\b/i;
+const SAYS_WARNING = /\b(?:warn(?:ing)?|deprecated|time(?:d[- ])?out|retry(?:ing)?|expired|too many)\b/i;
+
+const LOOKED_AT = 1000;
+
+/** A guess from what the message says, for lines without a field for the level. */
+export function levelOfWords(message: string): LogLevelName {
+  const text = message.length > LOOKED_AT ? message.slice(0, LOOKED_AT) : message;
+  const written = WRITTEN.exec(text);
+  if (written !== null) return levelNamed(written[1] ?? written[2] ?? '') ?? 'unknown';
+  if (SAYS_FATAL.test(text)) return 'fatal';
+  if (SAYS_ERROR.test(text)) return 'error';
+  return SAYS_WARNING.test(text) ? 'warning' : 'unknown';
+}

@@ -1,0 +1,377 @@
+/**
+ * Splits a message into words and separators and says which words are values, in one pass over its characters: this
+ * runs for every line. A word with digits is a value unless it is short and mostly letters (`eth0`, `IPv6`); whether
+ * those, and words of letters, vary is decided later from all messages (`merge.ts`).
+ */
+
+export const MAX_TOKENS = 400;
+const MAX_CHARS = 8192;
+
+export const WORD = 0;
+export const SEPARATOR = 1;
+/** Letters with one or two digits: constant unless it turns out to vary. */
+export const SOFT = 2;
+/** From here on values. */
+export const NUM = 3;
+export const IP = 4;
+export const PATH = 5;
+export const UUID = 6;
+export const HEX = 7;
+export const DURATION = 8;
+export const ANY = 9;
+
+/** The tokens of the message scanned last; its arrays are used again by the next scan. */
+export interface Scan {
+  length: number;
+  kinds: Uint8Array;
+  starts: Int32Array;
+  ends: Int32Array;
+  /** 1 where white space precedes the token. */
+  spaced: Uint8Array;
+  /** Of all that is not a value: equal for messages that differ in their values alone. */
+  hash: number;
+}
+
+const DIGIT = 1;
+const HEX_LETTER = 2;
+const LETTER = 4;
+const DOT = 8;
+const SLASH = 16;
+const DASH = 32;
+const COLON = 64;
+const OTHER = 128;
+const SCHEME = 256;
+const BACKSLASH = 512;
+const AT = 1024;
+const PERCENT = 2048;
+const ALNUM = DIGIT | HEX_LETTER | LETTER;
+
+const CLASS = new Uint8Array(128);
+for (let c = 48; c <= 57; c++) CLASS[c] = DIGIT;
+for (let c = 65; c <= 90; c++) CLASS[c] = CLASS[c + 32] = c <= 70 ? HEX_LETTER : LETTER;
+CLASS[95] = LETTER;
+
+const classAt = (text: string, at: number): number => {
+  const code = text.charCodeAt(at);
+  return code < 128 ? (CLASS[code] as number) : code >= 128 ? LETTER : 0;
+};
+
+export function createScan(): Scan {
+  return {
+    length: 0,
+    kinds: new Uint8Array(MAX_TOKENS + 2),
+    starts: new Int32Array(MAX_TOKENS + 2),
+    ends: new Int32Array(MAX_TOKENS + 2),
+    spaced: new Uint8Array(MAX_TOKENS + 2),
+    hash: 0,
+  };
+}
+
+/** Scans `text` from `from` into `scan`. Linear in the length of the text. */
+export function scanMessage(scan: Scan, text: string, from: number): void {
+  const { kinds, starts, ends, spaced } = scan;
+  const limit = Math.min(text.length, from + MAX_CHARS);
+  let count = 0;
+  let high = 0x811c9dc5 | 0;
+  let low = 0x1b873593 | 0;
+  let at = from;
+  let space = 0;
+  while (at < limit && count < MAX_TOKENS) {
+    const code = text.charCodeAt(at);
+    if (code <= 32 || code === 127 || code === 160) {
+      space = 1;
+      at++;
+      continue;
+    }
+    const start = at;
+    let flags = 0;
+    let digits = 0;
+    let letters = 0;
+    let colons = 0;
+    let dots = 0;
+    let hash = 0x811c9dc5 | 0;
+    word: while (at < limit) {
+      const c = text.charCodeAt(at);
+      const kind = c < 128 ? (CLASS[c] as number) : LETTER;
+      if (kind !== 0) {
+        if (kind === DIGIT) digits++;
+        else letters++;
+        flags |= kind;
+      } else {
+        switch (c) {
+          case 46: // .
+            if (text.charCodeAt(at + 1) !== 47) {
+              if (!(classAt(text, at + 1) & ALNUM) || (at > start && text.charCodeAt(at - 1) === 46))
+                break word;
+            } else if (classAt(text, at + 2) === 0) break word;
+            dots++;
+            flags |= DOT;
+            break;
+          case 45: // -
+            if (at === start ? classAt(text, at + 1) !== DIGIT : !(classAt(text, at + 1) & ALNUM)) break word;
+            flags |= DASH;
+            break;
+          case 47: // /
+            if (at === start && !continuesPath(text, at + 1)) break word;
+            flags |= SLASH;
+            break;
+          case 92: // backslash
+            if (at === start) break word;
+            flags |= BACKSLASH;
+            break;
+          case 58: {
+            // :
+            if (at === start) {
+              if (text.charCodeAt(at + 1) !== 58 || !(classAt(text, at + 2) & (DIGIT | HEX_LETTER)))
+                break word;
+              if (!looksIpv6(text, at)) break word;
+              flags |= COLON;
+              colons++;
+              break;
+            }
+            const next = text.charCodeAt(at + 1);
+            if (next === 47 && text.charCodeAt(at + 2) === 47) flags |= SCHEME | SLASH;
+            else if (next === 92 && at === start + 1) flags |= BACKSLASH;
+            else if ((flags & SCHEME) !== 0 && classAt(text, at + 1) === DIGIT) flags |= OTHER;
+            else if (
+              (flags & ~(DIGIT | HEX_LETTER | DOT | COLON | DASH)) === 0 &&
+              (classAt(text, at + 1) & (DIGIT | HEX_LETTER) || (next === 58 && flags & (DIGIT | COLON))) &&
+              (flags & DIGIT || isMac(text, start, at))
+            ) {
+              flags |= COLON;
+              colons++;
+            } else if (flags & SLASH && flags & DOT && classAt(text, at + 1) === DIGIT && digits > 3)
+              flags |= OTHER;
+            else break word;
+            break;
+          }
+          case 64: // @
+            if (at === start || !(classAt(text, at + 1) & ALNUM)) break word;
+            flags |= AT;
+            break;
+          case 36: // $
+            if (at === start || !(classAt(text, at + 1) & ALNUM)) break word;
+            flags |= OTHER;
+            break;
+          case 39: // apostrophe
+            if (at === start || !(flags & ALNUM) || !(classAt(text, at + 1) & (LETTER | HEX_LETTER)))
+              break word;
+            if (classAt(text, at - 1) === 0) break word;
+            flags |= OTHER;
+            break;
+          case 37: // %
+            if (flags & SLASH && flags & ~SLASH) flags |= OTHER;
+            else if (flags & DIGIT && !(flags & (HEX_LETTER | LETTER))) flags |= PERCENT;
+            else break word;
+            break;
+          case 38: // & ? = in addresses
+          case 61:
+          case 63:
+            if (!(flags & SLASH) || !(flags & (SCHEME | DIGIT | LETTER))) break word;
+            if (c !== 63 && !hasQuery(text, start, at)) break word;
+            flags |= OTHER;
+            break;
+          case 43: // +
+            if (!(flags & SLASH) && (at !== start || space === 0) && !signsAfterComma(text, start, at))
+              break word;
+            if (classAt(text, at + 1) !== DIGIT && !(flags & SLASH)) break word;
+            if (flags & SLASH) flags |= OTHER;
+            break;
+          case 42: // * hides digits, as in ****1234
+            if (at > start ? text.charCodeAt(at - 1) !== 42 : text.charCodeAt(at + 1) !== 42) break word;
+            if (!hidesDigits(text, at)) break word;
+            break;
+          case 126: // ~
+          case 35: // #
+            if (!(flags & SLASH)) break word;
+            flags |= OTHER;
+            break;
+          case 60: // <1 sec, >5
+          case 62:
+            if (at !== start || space === 0 || classAt(text, at + 1) !== DIGIT || closesTag(text, at + 1))
+              break word;
+            flags |= OTHER;
+            break;
+          default:
+            break word;
+        }
+      }
+      hash = Math.imul(hash ^ c, 0x01000193);
+      at++;
+    }
+    if (at === start) {
+      // A separator; a run of the same one counts once, so that rules and leaders of any length are alike.
+      at++;
+      while (at < limit && text.charCodeAt(at) === code) at++;
+      kinds[count] = SEPARATOR;
+      hash = code;
+    } else {
+      let kind = classify(text, start, at, flags, digits, letters, colons, dots);
+      if (kind === WORD && at - start === 3 && code < 91 && isDateWord(text, start)) kind = ANY;
+      if (kind === NUM && code !== 60 && code !== 62) {
+        const end = unitEnd(text, at, limit);
+        if (end > 0) at = end;
+        kinds[count] = end > 0 ? DURATION : NUM;
+      } else kinds[count] = kind === NUM ? (unitEnd(text, at, limit) > 0 ? DURATION : NUM) : kind;
+      if (kind === NUM && (code === 60 || code === 62)) at = Math.max(at, unitEnd(text, at, limit));
+      if (kind >= NUM) hash = 7;
+    }
+    starts[count] = start;
+    ends[count] = at;
+    spaced[count] = count === 0 ? 0 : space;
+    high = Math.imul(high ^ hash ^ (spaced[count] as number), 0x01000193);
+    high ^= high >>> 15;
+    low = Math.imul(low + hash + (spaced[count] as number), 0x85ebca6b);
+    low ^= low >>> 13;
+    count++;
+    space = 0;
+  }
+  if (at < text.length && count > 0 && text.slice(at, at + 64).trim() !== '') {
+    starts[count] = at;
+    ends[count] = text.length;
+    kinds[count] = ANY;
+    spaced[count] = space;
+    high = Math.imul(high ^ 11, 0x01000193);
+    count++;
+  }
+  scan.length = count;
+  scan.hash = (high >>> 0) * 0x200000 + ((low >>> 0) & 0x1fffff);
+}
+
+function classify(
+  text: string,
+  start: number,
+  end: number,
+  flags: number,
+  digits: number,
+  letters: number,
+  colons: number,
+  dots: number,
+): number {
+  const first = text.charCodeAt(start);
+  if (digits === 0) {
+    if (flags & SCHEME) return PATH;
+    if (flags & SLASH && (first === 47 || first === 46)) return PATH;
+    if (flags & BACKSLASH && text.charCodeAt(start + 1) === 58) return PATH;
+    if (flags & AT) return ANY;
+    if (colons > 1) return IP;
+    if (letters >= 8 && (flags & ~HEX_LETTER) === 0) return HEX;
+    return WORD;
+  }
+  if ((flags & ~(DIGIT | DOT | DASH | PERCENT | OTHER)) === 0 && colons === 0) {
+    if (dots === 3 && !(flags & (DASH | PERCENT | OTHER)) && digits <= 12) return IP;
+    if (dots <= 1 && (!(flags & DASH) || (first === 45 && text.lastIndexOf('-', end - 1) === start)))
+      return NUM;
+    return ANY;
+  }
+  const length = end - start;
+  if (colons > 0 && (flags & ~(DIGIT | HEX_LETTER | DOT | COLON)) === 0) {
+    if (dots === 3) return IP;
+    if (colons >= 2 && (flags & HEX_LETTER || colons > 3)) return IP;
+    return colons <= 2 && !(flags & HEX_LETTER) ? DURATION : ANY;
+  }
+  if (flags & (SLASH | BACKSLASH)) {
+    if (flags & SCHEME || (flags & BACKSLASH && text.charCodeAt(start + 1) === 58)) return PATH;
+    if (first === 47)
+      return dots === 3 && !(flags & (HEX_LETTER | LETTER)) && text.indexOf('/', start + 1) === -1
+        ? IP
+        : PATH;
+    if (flags & SLASH && letters > digits) return PATH;
+    return ANY;
+  }
+  if (length === 36 && (flags & ~(DIGIT | HEX_LETTER | DASH)) === 0 && isUuid(text, start)) return UUID;
+  if (first === 48 && (text.charCodeAt(start + 1) | 32) === 120) return HEX;
+  if ((flags & ~(DIGIT | HEX_LETTER)) === 0 && length >= 4 && !(digits <= 2 && letters >= 2 && first > 57))
+    return HEX;
+  if (first <= 57 && (flags & ~(DIGIT | HEX_LETTER | LETTER | DOT)) === 0 && letters <= 4)
+    return isUnit(text, start, end) ? DURATION : ANY;
+  if (digits <= 2 && letters >= 2 && first > 57 && (flags & ~(DIGIT | HEX_LETTER | LETTER)) === 0)
+    return SOFT;
+  return ANY;
+}
+
+function continuesPath(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return (classAt(text, at) & ALNUM) !== 0 || code === 46 || code === 126 || code === 36;
+}
+
+function hasQuery(text: string, start: number, at: number): boolean {
+  for (let i = at - 1; i > start && i > at - 256; i--) if (text.charCodeAt(i) === 63) return true;
+  return false;
+}
+
+const isMac = (text: string, start: number, at: number): boolean =>
+  at - start === 2 && text.charCodeAt(at + 3) === 58 && (classAt(text, at + 2) & (DIGIT | HEX_LETTER)) !== 0;
+
+function looksIpv6(text: string, at: number): boolean {
+  const before = at === 0 ? 32 : text.charCodeAt(at - 1);
+  return before === 32 || before === 91 || before === 40 || before === 61 || before === 47;
+}
+
+const signsAfterComma = (text: string, start: number, at: number): boolean =>
+  at === start && at > 0 && text.charCodeAt(at - 1) === 44;
+
+function hidesDigits(text: string, at: number): boolean {
+  let end = at;
+  while (text.charCodeAt(end) === 42 && end - at < 32) end++;
+  return classAt(text, end) === DIGIT;
+}
+
+/** Whether digits are followed by the `>` that closes what `<` opened, as in `<30>`. */
+function closesTag(text: string, at: number): boolean {
+  for (let i = at; i < at + 40 && i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 62) return true;
+    if (code <= 32) return false;
+  }
+  return false;
+}
+
+function isUuid(text: string, start: number): boolean {
+  return (
+    text.charCodeAt(start + 8) === 45 &&
+    text.charCodeAt(start + 13) === 45 &&
+    text.charCodeAt(start + 18) === 45 &&
+    text.charCodeAt(start + 23) === 45
+  );
+}
+
+const MONTHS = new Set(['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']);
+const WEEKDAYS = new Set(['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun']);
+
+/** A month before a number, or a weekday before a month or a number. */
+function isDateWord(text: string, start: number): boolean {
+  const word = text.slice(start, start + 3);
+  const weekday = WEEKDAYS.has(word);
+  if (!weekday && !MONTHS.has(word)) return false;
+  let at = start + 3;
+  while (at < start + 6 && (text.charCodeAt(at) === 32 || text.charCodeAt(at) === 44)) at++;
+  if (at === start + 3) return false;
+  return classAt(text, at) === DIGIT || (weekday && MONTHS.has(text.slice(at, at + 3)));
+}
+
+const UNITS = new Set(
+  'ns us µs ms s sec secs second seconds msec msecs usec usecs nsec nsecs millis milliseconds millisecond microsecond microseconds nanoseconds m min mins minute minutes h hr hrs hour hours d day days'.split(
+    ' ',
+  ),
+);
+
+/** `12ms`, `1.5s`: from the first letter on it must be a unit of time. */
+function isUnit(text: string, start: number, end: number): boolean {
+  let at = start;
+  while (at < end && (text.charCodeAt(at) < 65 || text.charCodeAt(at) === 95)) at++;
+  return UNITS.has(text.slice(at, end));
+}
+
+/** Where a unit of time ends that follows a number after one space, or 0. Single letters are too ambiguous. */
+function unitEnd(text: string, at: number, limit: number): number {
+  if (text.charCodeAt(at) !== 32) return 0;
+  const first = text.charCodeAt(at + 1);
+  // d h m n s u
+  if (first !== 115 && first !== 109 && first !== 117 && first !== 110 && first !== 104 && first !== 100)
+    return 0;
+  let end = at + 1;
+  while (end < limit && end < at + 14 && classAt(text, end) & (LETTER | HEX_LETTER)) end++;
+  if (classAt(text, end) & ALNUM || end - at < 3) return 0;
+  return UNITS.has(text.slice(at + 1, end)) ? end : 0;
+}
