@@ -1,7 +1,9 @@
+import { isoTime } from '../../base/clock.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { AnalyzeLog, AnalyzeLogArguments } from '../../protocol/log-tools.ts';
 import type { ReadRules } from '../files/open-for-read.ts';
 import { createLogEngine } from './engine/engine.ts';
+import type { LogEvent } from './engine/types.ts';
 import { Baseline } from './insights/changes.ts';
 import { fitAnswer } from './insights/fit.ts';
 import { LogStats } from './insights/log-stats.ts';
@@ -42,6 +44,7 @@ export async function analyzeLog(
   const request = parseRequest(order.args, order.nowMs);
   const filter = createFilter(request);
   const toUtcMs = localToUtc();
+  const isJournal = request.logPath.startsWith(JOURNAL_PREFIX);
   const stats = new LogStats();
   const baseline = new Baseline();
   let earliestMs: number | undefined;
@@ -51,7 +54,7 @@ export async function analyzeLog(
     onEvent(event) {
       if (event.timeMs !== undefined) earliestMs = Math.min(earliestMs ?? event.timeMs, event.timeMs);
       const verdict = filter(event);
-      if (verdict === 'now') stats.add(event);
+      if (verdict === 'now') stats.add(isJournal ? readable(event) : event);
       else if (verdict === 'before') baseline.add(event);
     },
   });
@@ -79,6 +82,13 @@ export async function analyzeLog(
   setCursor(structured, request, report);
   structured.masked = countMarks(structured);
   return { structured, text: textOf(structured) };
+}
+
+/** An entry of the journal as journalctl shows it. */
+function readable(event: LogEvent): LogEvent {
+  const { timeMs, process = '', pid, message } = event;
+  const time = timeMs === undefined ? '' : `${isoTime(timeMs)} `;
+  return { ...event, text: `${time}${process}${pid === undefined ? '' : `[${pid}]`}: ${message}` };
 }
 
 function openSource(

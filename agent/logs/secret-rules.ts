@@ -62,7 +62,7 @@ export function replaceSecrets(
     rest = rest.replace(pattern, (...match) => {
       const [before, after] = keep?.(match.filter((part) => typeof part === 'string')) ?? ['', ''];
       // What an earlier rule has taken out is not taken out again.
-      if (String(match[0]).slice(before.length).startsWith(markStart)) return String(match[0]);
+      if (String(match[0]).slice(before.length).startsWith(markStart.trimEnd())) return String(match[0]);
       return `${before}${mark(kind)}${after}`;
     });
   return rest;

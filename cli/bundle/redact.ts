@@ -23,7 +23,6 @@ const RULES: readonly SecretRule[] = [
     ),
     keep: ([, name = '']) => [`${name}"`, '"'],
   },
-  ...NAMED_RULES,
   {
     kind: 'secret by its name',
     pattern: new RegExp(
@@ -32,6 +31,7 @@ const RULES: readonly SecretRule[] = [
     ),
     keep: ([, name = '']) => [name, ''],
   },
+  ...NAMED_RULES,
   { kind: 'environment', pattern: /^(Environment=).+$/gm, keep: ([, name = '']) => [name, ''] },
   // The tree of processes in `systemctl status`: pid and program stay.
   {

@@ -1,7 +1,7 @@
 import { isoTime } from '../../../base/clock.ts';
 import type { AnalyzeLog } from '../../../protocol/log-tools.ts';
 import { isError, LEVELS, type LogStats, mainLevel, type PatternStats } from './log-stats.ts';
-import { findPeaks, groupPeaks, type Peak } from './peaks.ts';
+import { findPeaks, groupPeaks, MIN_BUCKETS, type Peak } from './peaks.ts';
 
 export type Finding = AnalyzeLog['findings'][number];
 
@@ -21,6 +21,8 @@ const MIN_SILENCE_MS = 30_000;
 const MIN_REGULAR = 20;
 const REGULAR_SHARE = 0.8;
 const STOPPED_TIMES = 10;
+/** Whoever was there for less of the time was no regular guest. */
+const REGULAR_SPAN = 0.25;
 
 interface Named {
   id: string;
@@ -95,7 +97,7 @@ function peaksOf(stats: LogStats, named: readonly Named[]): Finding[] {
   const peaks = named
     .filter(({ stats: { count } }) => count >= MIN_REGULAR / 2)
     .flatMap((of) =>
-      findPeaks(grid.dense(of.stats.series, firstMs, lastMs, width))
+      peaksWhileThere(grid.dense(of.stats.series, firstMs, lastMs, width))
         .slice(0, MAX_OF_KIND)
         .map((peak) => ({ of, peak })),
     );
@@ -128,6 +130,18 @@ function peaksOf(stats: LogStats, named: readonly Named[]): Finding[] {
     }));
 }
 
+/** What is usual for a pattern is what is usual from its first event to its last, unless it came for a moment only. */
+function peaksWhileThere(counts: readonly number[]): Peak[] {
+  const first = counts.findIndex((count) => count > 0);
+  const last = counts.findLastIndex((count) => count > 0);
+  if (last - first < MIN_BUCKETS) return findPeaks(counts);
+  return findPeaks(counts.slice(first, last + 1)).map((peak) => ({
+    ...peak,
+    from: peak.from + first,
+    to: peak.to + first,
+  }));
+}
+
 function silences(stats: LogStats): Finding[] {
   const { firstMs, lastMs, events, gaps } = stats;
   if (firstMs === undefined || lastMs === undefined || events < MIN_EVENTS) return [];
@@ -155,7 +169,8 @@ function stopped(stats: LogStats, named: readonly Named[]): Finding[] {
       const width = grid.widthFor(one.firstMs, one.lastMs, Math.max(4, Math.floor(one.count / 3)));
       const counts = grid.dense(one.series, one.firstMs, one.lastMs, width);
       const filled = counts.filter((count) => count > 0).length / counts.length;
-      const missed = silent >= Math.max(STOPPED_TIMES * interval, 3 * width) && interval > 0;
+      const isGuest = one.lastMs - one.firstMs >= (lastMs - firstMs) * REGULAR_SPAN;
+      const missed = isGuest && silent >= Math.max(STOPPED_TIMES * interval, 3 * width) && interval > 0;
       if (!missed || counts.length < 4 || filled < REGULAR_SHARE) return [];
       return [{ id, one, interval, silent, lastAt: one.lastMs }];
     })

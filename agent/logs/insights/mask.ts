@@ -3,6 +3,7 @@ import { NAMED_RULES, replaceSecrets, type SecretRule, TOKEN_RULES } from '../se
 
 const START = '[masked: ';
 const mark = (kind: string): string => `${START}${kind}]`;
+const MARKS = /\[masked: ([A-Za-z -]{1,40})\]/g;
 /** Longer texts are cut before they are looked at, so that no rule takes long. */
 const MAX_LOOKED_AT = 2000;
 
@@ -34,16 +35,16 @@ export function shown(text: string, length: number): string {
 
 /** A mark is not cut in two, nor a surrogate pair. */
 function cutWhole(text: string, length: number): string {
-  const cut = text.slice(0, length).replace(/[\ud800-\udbff]$/, '');
-  const open = cut.lastIndexOf(START);
-  return open >= 0 && !cut.includes(']', open) ? cut.slice(0, open) : cut;
+  const split = [...text.matchAll(MARKS)].find(
+    ({ index, 0: whole }) => index < length && index + whole.length > length,
+  );
+  return text.slice(0, split?.index ?? length).replace(/[\ud800-\udbff]$/, '');
 }
 
 /** How many marks of each kind an answer holds. */
 export function countMarks(answer: unknown): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const [, kind = ''] of JSON.stringify(answer).matchAll(/\[masked: ([A-Za-z -]{1,40})\]/g))
-    counts[kind] = (counts[kind] ?? 0) + 1;
+  for (const [, kind = ''] of JSON.stringify(answer).matchAll(MARKS)) counts[kind] = (counts[kind] ?? 0) + 1;
   return counts;
 }
 

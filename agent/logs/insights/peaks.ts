@@ -16,7 +16,7 @@ const MIN_COUNT = 10;
 const DEVIATIONS = 6;
 const TIMES_USUAL = 3;
 /** Without so many buckets nothing is usual. */
-const MIN_BUCKETS = 12;
+export const MIN_BUCKETS = 12;
 /** 1.4826 median absolute deviations are a standard deviation where values are normal. */
 const MAD_TO_SIGMA = 1.4826;
 

@@ -18,19 +18,19 @@ export function sparkline(counts: readonly number[], width = 60): string {
 
 /** How the lines were chosen, in words. */
 export function scopeOf(log: AnalyzeLog): string {
-  const read = log.lines_read.toLocaleString('en');
-  const what = log.whole ? `all ${read} lines` : `last ${read} lines`;
-  const filtered =
-    log.lines_analyzed === log.lines_read
-      ? ''
-      : `, ${log.lines_analyzed.toLocaleString('en')} after the filters`;
+  const number = (count: number) => count.toLocaleString('en');
+  const isFiltered = log.lines_analyzed !== log.lines_read;
+  const read = log.whole
+    ? `${isFiltered ? '' : 'all '}${number(log.lines_read)} lines${isFiltered ? ' read' : ''}`
+    : `last ${number(log.lines_read)} lines`;
+  const filtered = isFiltered ? `, ${number(log.lines_analyzed)} after the filters` : '';
   const limited =
     log.limited_by === undefined
       ? ''
       : log.limited_by === 'max_lines'
         ? ' (this VM analyzes no more: tools.log_analyzer.max_lines)'
         : ' (no more bytes are read at once)';
-  return `${what}${limited}${filtered}`;
+  return `${read}${limited}${filtered}`;
 }
 
 export const levelsText = (log: AnalyzeLog): string => {
@@ -74,6 +74,7 @@ export function textOf(log: AnalyzeLog): string {
           `- ${text}${at === undefined ? '' : `, at ${at}`}${patterns.length > 0 ? `: ${patterns.slice(0, 3).map(named).join(' | ')}` : ''}`,
       ),
     ),
+    ...(log.changes?.length === 0 ? ['Changes: none beyond chance'] : []),
     ...section(
       'Changes',
       (log.changes ?? []).map(

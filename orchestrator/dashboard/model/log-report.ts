@@ -73,11 +73,11 @@ export function templateParts(template: string): { text: string; varies: boolean
 /** What the lines are that the report is about. */
 export function scopeText(report: AnalyzeLog): string {
   const number = (count: number) => count.toLocaleString('en');
+  const isFiltered = report.lines_analyzed !== report.lines_read;
   const read = report.whole
-    ? `all ${number(report.lines_read)} lines`
+    ? `${isFiltered ? '' : 'all '}${number(report.lines_read)} lines${isFiltered ? ' read' : ''}`
     : `the last ${number(report.lines_read)} lines`;
-  const kept =
-    report.lines_analyzed === report.lines_read ? '' : `, ${number(report.lines_analyzed)} after the filters`;
+  const kept = isFiltered ? `, ${number(report.lines_analyzed)} after the filters` : '';
   const limit =
     report.limited_by === undefined
       ? ''
