@@ -1,4 +1,5 @@
-import { ANY, MAX_TOKENS, NUM, type Scan, SEPARATOR, WORD } from './scan.ts';
+import { ANY, LONGEST_RUN, MAX_TOKENS, NUM, type Scan, SEPARATOR, WORD } from './scan.ts';
+import { isState } from './states.ts';
 
 /** A message without the values of it and with lists of any length made alike. */
 export interface Canonical {
@@ -22,6 +23,8 @@ interface Draft {
   spaced: boolean;
   first: number;
   last: number;
+  /** A number with the unit of a size. */
+  sized: boolean;
 }
 
 /** Runs once for each new form of a message, not for every line. */
@@ -41,15 +44,19 @@ function draft(scan: Scan, text: string): Draft[] {
   for (let i = 0; i < scan.length && i <= MAX_TOKENS; i++) {
     const kind = scan.kinds[i] as number;
     const start = scan.starts[i] as number;
-    const constant = kind < NUM ? text.slice(start, kind === SEPARATOR ? start + 1 : scan.ends[i]) : '';
-    drafts.push({ text: constant, kind, spaced: scan.spaced[i] === 1, first: i, last: i });
+    const end = scan.ends[i] as number;
+    const constant =
+      kind < NUM ? text.slice(start, kind === SEPARATOR ? Math.min(start + LONGEST_RUN, end) : end) : '';
+    const sized = kind === ANY && text.charCodeAt(end - 1) === 66 && text.charCodeAt(start) < 58;
+    drafts.push({ text: constant, kind, spaced: scan.spaced[i] === 1, first: i, last: i, sized });
   }
   return drafts;
 }
 
 /**
- * Values of several tokens become one: a text in quotes after `=` or `:`, an object with values alone after `=`
- * (`source=Work{10}`), and nothing in brackets where others have something.
+ * Values of several tokens become one: a text in quotes after `=`, an object with values alone after `=`
+ * (`source=Work{10}`), a host with its port, states in brackets (`( on off )`). Nothing in brackets is a value where
+ * others have something; a size that is said again in another unit (`2048 bytes (2 KB)`) is left out.
  */
 function joinValues(drafts: readonly Draft[]): Draft[] {
   const out: Draft[] = [];
@@ -75,14 +82,62 @@ function joinValues(drafts: readonly Draft[]): Draft[] {
         continue;
       }
     }
+    if (
+      draft.kind === SEPARATOR &&
+      !draft.spaced &&
+      draft.text === ':' &&
+      isHostAndPort(before, drafts[i + 1])
+    ) {
+      const host = out.pop() as Draft;
+      out.push({ ...host, text: '', kind: ANY, last: i + 1 });
+      i++;
+      continue;
+    }
+    if (draft.kind === SEPARATOR && draft.text === '(') {
+      if (repeatsSize(out, drafts, i)) {
+        i += 2;
+        continue;
+      }
+      const end = statesUntil(drafts, i);
+      if (end > 0) {
+        out.push(draft, joined(drafts, i + 1, end - 1), drafts[end] as Draft);
+        i = end;
+        continue;
+      }
+    }
     out.push(draft);
     if (draft.text === '(' && draft.kind === SEPARATOR && draft.spaced) {
       const next = drafts[i + 1];
       if (next !== undefined && next.kind === SEPARATOR && next.text === ')')
-        out.push({ text: '', kind: ANY, spaced: false, first: -1, last: -1 });
+        out.push({ text: '', kind: ANY, spaced: false, first: -1, last: -1, sized: false });
     }
   }
   return out;
+}
+
+const SOURCE_FILE =
+  /\.(?:c|cc|cpp|cxx|cs|erl|ex|go|h|hpp|java|js|kt|lua|m|mm|php|pl|py|rb|rs|scala|swift|ts|vue)$/;
+
+function isHostAndPort(host: Draft | undefined, port: Draft | undefined): boolean {
+  if (host === undefined || port === undefined || host.kind !== WORD || port.kind !== NUM || port.spaced)
+    return false;
+  return /^[A-Za-z][\w-]*(?:\.[\w-]+)+$/.test(host.text) && !SOURCE_FILE.test(host.text);
+}
+
+/** Whether at `i` a size in brackets follows a number and its unit. */
+function repeatsSize(out: readonly Draft[], drafts: readonly Draft[], i: number): boolean {
+  const size = drafts[i + 1];
+  const close = drafts[i + 2];
+  if (size === undefined || size.kind !== ANY || close?.text !== ')' || close.kind !== SEPARATOR)
+    return false;
+  return size.sized && out.at(-1)?.kind === WORD && out.at(-2)?.kind === NUM;
+}
+
+/** Where brackets close that hold two words for states or more and nothing else, or 0. */
+function statesUntil(drafts: readonly Draft[], open: number): number {
+  let end = open + 1;
+  while (drafts[end]?.kind === WORD && isState((drafts[end] as Draft).text)) end++;
+  return end > open + 2 && drafts[end]?.kind === SEPARATOR && drafts[end]?.text === ')' ? end : 0;
 }
 
 const MAX_JOINED = 40;
@@ -101,6 +156,7 @@ const joined = (drafts: readonly Draft[], from: number, to: number): Draft => ({
   spaced: false,
   first: (drafts[from] as Draft).first,
   last: (drafts[to] as Draft).last,
+  sized: false,
 });
 
 const isValue = (draft: Draft | undefined): boolean => draft !== undefined && draft.kind >= NUM;

@@ -118,7 +118,7 @@ export function learnHeader(sample: readonly string[]): Header | undefined {
       }
     }
     const literal = commonLiteral(walk);
-    if (literal !== undefined && (timed || levelled || ahead(walk) !== undefined)) {
+    if (literal !== undefined && (timed || levelled || ahead(walk))) {
       take(literalField(literal));
       continue;
     }
@@ -149,17 +149,12 @@ export function learnHeader(sample: readonly string[]): Header | undefined {
         continue;
       }
       if (share(walk, numberField('other')) >= ALL) {
-        const pid = fields.some(({ kind }) => kind === 'pid');
-        take(
-          numberField(
-            !timed ? 'other' : !pid ? 'pid' : fields.some((f) => f.kind === 'thread') ? 'other' : 'thread',
-          ),
-        );
+        take(numberField(kindOfColumn(walk, fields, wordEnd)));
         continue;
       }
     }
-    const next = ahead(walk);
-    if (next !== undefined) {
+    if (timed && programFollows(walk)) break;
+    if (ahead(walk)) {
       take(wordField(kindOfColumn(walk, fields, wordEnd)));
       continue;
     }
@@ -195,17 +190,35 @@ function learnRfc5424(walk: Walk, before: readonly Field[]): Omit<Header, 'share
 
 const PROGRAM_WORD = /^[^\s:[\]]+(?:\[\d+\])?:$/;
 
+interface Program {
+  own: number;
+  later: number;
+  hosted: boolean;
+}
+
+/** How many lines go on with a program, or with a word and a program: that word is a host. */
+function findProgram(walk: Walk): Program {
+  const words = column(walk, wordEnd);
+  const alone = words.filter((word) => PROGRAM_WORD.test(word)).length / words.length;
+  const at = walk.lines.map((line, i) => nextWord(line, walk.at[i] as number));
+  const later = share({ lines: walk.lines, at }, programField);
+  const few = new Set(words).size <= Math.max(3, words.length / 5);
+  return {
+    own: share(walk, programField),
+    later,
+    hosted: few && later >= PROGRAM_AFTER_HOST && later > alone,
+  };
+}
+
+function programFollows(walk: Walk): boolean {
+  const { own, hosted } = findProgram(walk);
+  return hosted || own >= PROGRAM;
+}
+
 /** Host and program of syslog, or the component of other logs; whether there was a host. */
 function learnProgram(walk: Walk, fields: Field[]): boolean {
-  const own = share(walk, programField);
-  const alone = column(walk, wordEnd).filter((word) => PROGRAM_WORD.test(word)).length / walk.lines.length;
-  const afterWord: Walk = {
-    lines: walk.lines,
-    at: walk.lines.map((line, i) => nextWord(line, walk.at[i] as number)),
-  };
-  const later = share(afterWord, programField);
-  const hosts = new Set(walk.lines.map((line, i) => wordAt(line, walk.at[i] as number)));
-  if (later >= PROGRAM_AFTER_HOST && later > alone && hosts.size <= Math.max(3, walk.lines.length / 5)) {
+  const { own, hosted } = findProgram(walk);
+  if (hosted) {
     fields.push(wordField('host'), programField);
     return true;
   }
@@ -303,24 +316,19 @@ function delimiter(walk: Walk): string | undefined {
 }
 
 /** Whether a time or a level, or soon a bracket, follows behind a few words in nearly all lines. */
-function ahead(walk: Walk): number | undefined {
+function ahead(walk: Walk): boolean {
   const later: Walk = { lines: walk.lines, at: [...walk.at] };
   for (let words = 1; words <= LOOK_AHEAD; words++) {
     for (let i = 0; i < later.lines.length; i++)
       later.at[i] = nextWord(later.lines[i] as string, later.at[i] as number);
-    if (bestStamp(later, NEARLY_ALL) !== undefined) return words;
-    if (share(later, levelField) >= NEARLY_ALL) return words;
-    if (words === 1 && share(later, bracketField('other')) >= NEARLY_ALL) return words;
+    if (bestStamp(later, NEARLY_ALL) !== undefined) return true;
+    if (share(later, levelField) >= NEARLY_ALL) return true;
+    if (words === 1 && share(later, bracketField('other')) >= NEARLY_ALL) return true;
   }
-  return undefined;
+  return false;
 }
 
 const nextWord = (line: string, at: number): number => skipSpaces(line, wordEnd(line, skipSpaces(line, at)));
-
-function wordAt(line: string, at: number): string {
-  const from = skipSpaces(line, at);
-  return line.slice(from, wordEnd(line, from));
-}
 
 function distinct(walk: Walk, end: (text: string, at: number) => number): number {
   return new Set(column(walk, end)).size;
@@ -341,9 +349,9 @@ function kindOfColumn(
   const has = (kind: FieldKind) => fields.some((field) => field.kind === kind);
   const values = column(walk, end).map((value) => value.replace(/^\[|\]$/g, ''));
   const most = (test: RegExp) => values.filter((value) => test.test(value)).length / values.length > 0.8;
+  if (!has('time') || new Set(values).size === 1) return 'other';
   if (most(/^(?:pid[ :=]?)?\d{1,10}(?::tid \d+)?$/))
     return has('pid') ? (has('thread') ? 'other' : 'thread') : 'pid';
-  if (!has('time') || values.every((value) => value === '-')) return 'other';
   if (!has('host') && most(/^(?=\D*\d)[\w.-]*[-.\d][\w.:-]*$/)) return 'host';
   if (!has('component') && most(/^[A-Za-z_][\w.$/:-]*$/)) return 'component';
   return 'other';

@@ -5,6 +5,7 @@
  */
 import type { Canonical } from './canonical.ts';
 import { NUM, SEPARATOR, SOFT, WORD } from './scan.ts';
+import { isState } from './states.ts';
 
 export interface Form extends Canonical {
   /** Never varies; messages with different ones are never one pattern. */
@@ -22,15 +23,10 @@ const PLAIN = 5;
 const FIRST = 12;
 const ASSIGNED = 4;
 const NAMES = 2;
+/** Words with digits; fewer are enough if they differ in these alone. */
 const SOFT_WORDS = 3;
+const NUMBERED = 2;
 
-/** Never taken for values, however they alternate: they say what happened. */
-const STATES = new Set(
-  'true false yes no on off enabled disabled enable disable up down ok failed success succeeded failure start stop started stopped open close opened closed read write'.split(
-    ' ',
-  ),
-);
-const isState = (word: string): boolean => STATES.has(word) || STATES.has(word.toLowerCase());
 /** After these stands a name. */
 const NAMED_AFTER = new Set(['user', 'username', 'host', 'hostname', 'account', 'group']);
 
@@ -69,10 +65,10 @@ function keyOf<F extends Form>(group: FormGroup<F>, open: ReadonlySet<number>): 
 
 type Place = 'name' | 'assigned' | 'plain';
 
-/** `a.b.c`, but not the name of an error, which says what happened. */
+/** `a.b.c`, but not the name of an error or a constant in capitals: those say what happened. */
 function isDotted(word: string): boolean {
   const first = word.indexOf('.');
-  return first > 0 && word.indexOf('.', first + 1) > 0 && !/(?:Exception|Error)$/.test(word);
+  return first > 0 && word.indexOf('.', first + 1) > 0 && !/(?:Exception|Error|\.[A-Z][A-Z\d_]+)$/.test(word);
 }
 
 function placeOf(form: Form, column: number): Place {
@@ -248,7 +244,10 @@ function areMany<F extends Form>(
   }
   if (words.has('')) return true;
   if (places.has('name')) return words.size >= NAMES;
-  if (soft === members.length) return words.size >= SOFT_WORDS;
+  if (soft === members.length) {
+    const stems = new Set([...words].map((word) => word.replaceAll(/\d/g, '')));
+    return words.size >= (stems.size === 1 ? NUMBERED : SOFT_WORDS);
+  }
   if (places.has('assigned')) return words.size >= ASSIGNED;
   return words.size >= (column === 0 ? FIRST : PLAIN);
 }

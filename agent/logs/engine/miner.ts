@@ -30,8 +30,8 @@ export function createMiner(maxForms: number): Miner {
   return {
     store,
     add(text, from, suffix = '') {
-      scanMessage(scan, text, from);
-      const key = suffix === '' ? scan.hash : scan.hash + suffixHash(suffix);
+      scanMessage(scan, text, from, suffix === '' ? 0 : hashOf(suffix));
+      const key = scan.hash;
       let entry = entries.get(key);
       if (entry === undefined) {
         const columns = canonicalize(scan, text);
@@ -76,9 +76,8 @@ function collect(form: MinedForm, slots: Int32Array, scan: Scan, text: string): 
   }
 }
 
-/** Fractions keep it apart from the whole numbers of other messages. */
-function suffixHash(suffix: string): number {
+function hashOf(text: string): number {
   let hash = 7;
-  for (let i = 0; i < suffix.length; i++) hash = (Math.imul(hash, 31) + suffix.charCodeAt(i)) | 0;
-  return (hash >>> 0) * 2 ** -33 + 2 ** -34;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash ^ (hash >>> 15);
 }

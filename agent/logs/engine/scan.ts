@@ -6,6 +6,7 @@
 
 export const MAX_TOKENS = 400;
 const MAX_CHARS = 8192;
+export const LONGEST_RUN = 3;
 
 export const WORD = 0;
 export const SEPARATOR = 1;
@@ -67,12 +68,12 @@ export function createScan(): Scan {
   };
 }
 
-/** Scans `text` from `from` into `scan`. Linear in the length of the text. */
-export function scanMessage(scan: Scan, text: string, from: number): void {
+/** Scans `text` from `from` into `scan`. Linear in the length of the text. `seed` sets the hash apart. */
+export function scanMessage(scan: Scan, text: string, from: number, seed = 0): void {
   const { kinds, starts, ends, spaced } = scan;
   const limit = Math.min(text.length, from + MAX_CHARS);
   let count = 0;
-  let high = 0x811c9dc5 | 0;
+  let high = (0x811c9dc5 ^ seed) | 0;
   let low = 0x1b873593 | 0;
   let at = from;
   let space = 0;
@@ -112,7 +113,7 @@ export function scanMessage(scan: Scan, text: string, from: number): void {
             flags |= DASH;
             break;
           case 47: // /
-            if (at === start && !continuesPath(text, at + 1)) break word;
+            if (at === start && !continuesPath(text, at + 1) && !isRoot(text, at, space)) break word;
             flags |= SLASH;
             break;
           case 92: // backslash
@@ -200,20 +201,22 @@ export function scanMessage(scan: Scan, text: string, from: number): void {
       at++;
     }
     if (at === start) {
-      // A separator; a run of the same one counts once, so that rules and leaders of any length are alike.
+      // A separator; a run of the same one counts thrice at most, so that rules and leaders of any length are alike.
       at++;
       while (at < limit && text.charCodeAt(at) === code) at++;
       kinds[count] = SEPARATOR;
-      hash = code;
+      hash = code + Math.min(at - start, LONGEST_RUN) * 257;
     } else {
       let kind = classify(text, start, at, flags, digits, letters, colons, dots);
       if (kind === WORD && at - start === 3 && code < 91 && isDateWord(text, start)) kind = ANY;
-      if (kind === NUM && code !== 60 && code !== 62) {
+      if (kind === NUM) {
         const end = unitEnd(text, at, limit);
-        if (end > 0) at = end;
-        kinds[count] = end > 0 ? DURATION : NUM;
-      } else kinds[count] = kind === NUM ? (unitEnd(text, at, limit) > 0 ? DURATION : NUM) : kind;
-      if (kind === NUM && (code === 60 || code === 62)) at = Math.max(at, unitEnd(text, at, limit));
+        if (end > 0) {
+          kind = text.charCodeAt(end - 1) === 66 ? ANY : DURATION;
+          at = end;
+        }
+      }
+      kinds[count] = kind;
       if (kind >= NUM) hash = 7;
     }
     starts[count] = start;
@@ -281,18 +284,27 @@ function classify(
   }
   if (length === 36 && (flags & ~(DIGIT | HEX_LETTER | DASH)) === 0 && isUuid(text, start)) return UUID;
   if (first === 48 && (text.charCodeAt(start + 1) | 32) === 120) return HEX;
-  if ((flags & ~(DIGIT | HEX_LETTER)) === 0 && length >= 4 && !(digits <= 2 && letters >= 2 && first > 57))
+  if (
+    (flags & ~(DIGIT | HEX_LETTER)) === 0 &&
+    length >= 4 &&
+    (length >= 7 || digits > 2 || letters < 2 || first < 58)
+  )
     return HEX;
   if (first <= 57 && (flags & ~(DIGIT | HEX_LETTER | LETTER | DOT)) === 0 && letters <= 4)
     return isUnit(text, start, end) ? DURATION : ANY;
   if (digits <= 2 && letters >= 2 && first > 57 && (flags & ~(DIGIT | HEX_LETTER | LETTER)) === 0)
-    return SOFT;
+    return PROTOCOLS.has(text.slice(start, end).toLowerCase()) ? WORD : SOFT;
   return ANY;
 }
 
 function continuesPath(text: string, at: number): boolean {
   const code = text.charCodeAt(at);
   return (classAt(text, at) & ALNUM) !== 0 || code === 46 || code === 126 || code === 36;
+}
+
+/** A slash alone between spaces. */
+function isRoot(text: string, at: number, space: number): boolean {
+  return (space === 1 || at === 0) && (at + 1 >= text.length || text.charCodeAt(at + 1) === 32);
 }
 
 function hasQuery(text: string, start: number, at: number): boolean {
@@ -336,6 +348,10 @@ function isUuid(text: string, start: number): boolean {
   );
 }
 
+/** Words in spite of their digit. */
+const PROTOCOLS = new Set(
+  'ipv4 ipv6 sslv2 sslv3 ssl2 ssl3 tls1 tlsv1 http1 http2 http3 utf8 sha1 md5 nat64'.split(' '),
+);
 const MONTHS = new Set(['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']);
 const WEEKDAYS = new Set(['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun']);
 
@@ -363,10 +379,11 @@ function isUnit(text: string, start: number, end: number): boolean {
   return UNITS.has(text.slice(at, end));
 }
 
-/** Where a unit of time ends that follows a number after one space, or 0. Single letters are too ambiguous. */
+/** Where a unit of time or size ends that follows a number after one space, or 0. `s` and `m` are too ambiguous. */
 function unitEnd(text: string, at: number, limit: number): number {
   if (text.charCodeAt(at) !== 32) return 0;
   const first = text.charCodeAt(at + 1);
+  if (first < 91) return sizeUnitEnd(text, at + 1);
   // d h m n s u
   if (first !== 115 && first !== 109 && first !== 117 && first !== 110 && first !== 104 && first !== 100)
     return 0;
@@ -374,4 +391,15 @@ function unitEnd(text: string, at: number, limit: number): number {
   while (end < limit && end < at + 14 && classAt(text, end) & (LETTER | HEX_LETTER)) end++;
   if (classAt(text, end) & ALNUM || end - at < 3) return 0;
   return UNITS.has(text.slice(at + 1, end)) ? end : 0;
+}
+
+/** `B`, `KB`, `MiB`. */
+function sizeUnitEnd(text: string, at: number): number {
+  let end = at;
+  const first = text.charCodeAt(at);
+  // K M G T P
+  if (first === 75 || first === 77 || first === 71 || first === 84 || first === 80) end++;
+  if (end > at && text.charCodeAt(end) === 105) end++;
+  if (text.charCodeAt(end) !== 66 || classAt(text, end + 1) !== 0) return 0;
+  return end + 1;
 }
