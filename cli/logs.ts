@@ -85,7 +85,12 @@ async function logs(log: string, flags: Flags, ctx: CliContext): Promise<number>
     });
   const raw =
     flags.raw ??
-    (!stdout.isTTY && filters.length === 0 && !flags.analyze && !flags.json && unit === undefined);
+    (!stdout.isTTY &&
+      !/\.(?:gz|zst|xz)$/.test(path) &&
+      filters.length === 0 &&
+      !flags.analyze &&
+      !flags.json &&
+      unit === undefined);
   // Whoever reads the output may have seen enough.
   stdout.on('error', (error: NodeJS.ErrnoException) =>
     ctx.process.exit(error.code === 'EPIPE' ? EXIT.ok : 1),

@@ -195,4 +195,21 @@ export const GUARANTEES: readonly Guarantee[] = [
   },
   { id: 'fleet-10', text: 'A host that is renamed in the program is still an agent after pulumi up.' },
   { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
+  {
+    id: 'logs-1',
+    text: 'Counts of a log’s analysis add up to the lines that were read, whatever the log holds and is filtered by.',
+  },
+  {
+    id: 'logs-2',
+    text: 'Packed and rotated logs and the journal are analyzed as one stream, and only what the policy lets the caller read.',
+  },
+  {
+    id: 'logs-3',
+    text: 'An analysis names what is new, rare, bursting, silent or changed between two windows, and is quiet where nothing is.',
+  },
+  {
+    id: 'logs-4',
+    text: 'An analysis does not hold up the agent, and ends with its thread when it is cancelled.',
+  },
+  { id: 'logs-5', text: 'The end of a log of any size is analyzed without reading what comes before it.' },
 ];

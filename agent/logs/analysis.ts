@@ -30,7 +30,7 @@ export interface Analysis {
   text: string;
 }
 
-const REPORT_EVERY_LINES = 200_000;
+const REPORT_EVERY_LINES = 50_000;
 
 /**
  * Reads a log and says what it says. Takes the thread for itself while it counts; other code has its turn between

@@ -1,6 +1,6 @@
+import { parseDuration } from '../../protocol/duration.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { AnalyzeLogArguments, LogLevelName } from '../../protocol/log-tools.ts';
-import { parseDuration } from '../../protocol/provisioning-token.ts';
 import type { LogEvent } from './engine/types.ts';
 import { compileGrep } from './grep.ts';
 import { LEVELS } from './insights/log-stats.ts';

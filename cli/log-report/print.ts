@@ -77,10 +77,10 @@ function bars(
     ['rate', `${row(lines)}  ${paint.dim(`${most} lines in ${seconds} s at most`)}`],
     ...(errors.some((count) => count > 0)
       ? [
-          ['errors', `${paint.red(row(errors))}  ${paint.dim(`${Math.max(...errors)} at most`)}`] as [
-            string,
-            string,
-          ],
+          [
+            'errors',
+            `${paint.red(row(errors))}  ${paint.dim(`${Math.max(...errors)} lines of errors at most`)}`,
+          ] as [string, string],
         ]
       : []),
   ];

@@ -1,8 +1,8 @@
 import { InvalidArgumentError } from 'commander';
+import { parseDuration } from '../../protocol/duration.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { agentIdSchema, commandIdSchema, jobIdSchema, vmIdSchema } from '../../protocol/ids.ts';
 import {
-  parseDuration,
   parseLabel,
   parseRate,
   type TokenRate,

@@ -12,7 +12,11 @@ async function measure(path: string, calls: object[]) {
   const script = join(ROOT, 'test/integration/support/measure-reads.mts');
   const words = [script, path, ...calls.map((call) => JSON.stringify(call))];
   const { stdout } = await promisify(execFile)(process.execPath, words, { maxBuffer: 16 * 1024 * 1024 });
-  return JSON.parse(stdout) as { answers: Record<string, unknown>[]; maxRssKiB: number };
+  return JSON.parse(stdout) as {
+    answers: Record<string, unknown>[];
+    bytes: number[];
+    maxRssKiB: number;
+  };
 }
 
 describe('[files-5] reading parts of large files', () => {
@@ -72,5 +76,21 @@ describe('[files-5] reading parts of large files', () => {
       { lines: ['last'] },
     ]);
     expect(maxRssKiB).toBeLessThan(MAX_RSS_KIB);
+  });
+
+  it('[logs-5] analyzes the end of a sparse log of 1 GB without reading the rest', async () => {
+    await using home = await createTempHome();
+    const path = home.join('log');
+    await writeFile(path, 'first\n');
+    await truncate(path, 2 ** 30);
+    const file = await open(path, 'a');
+    const line = (n: number) => `2026-01-02T03:04:05Z INFO request ${n} done in ${n % 90} ms\n`;
+    await file.write(`\n${Array.from({ length: 2000 }, (_, n) => line(n)).join('')}`);
+    await file.close();
+    const call = { tool: 'analyze', lines: 1000 };
+    const { answers, bytes } = await measure(path, [call, call]);
+    expect(answers[1]).toMatchObject({ lines_read: 1000, levels: { info: 1000 }, line_numbers: 'read' });
+    // The program of the thread is among them.
+    expect(bytes[1]).toBeLessThan(8 * 2 ** 20);
   });
 });
