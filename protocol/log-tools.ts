@@ -24,11 +24,7 @@ export const analyzeLogArgumentsSchema = z.strictObject({
   level: z.enum(['fatal', 'error', 'warning', 'info', 'debug']).optional().describe('At least'),
   grep: z.string().min(1).max(1000).optional().describe('RE2'),
   pattern: patternId.optional().describe('More about this pattern'),
-  cursor: z
-    .string()
-    .regex(/^[\x20-\x7e]{1,200}$/)
-    .optional()
-    .describe('next_cursor: more patterns'),
+  cursor: z.string().max(200).optional().describe('next_cursor: more patterns'),
 });
 
 const logPatternSchema = z.object({
@@ -39,7 +35,7 @@ const logPatternSchema = z.object({
   template: z.string(),
   first_time: time.optional(),
   last_time: time.optional(),
-  at_lines: z.array(count).describe('Examples'),
+  at_lines: z.array(count),
   example: z.string(),
   more_examples: z.array(z.string()).optional(),
   parameters: z
@@ -82,7 +78,10 @@ const changeSchema = z.object({
   now: count,
 });
 
-/** `levels` and `continuation_lines` make `lines_analyzed`; so do `patterns`, `other_patterns` and `continuation_lines`. */
+/**
+ * What an agent answers. `levels` and `continuation_lines` make `lines_analyzed`; so do `patterns`, `other_patterns` and `continuation_lines`.
+ * `whole`: nothing older was left out. `levels_guessed`: from words, for want of a level field. `files`: oldest first.
+ */
 export const analyzeLogSchema = z.object({
   log_path: z.string(),
   format: z.string(),
@@ -97,17 +96,16 @@ export const analyzeLogSchema = z.object({
         damaged: z.boolean().optional(),
       }),
     )
-    .optional()
-    .describe('Oldest first'),
+    .optional(),
   lines_read: count,
-  lines_analyzed: count.describe('Of those read, what the filters let through'),
+  lines_analyzed: count,
   lines_compared: count.optional(),
   continuation_lines: count,
-  whole: z.boolean().describe('Nothing older was left out'),
+  whole: z.boolean(),
   limited_by: z.enum(['max_lines', 'size']).optional(),
   line_numbers: z.enum(['file', 'read']),
   levels: z.record(level, count),
-  levels_guessed: count.describe('From words, for want of a level field'),
+  levels_guessed: count,
   first_time: time.optional(),
   last_time: time.optional(),
   year_inferred: z.boolean().optional(),
@@ -130,13 +128,27 @@ export const analyzeLogSchema = z.object({
   patterns: z.array(logPatternSchema),
   other_patterns: z.object({ patterns: count, count }).optional(),
   next_cursor: z.string().optional(),
-  masked: z.record(z.string(), count).describe('Secrets and personal data taken out of this answer'),
+  masked: z.record(z.string(), count),
   last_lines: z.array(z.string()),
 });
 /** As a caller writes them. */
 export type AnalyzeLogInput = z.input<typeof analyzeLogArgumentsSchema>;
 export type AnalyzeLogArguments = z.output<typeof analyzeLogArgumentsSchema>;
 export type AnalyzeLog = z.infer<typeof analyzeLogSchema>;
+
+const list = z.array(z.looseObject({}));
+
+/** The same as models are told of it, at a price for each word: what the parts hold shows in the answer. */
+export const analyzeLogOutlineSchema = z.looseObject({
+  log_path: z.string(),
+  lines_read: count,
+  lines_analyzed: count.describe('What the filters let through'),
+  levels: z.record(z.string(), count),
+  findings: list,
+  errors: list,
+  patterns: list.describe('id, count, template; <*> and the like stand for what varies'),
+  next_cursor: z.string().optional(),
+});
 
 export const tailLogArgumentsSchema = z.strictObject({
   log_path: path.optional(),

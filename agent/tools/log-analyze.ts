@@ -1,4 +1,4 @@
-import { analyzeLogArgumentsSchema, analyzeLogSchema } from '../../protocol/log-tools.ts';
+import { analyzeLogArgumentsSchema, analyzeLogOutlineSchema } from '../../protocol/log-tools.ts';
 import type { ProtectedPaths } from '../files/access.ts';
 import { LogAnalyzer } from '../logs/worker.ts';
 import type { Tool } from './tool.ts';
@@ -14,7 +14,7 @@ export interface LogToolOptions {
 /** What a log says: its patterns, levels, errors, and what stands out. */
 export function analyzeLogTool(
   options: LogToolOptions,
-): Tool<typeof analyzeLogArgumentsSchema, typeof analyzeLogSchema> {
+): Tool<typeof analyzeLogArgumentsSchema, typeof analyzeLogOutlineSchema> {
   const { maxLines, protectedPaths, journalctl = 'journalctl' } = options;
   const analyzer = new LogAnalyzer();
   return {
@@ -22,9 +22,9 @@ export function analyzeLogTool(
     group: 'logs',
     title: 'Analyze a log file',
     description:
-      'Says what a log of any format holds: levels, patterns, error groups, bursts, silences, what is new. Reads .gz, .zst, .xz, rotated files and the journal.',
+      'What a log of any format holds: levels, patterns, error groups, bursts, silences, what is new. Also .gz, .zst, .xz, rotated logs, the journal.',
     input: analyzeLogArgumentsSchema,
-    output: analyzeLogSchema,
+    output: analyzeLogOutlineSchema,
     annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
     disabled: !options.enabled,
     defaultTimeoutS: 60,
