@@ -209,8 +209,15 @@ function collapseRepeats(drafts: readonly Draft[]): Draft[] {
   return out;
 }
 
+function hasValue(drafts: readonly Draft[], from: number, to: number): boolean {
+  for (let i = from; i < to && i < drafts.length; i++) if (isValue(drafts[i])) return true;
+  return false;
+}
+
 /** The end of what the phrase at `at` is repeated to, or `at`. */
 function repeatsUntil(drafts: readonly Draft[], at: number, period: number): number {
+  // First, so that the rest is linear: what repeats with a value is skipped as a whole.
+  if (!hasValue(drafts, at, at + period)) return at;
   let end = at + period;
   let same = 0;
   while (end < drafts.length && alike(drafts[end - period] as Draft, drafts[end] as Draft)) {
