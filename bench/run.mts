@@ -6,6 +6,7 @@ import { comparison as install } from './install.mts';
 import { endAll } from './lib/child.ts';
 import type { BenchOptions, Comparison } from './lib/comparison.ts';
 import { type Report, toMarkdown } from './lib/report.ts';
+import { comparison as logs } from './logs.mts';
 import { comparison as metrics } from './metrics.mts';
 import { comparison as privilegedExec } from './privileged-exec.mts';
 import { comparison as streaming } from './streaming.mts';
@@ -17,6 +18,7 @@ const COMPARISONS: readonly Comparison[] = [
   install,
   idle,
   metrics,
+  logs,
   streaming,
   toolsList,
 ];

@@ -194,6 +194,10 @@ export const GUARANTEES: readonly Guarantee[] = [
     text: 'While the orchestrator cannot be reached, pulumi up fails and takes no agent off its host, with --continue-on-error too.',
   },
   { id: 'fleet-10', text: 'A host that is renamed in the program is still an agent after pulumi up.' },
+  {
+    id: 'logs-1',
+    text: 'An analysis of a log counts each line that it read once, in an event and in a pattern, whatever the lines hold.',
+  },
   { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
   {
     id: 'logs-1',

@@ -19,7 +19,7 @@ const PROGRAM = new URL(
 /** Of the heap of one thread: a log that needs more fails, and the agent does not. */
 const HEAP_MB = 384;
 /** What lines leave behind goes through here: a larger one costs memory and is no faster. */
-const YOUNG_MB = 16;
+const YOUNG_MB = 8;
 /** A thread that was asked to stop and does not is ended. */
 const STOP_MS = 1000;
 const AT_ONCE = 2;

@@ -1,7 +1,8 @@
 /** Access logs of web servers, common and combined, with or without the name of the host before them. */
 import type { WallClock } from './clock.ts';
 import { type LineReader, type LogRecord, setMessage } from './reader.ts';
-import { createStamp, STAMP_FORMATS } from './stamp.ts';
+import { createStamp } from './stamp.ts';
+import { STAMP_FORMATS } from './stamp-formats.ts';
 
 const SHARE = 0.8;
 const readStamp = STAMP_FORMATS.find(({ name }) => name === 'access')?.read;

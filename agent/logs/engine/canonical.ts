@@ -1,5 +1,6 @@
-import { ANY, LONGEST_RUN, MAX_TOKENS, NUM, type Scan, SEPARATOR, WORD } from './scan.ts';
+import { LONGEST_RUN, MAX_TOKENS, type Scan } from './scan.ts';
 import { isState } from './states.ts';
+import { ANY, NUM, SEPARATOR, WORD } from './token-kinds.ts';
 
 /** A message without the values of it and with lists of any length made alike. */
 export interface Canonical {

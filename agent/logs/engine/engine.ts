@@ -14,6 +14,9 @@ const CONTINUATION_CHARS = 2000;
 /** A trace says what it is about in its first lines. */
 const HINT_LINES = 3;
 
+/** Shared by all events of one line. */
+const NOTHING: string[] = [];
+
 /** Learns how the lines of a log are built, and takes them one after the other into events and patterns. */
 export function createLogEngine(options: LogEngineOptions): LogEngine {
   const sampleLines = options.sampleLines ?? SAMPLE_LINES;
@@ -27,7 +30,11 @@ export function createLogEngine(options: LogEngineOptions): LogEngine {
   let sample: string[] = [];
   let sampleChars = 0;
   let line = 0;
-  let open: { line: number; lines: number; text: string; continuation: string[] } | undefined;
+  /** The event that might go on; 0 lines where there is none. */
+  let first = 0;
+  let lines = 0;
+  let firstText = '';
+  let continuation: string[] = NOTHING;
 
   function start(): LineReader {
     const chosen = chooseReader(sample, options);
@@ -42,11 +49,11 @@ export function createLogEngine(options: LogEngineOptions): LogEngine {
     line++;
     clearRecord(next);
     const begins = from.read(text, next);
-    if (!begins && open !== undefined) {
-      open.lines++;
+    if (!begins && lines > 0) {
+      lines++;
       if (from.more?.(text, current) === true) return;
-      if (open.continuation.length < CONTINUATION_LINES)
-        open.continuation.push(text.slice(0, CONTINUATION_CHARS));
+      if (continuation === NOTHING) continuation = [];
+      if (continuation.length < CONTINUATION_LINES) continuation.push(text.slice(0, CONTINUATION_CHARS));
       return;
     }
     if (!begins && from.more?.(text, next) !== true) {
@@ -55,13 +62,14 @@ export function createLogEngine(options: LogEngineOptions): LogEngine {
     }
     send();
     [current, next] = [next, current];
-    open = { line, lines: 1, text, continuation: [] };
+    first = line;
+    lines = 1;
+    firstText = text;
+    continuation = NOTHING;
   }
 
   function send(): void {
-    if (open === undefined) return;
-    const { line: first, lines, text, continuation } = open;
-    open = undefined;
+    if (lines === 0) return;
     const all = current.held.length === 0 ? continuation : [...current.held, ...continuation];
     const form = miner.add(current.mined, current.minedAt, current.suffix);
     const level = current.level ?? hint(form, current.message, all);
@@ -71,7 +79,7 @@ export function createLogEngine(options: LogEngineOptions): LogEngine {
       timeMs: current.timeMs,
       level,
       levelSource: current.level !== undefined ? 'field' : level === 'unknown' ? 'none' : 'words',
-      text,
+      text: firstText,
       message: current.message,
       continuation: all,
       pattern: form.index,
@@ -81,6 +89,7 @@ export function createLogEngine(options: LogEngineOptions): LogEngine {
     if (current.pid !== undefined) event.pid = current.pid;
     if (current.thread !== undefined) event.thread = current.thread;
     if (current.component !== undefined) event.component = current.component;
+    lines = 0;
     options.onEvent(event);
   }
 

@@ -2,7 +2,8 @@
 
 import type { LogLevelName } from '../../../protocol/log-tools.ts';
 import { levelLetter, levelNamed, syslogLevel } from './level.ts';
-import { createStamp, type Stamp, type StampFormat } from './stamp.ts';
+import { createStamp, type Stamp } from './stamp.ts';
+import type { StampFormat } from './stamp-formats.ts';
 import type { FieldKind } from './types.ts';
 
 /** What the header of one line said. Used again for the next line. */
@@ -52,6 +53,12 @@ export function skipSpaces(text: string, at: number): number {
   let code = text.charCodeAt(end);
   while (code === 32 || code === 9) code = text.charCodeAt(++end);
   return end;
+}
+
+/** A comma, colon or bar right behind a field. */
+export function skipMark(text: string, at: number): number {
+  const code = text.charCodeAt(at);
+  return code === 44 || code === 58 || code === 59 || code === 124 ? at + 1 : at;
 }
 
 /** The end of what stands between spaces. */

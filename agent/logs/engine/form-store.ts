@@ -2,7 +2,7 @@
 import type { LogLevelName } from '../../../protocol/log-tools.ts';
 import type { Columns } from './canonical.ts';
 import { type Form, type FormGroup, formKey, mergeForms } from './merge.ts';
-import { ANY, SEPARATOR, WORD } from './scan.ts';
+import { ANY, SEPARATOR, WORD } from './token-kinds.ts';
 import { addText, createValueStats, mergeStats, type ValueStats } from './values.ts';
 
 export interface MinedForm extends Form {

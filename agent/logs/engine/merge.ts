@@ -4,8 +4,8 @@
  * dotted name few are enough, at the start of a message hardly any number is.
  */
 import type { Canonical } from './canonical.ts';
-import { NUM, SEPARATOR, SOFT, WORD } from './scan.ts';
 import { isState } from './states.ts';
+import { NUM, SEPARATOR, SOFT, WORD } from './token-kinds.ts';
 
 export interface Form extends Canonical {
   /** Never varies; messages with different ones are never one pattern. */
@@ -21,7 +21,7 @@ export interface FormGroup<F extends Form> {
 /** Different words in one place that make it a value. */
 const PLAIN = 5;
 const FIRST = 12;
-const ASSIGNED = 4;
+const ASSIGNED = 5;
 const NAMES = 2;
 /** Words with digits; fewer are enough if they differ in these alone. */
 const SOFT_WORDS = 3;

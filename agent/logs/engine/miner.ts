@@ -4,7 +4,8 @@
  */
 import { type Columns, canonicalize } from './canonical.ts';
 import { createFormStore, type FormStore, type MinedForm } from './form-store.ts';
-import { createScan, NUM, type Scan, scanMessage } from './scan.ts';
+import { createScan, type Scan, scanMessage } from './scan.ts';
+import { NUM } from './token-kinds.ts';
 import { addValue, createValueStats } from './values.ts';
 
 export interface Miner {

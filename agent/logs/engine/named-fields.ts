@@ -2,7 +2,8 @@
 import type { WallClock } from './clock.ts';
 import { levelNamed, numericLevel } from './level.ts';
 import { type LogRecord, setMessage } from './reader.ts';
-import { createStamp, STAMP_FORMATS } from './stamp.ts';
+import { createStamp } from './stamp.ts';
+import { STAMP_FORMATS } from './stamp-formats.ts';
 import type { FieldKind } from './types.ts';
 
 export type Role = Exclude<FieldKind, 'other'> | 'message' | 'stack';

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { FormStore, MinedForm } from './form-store.ts';
 import { type FormGroup, mergeForms } from './merge.ts';
-import { ANY, DURATION, HEX, IP, NUM, PATH, UUID } from './scan.ts';
+import { ANY, DURATION, HEX, IP, NUM, PATH, UUID } from './token-kinds.ts';
 import type { LogPattern, ParameterType, PatternParameter } from './types.ts';
 import { addText, createValueStats, mergeStats } from './values.ts';
 

@@ -1,7 +1,8 @@
 /** Reads lines of text: with the header that was learned from the sample, or none. */
 import { createWallClock, type WallClock } from './clock.ts';
 import { createHeaderValues } from './fields.ts';
-import { type Header, learnHeader, readHeader, startsLikeMore } from './header.ts';
+import { type Header, readHeader } from './header.ts';
+import { learnHeader, startsLikeMore } from './learn-header.ts';
 import type { LineReader, LogRecord } from './reader.ts';
 import { goesOn, type TraceState } from './traces.ts';
 import type { LogEngineOptions } from './types.ts';

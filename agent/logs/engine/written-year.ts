@@ -1,7 +1,8 @@
 /** Messages often quote the time at which they were written in full: that tells the year that the header leaves out. */
 import { createHeaderValues } from './fields.ts';
 import { type Header, readHeader } from './header.ts';
-import { createStamp, STAMP_FORMATS } from './stamp.ts';
+import { createStamp } from './stamp.ts';
+import { STAMP_FORMATS } from './stamp-formats.ts';
 
 const FULL =
   /\b\d{4}[-/]\d\d[-/]\d\d[ T]\d\d:\d\d|\b[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d (?:[A-Z]{3,4} )?\d{4}\b/;

@@ -8,7 +8,7 @@ const MAX_FILES = 100;
 /** A set that is rotated while it is opened is opened anew. */
 const ATTEMPTS = 3;
 /** Files up to this have the lines before the wanted ones counted, so that numbers are those of the file. */
-const COUNTED_BYTES = 256 * 1024 * 1024;
+const COUNTED_BYTES = 32 * 1024 * 1024;
 
 export interface FileSetOptions {
   path: string;

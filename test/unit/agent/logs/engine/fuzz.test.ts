@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { fuzzLogEngine } from '../../../../fuzz/log-lines.ts';
 
-it('any lines are read without a failure, and each is counted once', () => {
+it('[logs-1] any lines are read without a failure, and each is counted once', () => {
   const { lines } = fuzzLogEngine({
     lines: 10_000,
     seed: 1,
