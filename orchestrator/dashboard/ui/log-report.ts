@@ -150,7 +150,7 @@ function Errors({ report }: LogReportProps): VNode | null {
     <ul class="log-errors">
       ${report.errors.map(
         ({ count, line, text, stack, time }, index) => html`<li key=${index}>
-          <p><b>${count} ×</b> <code>${safeLine(text)}</code>
+          <p><b>${count} ×</b> <code>${safeLine(text)}</code>${' '}
             <small class="quiet">line ${line}${time === undefined ? '' : `, ${clockTime(time)}`}</small></p>
           ${
             stack === undefined
