@@ -57,15 +57,19 @@ const LETTERS: Readonly<Record<string, LogLevelName>> = {
   T: 'debug',
 };
 
+/** In the cases that are usual, so that they are found at once. */
+const WRITTEN_NAMES = new Map<string, LogLevelName>(
+  Object.entries(NAMES).flatMap(([name, level]) => [
+    [name, level] as const,
+    [name.toUpperCase(), level] as const,
+    [`${name.charAt(0).toUpperCase()}${name.slice(1)}`, level] as const,
+  ]),
+);
+
 /** The level that a word names, in any case. */
 export function levelNamed(word: string): LogLevelName | undefined {
   if (word.length < 3 || word.length > 13) return undefined;
-  return Object.hasOwn(NAMES, word) ? NAMES[word] : namedInCapitals(word);
-}
-
-function namedInCapitals(word: string): LogLevelName | undefined {
-  const lower = word.toLowerCase();
-  return Object.hasOwn(NAMES, lower) ? NAMES[lower] : undefined;
+  return WRITTEN_NAMES.get(word) ?? WRITTEN_NAMES.get(word.toLowerCase());
 }
 
 /** The level that one capital stands for, as in logcat and glog. */

@@ -69,11 +69,17 @@ interface Group {
   id: string;
   /** Nearly always one; several where their templates turned out the same. */
   parts: FormGroup<MinedForm>[];
+  /** As it was made last: good while no event came since. */
+  made?: LogPattern;
 }
 
 const idOf = (bare: string): string => createHash('sha256').update(bare).digest('hex').slice(0, 12);
 
-function patternOf({ id, parts }: Group): LogPattern {
+function patternOf(group: Group): LogPattern {
+  const { id, parts } = group;
+  const forms = parts.flatMap((one) => one.forms);
+  const count = forms.reduce((sum, form) => sum + form.count, 0);
+  if (group.made?.count === count) return group.made;
   const part = parts[0] as FormGroup<MinedForm>;
   const parameters: PatternParameter[] = [];
   const template = render(part, (column) => {
@@ -81,14 +87,9 @@ function patternOf({ id, parts }: Group): LogPattern {
     parameters.push(parameter);
     return parameter.type;
   });
-  const forms = parts.flatMap((one) => one.forms);
-  return {
-    id,
-    template,
-    parameters,
-    count: forms.reduce((sum, form) => sum + form.count, 0),
-    index: Math.min(...forms.map((form) => form.index)),
-  };
+  const index = forms.reduce((least, form) => Math.min(least, form.index), Number.POSITIVE_INFINITY);
+  group.made = { id, template, parameters, count, index };
+  return group.made;
 }
 
 function render({ forms, varies }: FormGroup<MinedForm>, typeOf: (column: number) => ParameterType): string {

@@ -170,7 +170,14 @@ export function scanMessage(scan: Scan, text: string, from: number, seed = 0): v
             if (at > start ? text.charCodeAt(at - 1) !== 42 : text.charCodeAt(at + 1) !== 42) break word;
             if (!hidesDigits(text, at)) break word;
             break;
-          case 126: // ~
+          case 126: {
+            // ~
+            const next = text.charCodeAt(at + 1);
+            if (!(flags & SLASH) && (at === start || (next !== 126 && !(classAt(text, at + 1) & ALNUM))))
+              break word;
+            flags |= OTHER;
+            break;
+          }
           case 35: // #
             if (!(flags & SLASH)) break word;
             flags |= OTHER;
@@ -192,8 +199,10 @@ export function scanMessage(scan: Scan, text: string, from: number, seed = 0): v
       // A separator; a run of the same one counts thrice at most, so that rules and leaders of any length are alike.
       at++;
       while (at < limit && text.charCodeAt(at) === code) at++;
-      kinds[count] = SEPARATOR;
-      hash = code + Math.min(at - start, LONGEST_RUN) * 257;
+      const hidden =
+        code === 42 && space === 1 && at - start >= LONGEST_RUN && isPlaceholder(text, at, kinds[count - 1]);
+      kinds[count] = hidden ? ANY : SEPARATOR;
+      hash = hidden ? 7 : code + Math.min(at - start, LONGEST_RUN) * 257;
     } else {
       let kind = classify(text, start, at, flags, digits, letters, colons, dots);
       if (kind === WORD && at - start === 3 && code < 91 && isDateWord(text, start)) kind = ANY;
@@ -254,6 +263,13 @@ function looksIpv6(text: string, at: number): boolean {
 
 const signsAfterComma = (text: string, start: number, at: number): boolean =>
   at === start && at > 0 && text.charCodeAt(at - 1) === 44;
+
+/** Whether stars stand in a list for a number that is not known: between spaces, next to a value. */
+function isPlaceholder(text: string, end: number, before: number | undefined): boolean {
+  const code = text.charCodeAt(end);
+  if (end < text.length && code !== 32) return false;
+  return (before !== undefined && before >= NUM) || classAt(text, end + 1) === DIGIT;
+}
 
 function hidesDigits(text: string, at: number): boolean {
   let end = at;

@@ -153,6 +153,13 @@ describe('patterns', () => {
     expect(templates).toEqual(['deleting blocks <*>']);
   });
 
+  it('take stars in a list for numbers that are not known, and tildes for parts of a name', () => {
+    expect(readLog(['fans ( 10 **** 30 )', 'fans ( 10 20 30 )']).templates).toEqual(['fans ( <*> )']);
+    expect(readLog(['got pkg_1~amd64~~6.1 now', 'got pkg_1~amd64~en-US~6.1 now']).templates).toEqual([
+      'got <*> now',
+    ]);
+  });
+
   it('are one where many words stand in one place, and several where few do', () => {
     const names = ['anna', 'bert', 'carl', 'dora', 'emil', 'fritz'];
     expect(readLog(repeat(60, (i) => `mail for ${names[i % 6]} was sent`)).templates).toEqual([
