@@ -200,10 +200,6 @@ export const GUARANTEES: readonly Guarantee[] = [
   },
   { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
   {
-    id: 'logs-1',
-    text: 'Counts of a log’s analysis add up to the lines that were read, whatever the log holds and is filtered by.',
-  },
-  {
     id: 'logs-2',
     text: 'Packed and rotated logs and the journal are analyzed as one stream, and only what the policy lets the caller read.',
   },
@@ -216,4 +212,8 @@ export const GUARANTEES: readonly Guarantee[] = [
     text: 'An analysis does not hold up the agent, and ends with its thread when it is cancelled.',
   },
   { id: 'logs-5', text: 'The end of a log of any size is analyzed without reading what comes before it.' },
+  {
+    id: 'logs-6',
+    text: 'Counts of a log’s analysis add up to the lines that were read, whatever the log holds and is filtered by.',
+  },
 ];

@@ -5,7 +5,7 @@ import { analyze, MIN, rendered, START, sum, usual, withFolder } from '../../../
 import { sentences, TRACE } from '../../../fakes/generated-log.ts';
 
 describe('an analysis', () => {
-  it('[logs-1] counts every line once: levels, patterns, histogram', async () => {
+  it('[logs-6] counts every line once: levels, patterns, histogram', async () => {
     await using folder = await withFolder();
     const events = usual(3000);
     for (const at of [100, 200, 2900])

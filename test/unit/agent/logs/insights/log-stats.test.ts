@@ -16,7 +16,7 @@ const event = (at: number, more: Partial<LogEvent> = {}): LogEvent => ({
 });
 
 describe('what is kept of events', () => {
-  it('[logs-1] does not grow with their number, and counts each of them', () => {
+  it('[logs-6] does not grow with their number, and counts each of them', () => {
     const stats = new LogStats();
     const total = 300_000;
     for (let at = 0; at < total; at++)
