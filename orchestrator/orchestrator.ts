@@ -112,15 +112,17 @@ export async function startOrchestrator(
       apiTokenRefused: audit.apiTokenRefused,
     });
     closing.push(() => people.close());
+    const shown = (agentId: string, organizationId: string) =>
+      bus.publish({ topic: 'fleet', organization_id: organizationId, agent_ids: [agentId], what: 'agent' });
     const hooks: RevocationHooks = {
       endCommands: createEndCommands({ clock }),
       revoked(agentId, organizationId) {
         bus.publish({ topic: 'revoked', agent_id: agentId });
-        bus.publish({ topic: 'fleet', organization_id: organizationId, agent_ids: [agentId], what: 'agent' });
+        shown(agentId, organizationId);
       },
       changed(agentId, organizationId, quarantined) {
         if (quarantined) bus.publish({ topic: 'revoked', agent_id: agentId, state: 'quarantined' });
-        bus.publish({ topic: 'fleet', organization_id: organizationId, agent_ids: [agentId], what: 'agent' });
+        shown(agentId, organizationId);
       },
     };
     const agents = createAgents({ store, clock, hooks });
@@ -192,6 +194,7 @@ export async function startOrchestrator(
           throttle: createThrottle({ clock, ...THROTTLE }),
           publicOrigin,
           heartbeatInterval: HEARTBEAT_INTERVAL_S,
+          onEnrolled: shown,
         }),
         renew: createRenew({ store, clock, authority }),
         agents,
