@@ -75,6 +75,7 @@ export const exampleOf = (parameter: string, tenant: TenantObjects): string | un
  */
 export const REQUESTS: Readonly<Record<string, { body?: unknown; query?: string }>> = {
   'PATCH /api/v1/organizations/{org}/users/{id}': { body: { role: 'viewer' } },
+  'GET /api/v1/organizations/{org}/audit/proof': { query: '?seq=1' },
   'GET /api/v1/organizations/{org}/agents/{id}/files/content': { query: '?path=/etc/hostname' },
   'POST /api/v1/organizations/{org}/agents/{id}/files/uploads': { body: { path: '/tmp/x', size: 1 } },
   'PUT /api/v1/organizations/{org}/agents/{id}/files/uploads/{upload_id}': { query: '?path=/tmp/x&offset=0' },
