@@ -4,6 +4,7 @@ import { moduleLogger } from '../base/logger.ts';
 import { closeAll } from '../base/shutdown.ts';
 import type { ServerCredentials } from '../base/tls-server.ts';
 import { backgroundDir, journalFile, spoolDir } from '../protocol/disk-layout.ts';
+import { TERMINAL_FEATURE } from '../protocol/terminal.ts';
 import type { AgentOptions } from './agent-options.ts';
 import { Channel } from './channel/channel.ts';
 import { sampleLoad } from './channel/load-sample.ts';
@@ -13,6 +14,7 @@ import { CommandRunner } from './commands/runner.ts';
 import type { FrozenConfig } from './config.ts';
 import { ExecutorClient } from './executor/client.ts';
 import { OutputSender } from './executor/output-sender.ts';
+import { nativePty } from './executor/pty.ts';
 import { protectedPaths } from './files/protected-paths.ts';
 import { handlersOf, keeperOf } from './handlers.ts';
 import { Health } from './health.ts';
@@ -38,6 +40,8 @@ import { LocalCommands } from './tools/local-commands.ts';
 import { createRegistry, type ToolRegistry } from './tools/registry.ts';
 import { remoteShell } from './tools/remote.ts';
 import type { ShellHost } from './tools/shell-host.ts';
+import { localTerminal, remoteTerminal } from './tools/terminal-host.ts';
+import { TerminalInputs } from './tools/terminal-inputs.ts';
 
 /** What this version can do beyond the least that `vm-agent.v1` asks for. */
 const FEATURES: readonly string[] = ['shell', 'cancel', 'output', 'resume'];
@@ -54,6 +58,8 @@ export class Agent {
   readonly #executor: ExecutorClient | undefined;
   readonly #local: LocalCommands | undefined;
   readonly #background: BackgroundCommands;
+  readonly #features = nativePty() === undefined ? FEATURES : [...FEATURES, TERMINAL_FEATURE];
+  readonly #inputs = new TerminalInputs();
   readonly #counts = new CallCounts();
   readonly #journal: Journal;
   readonly #mcp: McpDoor;
@@ -128,6 +134,10 @@ export class Agent {
           config: tools,
           host,
           layout,
+          terminal: {
+            host: executor === undefined ? localTerminal(user) : remoteTerminal(executor),
+            inputs: this.#inputs,
+          },
           background: this.#background,
           executor: this.#executor,
           protectedPaths: protectedPaths(layout, { config: options.configFile, tlsKey }),
@@ -145,7 +155,7 @@ export class Agent {
       orchestratorUrl: config.orchestrator.url ?? null,
       name: config.agent.name ?? null,
       labels: config.agent.labels,
-      features: FEATURES,
+      features: this.#features,
       hostname: options.hostname,
       startedAt: isoTime(clock.now()),
       runtime: options.runtime,
@@ -233,6 +243,8 @@ export class Agent {
   async connect(credentials: Credentials): Promise<void> {
     const { clock, random, log, config, layout, user } = this.#options;
     this.#useCredentials(credentials);
+    const verifier = new EnvelopeVerifier(credentials.trust.commandKeys);
+    this.#inputs.trust(verifier);
     const boot = bootId();
     const machine = machineHash(layout.root);
     const sender: OutputSender = new OutputSender({
@@ -244,7 +256,7 @@ export class Agent {
       log: moduleLogger(log, 'commands'),
       journal: this.#journal,
       registry: this.#registry,
-      verifier: new EnvelopeVerifier(credentials.trust.commandKeys),
+      verifier,
       sender,
       port: {
         state: (id, state, at) => channel.session.sendState(id, state, at),
@@ -272,7 +284,7 @@ export class Agent {
         const { tools, sha256 } = this.#registry.manifest();
         return {
           agent_version: this.#options.version,
-          features: [...FEATURES],
+          features: [...this.#features],
           tools,
           tool_manifest_sha256: sha256,
           policy_sha256: this.#policy.sha256,
@@ -284,7 +296,7 @@ export class Agent {
           labels: { ...this.#facts.labels },
         };
       },
-      handlers: handlersOf(runner, sender, clock),
+      handlers: handlersOf(runner, sender, clock, this.#inputs),
       sampleLoad: () => sampleLoad(layout.state),
       heartbeatInterval: () => this.#heartbeatInterval,
       onStatus: (connected, detail) => {

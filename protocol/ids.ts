@@ -17,6 +17,7 @@ export const commandIdSchema = prefixed('cmd', 'command');
 export const userIdSchema = prefixed('usr', 'user');
 export const apiTokenIdSchema = prefixed('api', 'api token');
 export const sessionIdSchema = prefixed('ses', 'session');
+export const terminalIdSchema = prefixed('trm', 'terminal');
 
 export type OrganizationId = z.infer<typeof organizationIdSchema>;
 export type AgentId = z.infer<typeof agentIdSchema>;
@@ -25,8 +26,9 @@ export type CommandId = z.infer<typeof commandIdSchema>;
 export type UserId = z.infer<typeof userIdSchema>;
 export type ApiTokenId = z.infer<typeof apiTokenIdSchema>;
 export type SessionId = z.infer<typeof sessionIdSchema>;
+export type TerminalId = z.infer<typeof terminalIdSchema>;
 
-export type IdPrefix = 'org' | 'agt' | 'job' | 'cmd' | 'usr' | 'api' | 'ses' | 'evt' | 'req' | 'crt';
+export type IdPrefix = 'org' | 'agt' | 'job' | 'cmd' | 'usr' | 'api' | 'ses' | 'trm' | 'evt' | 'req' | 'crt';
 
 /** `vm-<hostname>-<6 hex>`: made on the VM, unique within an organization. */
 export const vmIdSchema = z

@@ -251,7 +251,7 @@ export class CommandRunner {
   #follow(
     run: {
       payload: CommandPayload;
-      prepared: Omit<PreparedCall, 'tool'>;
+      prepared: Omit<PreparedCall, 'tool'> & Partial<Pick<PreparedCall, 'tool'>>;
       signed: SignedCommand | undefined;
       spool: OutputSpool;
       timeoutS: number;
@@ -274,6 +274,7 @@ export class CommandRunner {
         if (written === 'limit') call.stop('output_limit');
         else if (written !== 'ok') call.stop('output_failed', written.failed);
         sender.pump();
+        return prepared.tool?.paced === true ? sender.room(id) : undefined;
       },
     });
     const done = call.outcome
