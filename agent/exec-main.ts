@@ -137,6 +137,8 @@ else if (mode === 'worker') {
   const { runPtyHost } = await import('./pty-host.ts');
   await runPtyHost({ input: 0, output: 1, clock: systemClock });
 } else {
-  process.stderr.write('vm-agent-exec is started by systemd: serve UNIT, or worker; and by the agent: pty.\n');
+  process.stderr.write(
+    'vm-agent-exec is started by systemd: serve UNIT, or worker; and by the agent: pty.\n',
+  );
   process.exitCode = 2;
 }

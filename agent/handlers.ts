@@ -8,7 +8,12 @@ import { attachRemote } from './tools/remote.ts';
 import type { TerminalInputs } from './tools/terminal-inputs.ts';
 
 /** What the messages of the orchestrator do to commands and their output. */
-export function handlersOf(runner: CommandRunner, sender: OutputSender, clock: Clock, inputs: TerminalInputs): SessionHandlers {
+export function handlersOf(
+  runner: CommandRunner,
+  sender: OutputSender,
+  clock: Clock,
+  inputs: TerminalInputs,
+): SessionHandlers {
   return {
     onCommand: (message) => runner.onCommand(message),
     onCancel: (message) => runner.onCancel(message.command_id),

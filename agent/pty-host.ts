@@ -2,8 +2,8 @@ import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import type { Clock } from '../base/clock.ts';
 import { FrameReader, writeJsonFrame, writeOutputFrame } from './executor/frames.ts';
-import type { FromPtyHost, ToPtyHost } from './executor/pty-process.ts';
 import { nativePty, PtyMaster } from './executor/pty.ts';
+import type { FromPtyHost, ToPtyHost } from './executor/pty-process.ts';
 
 /** When the program has ended but something still holds the terminal, its last words are waited for this long. */
 const HELD_MS = 250;
@@ -36,7 +36,8 @@ export function runPtyHost(options: { input: number; output: number; clock: Cloc
 
   const open = ({ file, args, env, cwd, rows, cols }: NonNullable<ToPtyHost['open']>) => {
     const native = nativePty();
-    if (native === undefined) throw new Error('there is no build of the terminal’s native part for this machine');
+    if (native === undefined)
+      throw new Error('there is no build of the terminal’s native part for this machine');
     const pairs = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     const onExit = (code: number, signal: number) => {
       exit = { code, signal: SIGNAL_NAMES.get(signal) };

@@ -20,9 +20,11 @@ import { organizationRoutes } from './http/routes/organizations.ts';
 import { pageRoutes } from './http/routes/page.ts';
 import { registrationRoutes } from './http/routes/registration.ts';
 import { sessionRoutes } from './http/routes/session.ts';
+import { terminalRoutes } from './http/routes/terminals.ts';
 import { tokenRoutes } from './http/routes/tokens.ts';
 import { createHttpServer, type HttpServer } from './http/server.ts';
 import { setupScriptRoutes, setupScriptSha256 } from './http/setup-script.ts';
+import { terminalDoor } from './http/terminal-door.ts';
 import { memoryBus } from './hub/bus-memory.ts';
 import { createHub, type Hub } from './hub/hub.ts';
 import { createPresence } from './hub/presence.ts';
@@ -40,6 +42,7 @@ import { checkPublicUrl } from './tenancy/enrollment-lines.ts';
 import { createProvisioningTokens } from './tenancy/provisioning-tokens.ts';
 import { createThrottle } from './tenancy/throttle.ts';
 import { createUsers } from './tenancy/users.ts';
+import { createTerminals } from './terminals/terminals.ts';
 
 export interface Orchestrator {
   /** `https://host[:port]` */
@@ -101,12 +104,25 @@ export async function startOrchestrator(
     });
     closing.push(() => jobs.close());
     await jobs.recover();
+    const terminals = createTerminals({
+      store,
+      keys: commandKeys,
+      agents,
+      jobs,
+      bus,
+      clock,
+      log,
+      dataDir: config.dataDir,
+      sessionOf: (agentId) => hub?.session(agentId),
+    });
+    closing.push(() => terminals.stop());
+    await terminals.recover();
     const agentHub = createHub({
       clock,
       log,
       presence: createPresence({ store, commits, clock }),
       bus,
-      traffic: jobs.traffic,
+      traffic: terminals.traffic,
       heartbeatInterval: HEARTBEAT_INTERVAL_S,
     });
     hub = agentHub;
@@ -173,6 +189,7 @@ export async function startOrchestrator(
             .then((caller) => organizationOf(caller, organizationId) !== undefined)
             .catch(() => false),
       }),
+      ...terminalRoutes({ terminals }),
       ...auditRoutes({ store }),
       ...setupScriptRoutes({ dist }),
       ...artifactRoutes({ dist }),
@@ -207,7 +224,10 @@ export async function startOrchestrator(
       log,
     });
     http = server;
+    const door = terminalDoor({ terminals, authenticateUser, clock, log });
+    closing.push(() => door.close());
     const upgrade = attachUpgrade({
+      doors: [door],
       server: server.server,
       hub: agentHub,
       clock,

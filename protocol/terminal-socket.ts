@@ -27,7 +27,10 @@ export const terminalClientSchema = z.discriminatedUnion('type', [
   /** Goes on with one that runs. `offset`: bytes of its output that this client has. */
   z.object({ type: z.literal('attach'), id: terminalIdSchema, ...size, offset: count.optional() }),
   z.object({ type: z.literal('resize'), ...size }),
-  z.object({ type: z.literal('ack'), offset: count.describe('Bytes of output shown, from the beginning on') }),
+  z.object({
+    type: z.literal('ack'),
+    offset: count.describe('Bytes of output shown, from the beginning on'),
+  }),
   z.object({ type: z.literal('close') }),
 ]);
 export type TerminalClientMessage = z.infer<typeof terminalClientSchema>;

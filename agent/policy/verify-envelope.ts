@@ -89,7 +89,11 @@ export class EnvelopeVerifier {
 
   /** Who signed input for a terminal, and whether it is for this command. Its order is the terminal's to know. */
   verifyInput(message: SignedCommand, commandId: string, nowMs: number): VerifiedInput {
-    const refuse = (code: ErrorCode, text: string): VerifiedInput => ({ kind: 'refused', code, message: text });
+    const refuse = (code: ErrorCode, text: string): VerifiedInput => ({
+      kind: 'refused',
+      code,
+      message: text,
+    });
     const signer = this.#signer(message.delegation);
     const bytes = signer && openEnvelope(message.envelope, PAYLOAD_TYPE.input, signer.keys);
     if (signer === undefined || bytes === undefined)

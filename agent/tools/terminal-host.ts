@@ -1,7 +1,14 @@
 import type { TerminalArguments } from '../../protocol/terminal.ts';
 import { InputGate } from '../executor/input-gate.ts';
-import { findTree, killTree, signalProcess, type Tree, terminateTree } from '../executor/process-tree.ts';
-import { COMMAND_MARK, markOf } from '../executor/process-tree.ts';
+import {
+  COMMAND_MARK,
+  findTree,
+  killTree,
+  markOf,
+  signalProcess,
+  type Tree,
+  terminateTree,
+} from '../executor/process-tree.ts';
 import { type PtyProcess, spawnAtTerminal } from '../executor/pty-process.ts';
 import { terminalScript } from '../executor/terminal-script.ts';
 import { followRemote, type RemoteExecutor } from './remote.ts';
@@ -90,7 +97,8 @@ async function follow(run: TerminalRun, terminal: PtyProcess): Promise<ToolEnd> 
   exited = true;
   close();
   signal.removeEventListener('abort', end);
-  const left = ending === undefined ? await killTree(() => findTree(tree, true), clock) : { left: await ending };
+  const left =
+    ending === undefined ? await killTree(() => findTree(tree, true), clock) : { left: await ending };
   if (left.left > 0) log.warn({ id, left: left.left }, 'processes of a terminal could not be ended');
   terminal.close();
   if (how === undefined) return { kind: 'lost', reason: 'agent_lost' };
@@ -114,7 +122,9 @@ function takeInput({ context, inputs, onInput }: TerminalRun, terminal: PtyProce
     else if (input.type === 'resize') terminal.resize(input);
     else {
       const name = input.signal;
-      findTree(tree, false).then((pids) => pids.forEach((pid) => signalProcess(pid, name)));
+      findTree(tree, false).then((pids) => {
+        for (const pid of pids) signalProcess(pid, name);
+      });
     }
   });
 }

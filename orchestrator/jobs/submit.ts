@@ -26,6 +26,8 @@ export interface SubmitRequest {
   address: string | null;
   idempotencyKey: string | undefined;
   body: z.output<typeof createJobRequestSchema>;
+  /** Done in the storing transaction, before anything leaves; what it throws undoes all. */
+  along?: (tx: Tx, stored: { jobId: JobId; commands: readonly NewRow<'commands'>[] }) => Promise<void>;
 }
 
 export interface Submitted {
@@ -242,6 +244,7 @@ export function createSubmit(options: {
         detail: { job_id: jobId, agent_id: command.agent_id, from: null, to: command.state },
       })),
     ]);
+    await request.along?.(tx, { jobId, commands });
     return { jobId, created: true, commands, offers };
   }
 

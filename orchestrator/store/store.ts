@@ -4,6 +4,7 @@ import { openDatabase } from '../../base/sqlite.ts';
 import { initial } from './migrations/0001-initial.ts';
 import { tokenRate } from './migrations/0002-token-rate.ts';
 import { roles } from './migrations/0003-roles.ts';
+import { terminals } from './migrations/0009-terminals.ts';
 import { nodeSqliteDialect } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
 
@@ -13,7 +14,12 @@ export type Tx = Transaction<Tables>;
 export type Queryable = Database | Tx;
 
 /** Names sort in the order in which they are applied; an applied one never changes. */
-const MIGRATIONS = { '0001-initial': initial, '0002-token-rate': tokenRate, '0003-roles': roles };
+const MIGRATIONS = {
+  '0001-initial': initial,
+  '0002-token-rate': tokenRate,
+  '0003-roles': roles,
+  '0009-terminals': terminals,
+};
 
 /** The one interface to what the orchestrator remembers. A commit has reached the disk when it returns. */
 export interface Store {

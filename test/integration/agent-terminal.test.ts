@@ -141,7 +141,7 @@ describe('a terminal', () => {
     const seen = server.sizeOf(terminal.id, 'stdout');
     terminal.type('\u0003');
     server.holdOutputAcks = false;
-    server.acknowledgeOutput(terminal.id, "stdout");
+    server.acknowledgeOutput(terminal.id, 'stdout');
     const result = await terminal.result();
     expect(result.exit_code ?? result.signal).toBeDefined();
     expect(server.sizeOf(terminal.id, 'stdout') - seen).toBeLessThan(1024 * 1024);

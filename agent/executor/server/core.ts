@@ -8,11 +8,16 @@ import { PAYLOAD_TYPE } from '../../../protocol/dsse.ts';
 import { AppError } from '../../../protocol/errors.ts';
 import type { Attestation, SignedCommand, StartMessage } from '../../../protocol/executor.ts';
 import type { PolicyDecision } from '../../../protocol/policy.ts';
-import { TERMINAL_TOOL, type TerminalArguments, type TerminalSize, terminalArgumentsSchema } from '../../../protocol/terminal.ts';
+import {
+  TERMINAL_TOOL,
+  type TerminalArguments,
+  type TerminalSize,
+  terminalArgumentsSchema,
+} from '../../../protocol/terminal.ts';
 import { SHELL_TOOL, type ShellArguments, shellArgumentsSchema } from '../../../protocol/tool-manifest.ts';
 import type { Verified, VerifiedInput } from '../../policy/verify-envelope.ts';
-import { terminalScript } from '../terminal-script.ts';
 import { outputRoom } from '../output-room.ts';
+import { terminalScript } from '../terminal-script.ts';
 import { type Authorized, auditDetail } from './authorize.ts';
 import type { Claim, Ledger, TakenMeta } from './ledger.ts';
 import type { ExecutorPlaces } from './places.ts';

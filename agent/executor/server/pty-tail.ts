@@ -28,7 +28,8 @@ export class PtyTail implements OutputSource {
   /** @throws when this machine has no pseudo-terminals. */
   constructor(options: { size: TerminalSize; clock: Clock; onChange(): void }) {
     const native = nativePty();
-    if (native === undefined) throw new Error('there is no build of the terminal’s native part for this machine');
+    if (native === undefined)
+      throw new Error('there is no build of the terminal’s native part for this machine');
     const { master, path, release } = openPty(native, options.size);
     this.path = path;
     this.#release = release;

@@ -61,9 +61,7 @@ export class RunningUnit implements Running {
       new OutputTail(join(core.places.output, `${id}.${stream}`), offsets?.[stream] ?? 0);
     const size = plan?.terminal;
     this.#terminal =
-      size === undefined
-        ? undefined
-        : new PtyTail({ size, clock: core.clock, onChange: () => this.pump() });
+      size === undefined ? undefined : new PtyTail({ size, clock: core.clock, onChange: () => this.pump() });
     this.#tails = { stdout: this.#terminal ?? tail('stdout'), stderr: tail('stderr') };
     this.#gate = new InputGate((signed) => core.verifyInput(signed, id));
   }

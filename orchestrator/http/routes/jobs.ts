@@ -7,6 +7,7 @@ import {
   jobListSchema,
   jobWithCommandsSchema,
 } from '../../../protocol/rest-jobs.ts';
+import { TERMINAL_TOOL } from '../../../protocol/terminal.ts';
 import type { Cancel } from '../../jobs/cancel.ts';
 import { listJobs, readJob } from '../../jobs/read.ts';
 import type { Submit } from '../../jobs/submit.ts';
@@ -45,6 +46,11 @@ export function jobRoutes(options: { store: Store; submit: Submit; cancel: Cance
       successStatus: 202,
       otherStatuses: { 200: 'The same request was accepted before' },
       async handler({ org, caller, request, reply, body }) {
+        if (body.tool === TERMINAL_TOOL)
+          throw new AppError('bad_request', {
+            detail: 'A terminal is no job: somebody has to sit at it.',
+            hint: 'Open it on the dashboard, or with vm-orchestrator shell.',
+          });
         const { jobId, created } = await submit({
           organizationId: org.id,
           actor: caller.actor,
