@@ -7,7 +7,10 @@ import { AgentsPage } from './ui/agents-page.ts';
 import { view } from './ui/html.ts';
 import { JobPage } from './ui/job-page.ts';
 import { JobsPage } from './ui/jobs-page.ts';
+import { RecordingsPage } from './ui/recordings-page.ts';
+import { ReplayPage } from './ui/replay-page.ts';
 import type { Session } from './ui/session.ts';
+import { TerminalPage } from './ui/terminal-page.ts';
 import { TokensPage } from './ui/tokens-page.ts';
 
 export interface PageContext {
@@ -30,6 +33,7 @@ export const TABS: readonly { name: string; href: string; label: string; needs: 
   { name: 'agents', href: '#/agents', label: 'Agents', needs: 'agents.read' },
   { name: 'jobs', href: '#/jobs', label: 'Jobs', needs: 'jobs.read' },
   { name: 'tokens', href: '#/tokens', label: 'Tokens', needs: 'provisioning.read' },
+  { name: 'recordings', href: '#/recordings', label: 'Recordings', needs: 'recordings.read' },
 ];
 
 const agents: Page = { tab: 'agents', render: ({ org }) => view(AgentsPage, { org }) };
@@ -44,6 +48,47 @@ export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
       tab: 'agents',
       render: ({ org, place }) =>
         view(AgentPage, { org, id: place.params['id'] ?? '', key: place.params['id'] ?? '' }),
+    },
+  ],
+  [
+    'agents/:id/terminal',
+    {
+      tab: 'agents',
+      render: ({ org, place }) =>
+        view(TerminalPage, {
+          org,
+          id: place.params['id'] ?? '',
+          attach: place.query.get('attach'),
+          key: place.params['id'] ?? '',
+        }),
+    },
+  ],
+  [
+    'agents/:id/recordings',
+    {
+      tab: 'agents',
+      render: ({ org, place, may }) =>
+        view(RecordingsPage, {
+          org,
+          agent: place.params['id'] ?? '',
+          mayDelete: may('recordings.write'),
+          key: place.params['id'] ?? '',
+        }),
+    },
+  ],
+  [
+    'recordings',
+    {
+      tab: 'recordings',
+      render: ({ org, may }) => view(RecordingsPage, { org, mayDelete: may('recordings.write') }),
+    },
+  ],
+  [
+    'recordings/:id',
+    {
+      tab: 'recordings',
+      render: ({ org, place }) =>
+        view(ReplayPage, { org, id: place.params['id'] ?? '', key: place.params['id'] ?? '' }),
     },
   ],
   ['add', { tab: 'agents', render: ({ org }) => view(AddPage, { org }) }],

@@ -7,6 +7,7 @@ import type {
   Whoami,
 } from '../../../protocol/rest-fleet.ts';
 import type { CreateJobRequest, Job, JobWithCommands } from '../../../protocol/rest-jobs.ts';
+import type { Recording } from '../../../protocol/rest-terminals.ts';
 import { send, sendJson } from './api.ts';
 
 /** A fleet is read in pages; more machines than this are not drawn in one list anyway. */
@@ -81,3 +82,21 @@ export const outputPath = (
   offset: number,
   limit: number,
 ): string => inOrg(org, `commands/${commandId}/output?stream=${stream}&offset=${offset}&limit=${limit}`);
+
+export const fetchRecordings = (
+  org: string,
+  agent: string | undefined,
+  cursor: string | null,
+): Promise<{ items: Recording[]; next_cursor: string | null }> => {
+  const query = new URLSearchParams({ limit: '50' });
+  if (agent !== undefined) query.set('agent', agent);
+  if (cursor !== null) query.set('cursor', cursor);
+  return sendJson(inOrg(org, `recordings?${query}`));
+};
+export const fetchRecording = (org: string, id: string, signal: AbortSignal): Promise<Recording> =>
+  sendJson(inOrg(org, `recordings/${id}`), { signal });
+export const castPath = (org: string, id: string): string => inOrg(org, `recordings/${id}/cast`);
+export const fetchCast = async (org: string, id: string, signal: AbortSignal): Promise<string> =>
+  (await send(castPath(org, id), { signal })).text();
+export const deleteRecording = (org: string, id: string): Promise<Response> =>
+  send(inOrg(org, `recordings/${id}`), { method: 'DELETE' });
