@@ -11,8 +11,10 @@ import type { CliDeps } from './cli/deps.ts';
 import { register as registerJobs } from './cli/jobs.ts';
 import { register as registerOrg } from './cli/org.ts';
 import { OutputError, write } from './cli/print.ts';
+import { register as registerRecordings } from './cli/recordings.ts';
 import { register as registerRun } from './cli/run.ts';
 import { register as registerServe } from './cli/serve.ts';
+import { register as registerShell } from './cli/shell.ts';
 import { register as registerToken } from './cli/token.ts';
 import { register as registerUpgrade } from './cli/upgrade.ts';
 
@@ -26,6 +28,8 @@ const SUBCOMMANDS = [
   registerAgents,
   registerRun,
   registerJobs,
+  registerShell,
+  registerRecordings,
   registerUpgrade,
   registerAudit,
   registerOrg,

@@ -1,17 +1,7 @@
 import { z } from 'zod';
 import { terminalIdSchema } from './ids.ts';
 import { terminalCommandSchema, terminalNameSchema, terminalSizeSchema } from './terminal.ts';
-
-/**
- * What a browser or the command line and the orchestrator say to each other about one terminal. Binary frames are
- * bytes: from the client what was typed, to the client what the terminal shows. Text frames are the JSON objects below.
- */
-export const TERMINAL_SUBPROTOCOL = 'vm-terminal.v1';
-
-/** Bytes that a client may have received and not yet shown; then the terminal waits for it. */
-export const CLIENT_WINDOW_BYTES = 512 * 1024;
-/** A client says what it has shown at least this often (bytes). */
-export const CLIENT_ACK_BYTES = 64 * 1024;
+import { END_REASONS } from './terminal-codes.ts';
 
 const size = terminalSizeSchema.shape;
 const count = z.number().int().nonnegative();
@@ -35,24 +25,8 @@ export const terminalClientSchema = z.discriminatedUnion('type', [
 ]);
 export type TerminalClientMessage = z.infer<typeof terminalClientSchema>;
 
-export const END_REASONS = [
-  'exit',
-  'closed',
-  'idle_timeout',
-  'time_limit',
-  'access_ended',
-  'agent_offline',
-  'agent_revoked',
-  'abandoned',
-  'recording_full',
-  'recording_failed',
-  'refused',
-  'not_started',
-  'killed',
-  'orchestrator_stopped',
-] as const;
 export const endReasonSchema = z.enum(END_REASONS);
-export type EndReason = (typeof END_REASONS)[number];
+export type EndReason = z.infer<typeof endReasonSchema>;
 
 export const terminalServerSchema = z.discriminatedUnion('type', [
   z.object({
@@ -83,13 +57,3 @@ export const terminalServerSchema = z.discriminatedUnion('type', [
   }),
 ]);
 export type TerminalServerMessage = z.infer<typeof terminalServerSchema>;
-
-/** WebSocket close codes of this door. */
-export const TERMINAL_CLOSE = {
-  ended: 4100,
-  refused: 4101,
-  attachedElsewhere: 4102,
-  protocolError: 4103,
-  tooSlow: 4104,
-  stopping: 4105,
-} as const;

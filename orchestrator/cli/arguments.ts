@@ -1,6 +1,12 @@
 import { InvalidArgumentError } from 'commander';
 import { AppError } from '../../protocol/errors.ts';
-import { agentIdSchema, commandIdSchema, jobIdSchema, vmIdSchema } from '../../protocol/ids.ts';
+import {
+  agentIdSchema,
+  commandIdSchema,
+  jobIdSchema,
+  terminalIdSchema,
+  vmIdSchema,
+} from '../../protocol/ids.ts';
 import {
   parseDuration,
   parseLabel,
@@ -99,6 +105,10 @@ export const commandArgument = identifier(
 export const agentArgument = identifier(
   (text) => vmIdSchema.safeParse(text).success || agentIdSchema.safeParse(text).success,
   'Write a vm_id (vm-…) or an agent_id (agt-…); vm-orchestrator agents lists them.',
+);
+export const recordingArgument = identifier(
+  (text) => terminalIdSchema.safeParse(text).success,
+  'A recording’s id is trm- and 26 characters; vm-orchestrator recordings lists them.',
 );
 export const tokenArgument = identifier(
   (text) => /^[a-z0-9]{12}$/.test(text),

@@ -3,9 +3,8 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { type Clock, every } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { AppError } from '../../protocol/errors.ts';
+import { TERMINAL_CLOSE, TERMINAL_SUBPROTOCOL } from '../../protocol/terminal-codes.ts';
 import {
-  TERMINAL_CLOSE,
-  TERMINAL_SUBPROTOCOL,
   type TerminalClientMessage,
   type TerminalServerMessage,
   terminalClientSchema,

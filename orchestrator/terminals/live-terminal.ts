@@ -2,12 +2,8 @@ import type { Actor } from '../../protocol/command.ts';
 import type { AgentId, CommandId, JobId, OrganizationId, TerminalId, VmId } from '../../protocol/ids.ts';
 import type { OutputFrame } from '../../protocol/output-frame.ts';
 import type { TerminalSize } from '../../protocol/terminal.ts';
-import {
-  CLIENT_WINDOW_BYTES,
-  type EndReason,
-  TERMINAL_CLOSE,
-  type TerminalServerMessage,
-} from '../../protocol/terminal-socket.ts';
+import { CLIENT_WINDOW_BYTES, TERMINAL_CLOSE } from '../../protocol/terminal-codes.ts';
+import type { EndReason, TerminalServerMessage } from '../../protocol/terminal-socket.ts';
 import type { AgentSession } from '../hub/agent-session.ts';
 import type { InputLine } from './input-line.ts';
 import type { Recorder } from './recording-files.ts';

@@ -1,10 +1,6 @@
 import type { TerminalSize } from '../../../protocol/terminal.ts';
-import {
-  TERMINAL_CLOSE,
-  TERMINAL_SUBPROTOCOL,
-  type TerminalClientMessage,
-  type TerminalServerMessage,
-} from '../../../protocol/terminal-socket.ts';
+import { TERMINAL_CLOSE, TERMINAL_SUBPROTOCOL } from '../../../protocol/terminal-codes.ts';
+import type { TerminalClientMessage, TerminalServerMessage } from '../../../protocol/terminal-socket.ts';
 
 export type LineState = 'connecting' | 'open' | 'waiting' | 'lost' | 'ended' | 'elsewhere';
 

@@ -7,7 +7,7 @@ import {
   recordingListSchema,
   recordingSchema,
 } from '../../../protocol/rest-terminals.ts';
-import { TERMINAL_SUBPROTOCOL } from '../../../protocol/terminal-socket.ts';
+import { TERMINAL_SUBPROTOCOL } from '../../../protocol/terminal-codes.ts';
 import type { Terminals } from '../../terminals/terminals.ts';
 import { defineRoute, type Route } from '../route.ts';
 

@@ -1,10 +1,7 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import {
-  TERMINAL_SUBPROTOCOL,
-  type TerminalClientMessage,
-  type TerminalServerMessage,
-} from '../../../protocol/terminal-socket.ts';
+import { TERMINAL_SUBPROTOCOL } from '../../../protocol/terminal-codes.ts';
+import type { TerminalClientMessage, TerminalServerMessage } from '../../../protocol/terminal-socket.ts';
 import { AGENT_SNI } from '../../../protocol/version.ts';
 
 type Ended = Extract<TerminalServerMessage, { type: 'ended' }>;
@@ -18,6 +15,8 @@ export interface TerminalAtHand {
   readonly messages: readonly TerminalServerMessage[];
   type(text: string): void;
   send(message: TerminalClientMessage): void;
+  /** Resolves when as many bytes have come. */
+  untilOffset(bytes: number): Promise<void>;
   /** Resolves when the screen holds this. */
   until(text: string | RegExp): Promise<void>;
   message<T extends TerminalServerMessage['type']>(
@@ -105,6 +104,7 @@ export async function connectTerminal(
     screen: () => Buffer.concat(chunks).toString(),
     type: (text: string) => socket.send(Buffer.from(text)),
     send: (message: TerminalClientMessage) => socket.send(JSON.stringify(message)),
+    untilOffset: (bytes: number) => until(() => offset >= bytes).then(() => undefined),
     until: (text: string | RegExp) =>
       until(() => (typeof text === 'string' ? at.screen().includes(text) : text.test(at.screen()))).then(
         () => undefined,
