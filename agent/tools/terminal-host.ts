@@ -1,3 +1,4 @@
+import type { SignedCommand } from '../../protocol/executor.ts';
 import type { TerminalArguments } from '../../protocol/terminal.ts';
 import { InputGate } from '../executor/input-gate.ts';
 import {
@@ -58,9 +59,12 @@ export const localTerminal = (user: {
 }): TerminalHost => ({
   async run(run) {
     const { context, args } = run;
-    let terminal: PtyProcess;
+    // From the first moment on: what is typed before there is a terminal waits for it.
+    const early: SignedCommand[] = [];
+    let take = (signed: SignedCommand): void => void early.push(signed);
+    const close = run.inputs.open(context.id, (signed) => take(signed));
     try {
-      terminal = await spawnAtTerminal({
+      const terminal = await spawnAtTerminal({
         file: '/bin/sh',
         args: ['-c', terminalScript(args)],
         env: { ...commandEnvironment(user), [COMMAND_MARK]: context.id },
@@ -68,24 +72,26 @@ export const localTerminal = (user: {
         rows: args.rows,
         cols: args.cols,
         output: (bytes) => context.output('stdout', bytes),
-      });
-    } catch (cause) {
-      return {
-        kind: 'not_started',
-        code: 'not_started',
-        message: `The terminal could not be opened: ${(cause as Error).message}.`,
-      };
+      }).catch((cause: Error) => cause.message);
+      if (typeof terminal === 'string')
+        return {
+          kind: 'not_started',
+          code: 'not_started',
+          message: `The terminal could not be opened: ${terminal}.`,
+        };
+      const tree: Tree = { leader: terminal.pid, mark: markOf(context.id) };
+      take = taker(run, terminal, tree);
+      for (const signed of early.splice(0)) take(signed);
+      return await follow(context, terminal, tree);
+    } finally {
+      close();
     }
-    return follow(run, terminal);
   },
 });
 
-async function follow(run: TerminalRun, terminal: PtyProcess): Promise<ToolEnd> {
-  const { context } = run;
+async function follow(context: CallContext, terminal: PtyProcess, tree: Tree): Promise<ToolEnd> {
   const { clock, log, id, signal } = context;
-  const tree: Tree = { leader: terminal.pid, mark: markOf(id) };
   let exited = false;
-  const close = takeInput(run, terminal, tree);
   let ending: Promise<number> | undefined;
   const end = () => {
     signalProcess(-terminal.pid, 'SIGHUP');
@@ -95,11 +101,9 @@ async function follow(run: TerminalRun, terminal: PtyProcess): Promise<ToolEnd> 
   else signal.addEventListener('abort', end, { once: true });
   const how = await terminal.ended;
   exited = true;
-  close();
   signal.removeEventListener('abort', end);
-  const left =
-    ending === undefined ? await killTree(() => findTree(tree, true), clock) : { left: await ending };
-  if (left.left > 0) log.warn({ id, left: left.left }, 'processes of a terminal could not be ended');
+  const left = ending === undefined ? (await killTree(() => findTree(tree, true), clock)).left : await ending;
+  if (left > 0) log.warn({ id, left }, 'processes of a terminal could not be ended');
   terminal.close();
   if (how === undefined) return { kind: 'lost', reason: 'agent_lost' };
   return how.signal === undefined
@@ -108,10 +112,14 @@ async function follow(run: TerminalRun, terminal: PtyProcess): Promise<ToolEnd> 
 }
 
 /** The same check that the executor makes: here the daemon is the executor. */
-function takeInput({ context, inputs, onInput }: TerminalRun, terminal: PtyProcess, tree: Tree): () => void {
+function taker(
+  { context, inputs, onInput }: TerminalRun,
+  terminal: PtyProcess,
+  tree: Tree,
+): (signed: SignedCommand) => void {
   const { id, clock, log } = context;
   const gate = new InputGate((signed) => inputs.verify(signed, id, clock.now()));
-  return inputs.open(id, (signed) => {
+  return (signed) => {
     const admission = gate.admit(signed);
     if (admission.kind === 'refused')
       log.warn({ id, code: admission.code }, `input was refused: ${admission.message}`);
@@ -126,5 +134,5 @@ function takeInput({ context, inputs, onInput }: TerminalRun, terminal: PtyProce
         for (const pid of pids) signalProcess(pid, name);
       });
     }
-  });
+  };
 }

@@ -76,9 +76,7 @@ describe('a terminal on the dashboard', () => {
     await page.keyboard.type("printf '\\033[38;2;255;0;10mcol''oured\\033[0m\\n'\n");
     const coloured = screen().locator('.xterm-rows span').getByText('coloured', { exact: true }).last();
     await coloured.waitFor();
-    expect(await coloured.evaluate('(element) => getComputedStyle(element).color')).toBe(
-      'rgb(255, 0, 10)',
-    );
+    expect(await coloured.getAttribute('style')).toContain('rgb(255, 0, 10)');
     expect(watched.complaints).toEqual([]);
   });
 
@@ -94,7 +92,8 @@ describe('a terminal on the dashboard', () => {
     expect(await page.title()).toBe(title);
     expect(await page.evaluate('navigator.clipboard.readText()')).toBe('mine');
     expect(await page.locator('a[href*="evil"]').count()).toBe(0);
-    await screen().locator('.xterm-rows').getByText('click').last().click();
+    const place = await screen().locator('.xterm-rows').getByText('click').last().boundingBox();
+    await page.mouse.click((place?.x ?? 0) + 10, (place?.y ?? 0) + 8);
     expect(watched.context.pages()).toHaveLength(1);
     expect(watched.complaints).toEqual([]);
   });

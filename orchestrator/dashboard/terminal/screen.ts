@@ -1,7 +1,7 @@
 import { FitAddon } from '@xterm/addon-fit';
 import { Terminal } from '@xterm/xterm';
 import type { TerminalSize } from '../../../protocol/terminal.ts';
-import { styledDocument } from './styled-document.ts';
+import { styledDocument, withOwnStyles } from './styled-document.ts';
 
 const THEME = {
   background: '#111418',
@@ -40,7 +40,7 @@ export function createScreen(
   for (const code of IGNORED_OSC) terminal.parser.registerOscHandler(code, () => true);
   const fitting = new FitAddon();
   terminal.loadAddon(fitting);
-  terminal.open(element);
+  withOwnStyles(() => terminal.open(element));
   terminal.textarea?.setAttribute('aria-label', options.label);
   return {
     terminal,

@@ -15,9 +15,28 @@ export function styledDocument(): Document {
   });
 }
 
+/**
+ * Does something during which the page's own document makes styles in that way too: one part of the terminal takes it,
+ * whatever document it was given.
+ */
+export function withOwnStyles(work: () => void): void {
+  const real = document;
+  const { createElement } = Document.prototype;
+  Object.defineProperty(real, 'createElement', {
+    configurable: true,
+    value: (tag: string) =>
+      tag === 'style' ? adoptedStyle(real, createElement) : createElement.call(real, tag),
+  });
+  try {
+    work();
+  } finally {
+    Reflect.deleteProperty(real, 'createElement');
+  }
+}
+
 /** An element that stands where a `<style>` would, and whose text is an adopted sheet. */
-function adoptedStyle(owner: Document): HTMLElement {
-  const element = owner.createElement('span');
+function adoptedStyle(owner: Document, createElement = Document.prototype.createElement): HTMLElement {
+  const element: HTMLElement = createElement.call(owner, 'span');
   element.hidden = true;
   const sheet = new CSSStyleSheet();
   owner.adoptedStyleSheets = [...owner.adoptedStyleSheets, sheet];
