@@ -162,11 +162,9 @@ export class CommandRunner {
    */
   async stop(): Promise<void> {
     this.#stopping = true;
-    const running = [...this.#running.values()];
-    if (this.#options.executor !== undefined) {
-      for (const { call } of running) call.abandon();
-      running.length = 0;
-    }
+    const all = [...this.#running.values()];
+    const running = this.#options.executor === undefined ? all : all.filter(({ bound }) => bound);
+    for (const entry of all) if (!running.includes(entry)) entry.call.abandon();
     for (const { call } of running) call.stop('agent_stopping');
     await Promise.all(running.map(({ done }) => done));
     this.#flush?.cancel();
@@ -280,7 +278,7 @@ export class CommandRunner {
     const done = call.outcome
       .then((outcome) => this.#finish(id, toResult(outcome)))
       .catch((cause: unknown) => log.error({ err: cause, command_id: id }, 'a command could not be ended'));
-    this.#running.set(id, { call, done, spool });
+    this.#running.set(id, { call, done, spool, bound: prepared.tool?.paced === true });
   }
 
   async #finish(id: string, result: CommandResult): Promise<void> {
