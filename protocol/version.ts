@@ -9,11 +9,6 @@ export const PROTOCOL_MIN = 1;
 export const PROTOCOL_HISTORY: readonly { version: number; date: string; change: string }[] = [
   {
     version: 1,
-    date: '2026-11-27',
-    change: 'signed input, resize and signal for terminals, for agents with the feature terminal',
-  },
-  {
-    version: 1,
     date: '2026-11-23',
     change:
       'hello/welcome, sequenced frames, signed commands, binary output frames, cumulative acknowledgements',

@@ -194,7 +194,10 @@ export const GUARANTEES: readonly Guarantee[] = [
     text: 'While the orchestrator cannot be reached, pulumi up fails and takes no agent off its host, with --continue-on-error too.',
   },
   { id: 'fleet-10', text: 'A host that is renamed in the program is still an agent after pulumi up.' },
-  { id: 'terminal-1', text: 'Everything that was started in a terminal ends with it, whatever it detached to.' },
+  {
+    id: 'terminal-1',
+    text: 'Everything that was started in a terminal ends with it, whatever it detached to.',
+  },
   { id: 'terminal-2', text: 'A terminal ends when nobody uses it, and at its time limit.' },
   {
     id: 'terminal-3',
@@ -206,7 +209,13 @@ export const GUARANTEES: readonly Guarantee[] = [
   },
   { id: 'terminal-5', text: 'Nobody sits down at another person’s terminal.' },
   { id: 'terminal-6', text: 'A recording holds what a terminal showed and not what was typed.' },
-  { id: 'terminal-7', text: 'A recording survives a crash of the orchestrator, and no terminal goes on unrecorded.' },
-  { id: 'terminal-8', text: 'A terminal’s output acts on nothing of the page: no title, no clipboard, no link.' },
+  {
+    id: 'terminal-7',
+    text: 'A recording survives a crash of the orchestrator, and no terminal goes on unrecorded.',
+  },
+  {
+    id: 'terminal-8',
+    text: 'A terminal’s output acts on nothing of the page: no title, no clipboard, no link.',
+  },
   { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
 ];

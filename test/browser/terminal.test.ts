@@ -146,7 +146,8 @@ describe('a terminal on the dashboard', () => {
     const small = await phone.newPage();
     await small.goto(`${orchestrator.url}/#/agents/${vmId}/terminal`);
     await small.getByRole('status').filter({ hasText: 'Connected' }).waitFor();
-    await small.keyboard.type('sleep 1000\n');
+    await small.keyboard.type('echo wai""ting; cat\n');
+    await small.locator('.xterm-rows').getByText('waiting', { exact: true }).waitFor();
     await small.getByRole('button', { name: 'Ctrl', exact: true }).tap();
     await small.keyboard.type('c');
     await small.keyboard.type('echo fr""ee\n');
@@ -180,6 +181,10 @@ describe('a recording', () => {
     await page.getByLabel('Cut long waits').uncheck();
     await shows('first-42');
     await page.goBack();
+    await page
+      .getByRole('button', { name: /^Delete the recording/ })
+      .last()
+      .waitFor();
     const before = await page.getByRole('row').count();
     await page
       .getByRole('button', { name: /^Delete the recording/ })

@@ -31,7 +31,9 @@ describe('a terminal through the executor', () => {
     await terminal.until(/[#$] /);
     terminal.type('tty; stty size; id -un; ps -o tty= -p $$; echo $0 $TERM; echo do""ne\n');
     await terminal.until('done\r\n');
-    expect(terminal.screen()).toMatch(/\/dev\/pts\/\d+\r\n31 97\r\nroot\r\npts\/\d+ *\r\n\S*bash xterm-256color\r\n/);
+    expect(terminal.screen()).toMatch(
+      /\/dev\/pts\/\d+\r\n31 97\r\nroot\r\npts\/\d+ *\r\n\S*bash xterm-256color\r\n/,
+    );
     expect(terminal.screen()).not.toContain('no job control');
     terminal.send({ type: 'resize', rows: 40, cols: 120 });
     terminal.type('stty size\n');

@@ -1,7 +1,7 @@
 import { FitAddon } from '@xterm/addon-fit';
 import { Terminal } from '@xterm/xterm';
 import type { TerminalSize } from '../../../protocol/terminal.ts';
-import { styledDocument, withOwnStyles } from './styled-document.ts';
+import { withAdoptedStyles } from './styled-document.ts';
 
 const THEME = {
   background: '#111418',
@@ -28,7 +28,6 @@ export function createScreen(
   options: { label: string; size?: TerminalSize; readOnly?: boolean },
 ): Screen {
   const terminal = new Terminal({
-    documentOverride: styledDocument(),
     cursorBlink: options.readOnly !== true,
     disableStdin: options.readOnly === true,
     fontFamily: 'ui-monospace, "Cascadia Mono", "DejaVu Sans Mono", Menlo, monospace',
@@ -40,7 +39,7 @@ export function createScreen(
   for (const code of IGNORED_OSC) terminal.parser.registerOscHandler(code, () => true);
   const fitting = new FitAddon();
   terminal.loadAddon(fitting);
-  withOwnStyles(() => terminal.open(element));
+  withAdoptedStyles(() => terminal.open(element));
   terminal.textarea?.setAttribute('aria-label', options.label);
   return {
     terminal,

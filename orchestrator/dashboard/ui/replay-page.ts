@@ -93,7 +93,7 @@ function Playing({ loaded, bundle }: { loaded: Loaded; bundle: TerminalBundle })
     <div class="terminal-bar">
       <button type="button" class="button" onClick=${() => (time.playing ? player.current?.pause() : player.current?.play())}>
         ${time.playing ? 'Pause' : 'Play'}</button>
-      <input type="range" min="0" max=${duration} step="0.1" value=${time.at} aria-label="Position"
+      <input type="range" min="0" max=${duration} step="any" value=${time.at} aria-label="Position"
         aria-valuetext=${`${formatDuration(time.at * 1000)} of ${formatDuration(duration * 1000)}`}
         onInput=${(event: Event) => player.current?.seek(Number((event.currentTarget as HTMLInputElement).value))} />
       <span>${formatDuration(time.at * 1000)} / ${formatDuration(duration * 1000)}</span>
