@@ -1,8 +1,13 @@
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../base/clock.ts';
+import { newId } from '../../base/random.ts';
+import { hashToken } from '../../orchestrator/tenancy/secrets.ts';
 import { enrollHome } from '../browser/support/enroll.ts';
 import { type AgentProcess, startAgent } from '../fakes/agent-process.ts';
 import { createTempHome, type TempHome } from '../fakes/temp-home.ts';
@@ -56,6 +61,29 @@ const audited = async (action: string, target: string) => {
     .items;
   return items.filter((event) => event.action === action && event.target === target);
 };
+
+/** Somebody of this role, with a token; the store is told, as whoever rules it would. */
+function person(role: string) {
+  const token = `vmo_${role}${randomBytes(16).toString('hex')}`;
+  const id = newId('api', systemClock);
+  const change = (sql: string, ...values: string[]) => {
+    const database = new DatabaseSync(join(orchestrator.dataDir, 'orchestrator.db'), { timeout: 5000 });
+    database.prepare(sql).run(...values);
+    database.close();
+  };
+  change(
+    `INSERT INTO api_tokens (id, organization_id, token_hash, name, role, created_at)
+     SELECT ?, id, ?, ?, ?, 0 FROM organizations WHERE name = 'default'`,
+    id,
+    hashToken(token),
+    role,
+    role,
+  );
+  return {
+    headers: { authorization: `Bearer ${token}` },
+    become: (next: string) => change('UPDATE api_tokens SET role = ? WHERE id = ?', next, id),
+  };
+}
 
 describe('a terminal', () => {
   it('shows what is typed, follows its size, ends with its exit code, and is in the audit log', async () => {
@@ -187,13 +215,33 @@ describe('who may', () => {
   it('[terminal-5] may use what he opened; another person’s terminal does not exist for him', async () => {
     const at = await sit();
     await at.until('ready> ');
-    const { body } = await api('api-tokens', { body: { name: 'second' } });
-    const token = (body as { token?: string }).token;
-    const headers = token === undefined ? bearer() : { authorization: `Bearer ${token}` };
-    const other = await sit({ type: 'attach', id: at.id as never, rows: 24, cols: 80 }, headers);
-    if (token !== undefined) expect(await other.message('error')).toMatchObject({ code: 'not_found' });
+    const other = await sit(
+      { type: 'attach', id: at.id as never, rows: 24, cols: 80 },
+      person('operator').headers,
+    );
+    expect(await other.message('error')).toMatchObject({ code: 'not_found' });
+    expect(await other.closed).toBe(4101);
     at.send({ type: 'close' });
     await at.closed;
+  });
+
+  it('[terminal-4] is an operator: a viewer is refused, and who becomes one loses the terminal that is open', async () => {
+    expect(await refusal({ headers: person('viewer').headers })).toMatchObject({
+      status: 403,
+      code: 'forbidden',
+    });
+    expect(await refusal({ headers: person('approver').headers })).toMatchObject({ status: 403 });
+    const operator = person('operator');
+    const at = await sit(SHELL, operator.headers);
+    await at.until('ready> ');
+    operator.become('viewer');
+    expect(await at.ended()).toMatchObject({ reason: 'access_ended' });
+    const seen = await orchestrator.call({
+      path: '/api/v1/organizations/default/recordings',
+      token: null,
+      headers: operator.headers,
+    });
+    expect(seen.status).toBe(403);
   });
 
   it('cannot open one as a job, which nobody would record', async () => {
