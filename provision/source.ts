@@ -20,7 +20,14 @@ export interface Source {
   stage(folder: string): Promise<void>;
 }
 
-const BUNDLE = ['vm-agent.mjs', 'vm-agent-exec.mjs', 'setup.mjs', 'units', 'THIRD-PARTY-LICENSES.txt'];
+const BUNDLE = [
+  'vm-agent.mjs',
+  'vm-agent-exec.mjs',
+  'setup.mjs',
+  'native',
+  'units',
+  'THIRD-PARTY-LICENSES.txt',
+];
 
 /** The built programs of a checkout or of an installed package, and the Node that runs this. */
 export function localSource(options: { dist: string; node: string; version: string }): Source {

@@ -48,6 +48,8 @@ export interface SubmitRequest {
   origin?: Origin;
   /** It is an occurrence of a schedule. */
   scheduled?: Scheduled;
+  /** Done in the storing transaction, before anything leaves; what it throws undoes all. */
+  along?: (tx: Tx, stored: { jobId: JobId; commands: readonly NewRow<'commands'>[] }) => Promise<void>;
 }
 
 export interface Submitted {
@@ -208,6 +210,7 @@ export function createSubmit(options: {
     await remember(tx, request, { hash, jobId, now });
     await recordAll(tx, auditOf(request, work, jobId, commands, now));
     if (held) await hooks.held?.(tx, proposed);
+    await request.along?.(tx, { jobId, commands });
     return { jobId, created: true, commands, offers, inWaves: plan !== undefined && !held };
   }
 
@@ -226,7 +229,7 @@ export function createSubmit(options: {
     parseSelector(request.body.selector);
     const { origin, body } = request;
     const hash = requestHash(origin === undefined ? body : { ...body, [origin.kind]: origin.jobId });
-    return { signer, hash, work: workOf(body) };
+    return { signer, hash, work: workOf(body, { attended: request.along !== undefined }) };
   }
 
   const submit = async (request: SubmitRequest): Promise<Submitted> => {

@@ -26,6 +26,9 @@ export const PROGRAMS: readonly {
 export const PAGES: readonly { readonly out: string; readonly entry: string }[] = [
   { out: 'dashboard/app.js', entry: 'orchestrator/dashboard/app.ts' },
   { out: 'dashboard/style.css', entry: 'orchestrator/dashboard/style.css' },
+  // Loaded by the pages that show a terminal alone.
+  { out: 'dashboard/terminal.js', entry: 'orchestrator/dashboard/terminal/bundle.ts' },
+  { out: 'dashboard/terminal.css', entry: 'orchestrator/dashboard/terminal/terminal.css' },
 ];
 
 /** Files and folders taken as they are. */
@@ -45,6 +48,7 @@ export const AGENT_FILES: readonly string[] = [
   'vm-agent.mjs',
   'vm-agent-exec.mjs',
   'setup.mjs',
+  'native',
   'units',
   'THIRD-PARTY-LICENSES.txt',
 ];

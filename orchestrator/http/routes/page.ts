@@ -9,9 +9,11 @@ const FILES: readonly { path: string; file: string; type: string }[] = [
   { path: '/index.html', file: 'index.html', type: 'text/html; charset=utf-8' },
   { path: '/app.js', file: 'app.js', type: 'text/javascript; charset=utf-8' },
   { path: '/style.css', file: 'style.css', type: 'text/css; charset=utf-8' },
+  { path: '/terminal.js', file: 'terminal.js', type: 'text/javascript; charset=utf-8' },
+  { path: '/terminal.css', file: 'terminal.css', type: 'text/css; charset=utf-8' },
 ];
 
-/** The dashboard's three files. */
+/** The dashboard's files. */
 export function pageRoutes(options: { dist: string }): Route[] {
   return FILES.map(({ path, file, type }) =>
     defineRoute({
