@@ -76,6 +76,9 @@ describe('a terminal through the executor', () => {
       .poll(async () => (await at.machine.run(['pgrep', '-f', 'sleep 4343'])).code, { timeout: 30_000 })
       .toBe(1);
     await terminal.ended();
+    const online = async () =>
+      (await at.orchestrator.api<{ items: { online: boolean }[] }>('GET', 'agents')).items[0]?.online;
+    await expect.poll(online, { timeout: 60_000 }).toBe(true);
   });
 
   it('[policy-1] is refused where the policy does not allow it', async () => {

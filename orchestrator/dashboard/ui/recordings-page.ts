@@ -54,7 +54,7 @@ export function RecordingsPage({
               text: 'Every terminal is recorded while it is open, and can be played here.',
             })
           : html`<div class="table-box"><table>
-              <thead><tr><th>Machine</th><th>By</th><th>Opened</th><th>Lasted</th><th>Ended</th><th>Size</th><th></th></tr></thead>
+              <thead><tr><th scope="col">Machine</th><th scope="col">By</th><th scope="col">Opened</th><th scope="col">Lasted</th><th scope="col">Ended</th><th scope="col">Size</th><th><span class="hidden">Actions</span></th></tr></thead>
               <tbody>${items.map((recording) => view(Row, { key: recording.id, recording, mayDelete, onDelete: () => void remove(recording.id) }))}</tbody>
             </table></div>`
     }

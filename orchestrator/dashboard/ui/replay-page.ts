@@ -46,7 +46,7 @@ export function ReplayPage({ org, id }: { org: string; id: string }): VNode {
           ? view(Loading, { what: 'recording' })
           : null
         : html`<div>
-            <p class="quiet">${said(loaded.recording.actor.name)}, ${view(Ago, { at: loaded.recording.opened_at })}.
+            <p class="terminal-bar"><span class="quiet">${said(loaded.recording.actor.name)}, ${view(Ago, { at: loaded.recording.opened_at })}</span>
               <a href=${castPath(org, id)} download=${`${id}.cast`}>Download (asciicast)</a></p>
             ${view(Playing, { loaded, bundle })}
           </div>`
@@ -104,6 +104,6 @@ function Playing({ loaded, bundle }: { loaded: Loaded; bundle: TerminalBundle })
       }}>${SPEEDS.map((each) => html`<option key=${each} value=${each}>${each}×</option>`)}</select></label>
       <label><input type="checkbox" checked=${cut} onChange=${() => setCut(!cut)} /> Cut long waits</label>
     </div>
-    <div class="terminal-screen" ref=${box} role="group" aria-label=${label}></div>
+    <div class="terminal-screen replayed" ref=${box} role="group" aria-label=${label}></div>
   </div>`;
 }
