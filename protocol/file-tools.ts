@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DOWNLOAD_PIECE_BYTES } from './transfer.ts';
 
 const path = z.string().min(1).max(4096).describe('Absolute');
 const encoding = z.enum(['utf-8', 'latin1', 'base64']);
@@ -141,3 +142,73 @@ export const searchFilesSchema = z.object({
   stopped_by: z.enum(['max_results', 'size', 'time']).optional(),
 });
 export type SearchFiles = z.infer<typeof searchFilesSchema>;
+
+const version = z.string().max(128).describe('Changes whenever the content does');
+/** Names an upload across lost connections; hex, drawn by who uploads. */
+const uploadId = z.string().regex(/^[0-9a-f]{16,64}$/, 'must be 16 to 64 hexadecimal digits');
+
+export const downloadFileArgumentsSchema = z.strictObject({
+  file_path: path,
+  offset: count.default(0).describe('Negative counts from the end'),
+  limit: count.min(0).max(DOWNLOAD_PIECE_BYTES).default(DOWNLOAD_PIECE_BYTES),
+  version: version.optional().describe('Refuse if the file is not this one'),
+});
+
+export const downloadFileSchema = z.object({
+  file_path: z.string().describe('Without links'),
+  size: count,
+  version,
+  mode: z.string(),
+  owner: count.describe('uid'),
+  modified: z.string(),
+  offset: count,
+  content: z.base64(),
+});
+export type DownloadFile = z.infer<typeof downloadFileSchema>;
+
+const uploadTarget = { file_path: path, upload_id: uploadId };
+export const uploadFileArgumentsSchema = z.discriminatedUnion('step', [
+  z.strictObject({
+    step: z.literal('begin'),
+    ...uploadTarget,
+    size: count.nonnegative(),
+    overwrite: z.boolean().default(false),
+  }),
+  z.strictObject({
+    step: z.literal('piece'),
+    ...uploadTarget,
+    offset: count.nonnegative(),
+    content: z.base64(),
+  }),
+  z.strictObject({
+    step: z.literal('finish'),
+    ...uploadTarget,
+    size: count.nonnegative(),
+    sha256,
+    mode: mode.optional(),
+    overwrite: z.boolean().default(false),
+    expected_version: version.optional().describe('Refuse if the file in its place is not this one'),
+  }),
+  z.strictObject({ step: z.literal('abort'), ...uploadTarget }),
+]);
+export type UploadFileArguments = z.output<typeof uploadFileArgumentsSchema>;
+
+export const uploadFileSchema = z.object({
+  file_path: z.string(),
+  received: count.describe('Bytes that are on the disk of the VM'),
+  done: z.boolean(),
+  created: z.boolean().optional(),
+  mode: z.string().optional(),
+  sha256: z.string().optional(),
+});
+export type UploadFile = z.infer<typeof uploadFileSchema>;
+
+export const makeDirectoryArgumentsSchema = z.strictObject({ directory_path: path, mode: mode.optional() });
+export const deleteFileArgumentsSchema = z.strictObject({
+  file_path: path,
+  expected_version: version.optional(),
+});
+export const moveFileArgumentsSchema = z.strictObject({ file_path: path, new_path: path });
+/** What became of a file or folder that was made, moved or deleted. */
+export const changedPathSchema = z.object({ path: z.string(), from: z.string().optional() });
+export type ChangedPath = z.infer<typeof changedPathSchema>;

@@ -1,7 +1,13 @@
 import { z } from 'zod';
 import { factsSchema, loadSampleSchema } from './facts.ts';
 import { agentIdSchema, apiTokenIdSchema, organizationIdSchema, vmIdSchema } from './ids.ts';
-import { labelsSchema, tokenLimitsSchema, tokenRateSchema } from './provisioning-token.ts';
+import {
+  labelKeySchema,
+  labelsSchema,
+  labelValueSchema,
+  tokenLimitsSchema,
+  tokenRateSchema,
+} from './provisioning-token.ts';
 import { permissionSchema, roleSchema } from './roles.ts';
 
 const time = z.iso.datetime();
@@ -48,9 +54,30 @@ export const listQuerySchema = z.object({
   cursor: z.string().max(256).optional().describe('next_cursor of the page before'),
   limit: z.coerce.number().int().min(1).max(500).default(100),
 });
+export const AGENT_SORTS = [
+  'enrolled',
+  '-enrolled',
+  'vm_id',
+  '-vm_id',
+  'last_heartbeat',
+  '-last_heartbeat',
+  'certificate',
+  '-certificate',
+] as const;
+export type AgentSort = (typeof AGENT_SORTS)[number];
 export const listAgentsQuerySchema = listQuerySchema.extend({
   selector: z.string().min(1).max(4096).default('all'),
   revoked: z.enum(['true', 'false']).default('false').describe('Also those that were revoked'),
+  q: z
+    .string()
+    .max(256)
+    .default('')
+    .describe('Words that must all occur in name, host, address, system, version or a label'),
+  state: z.enum(['online', 'offline', 'quarantined', 'pending', 'revoked']).optional(),
+  sort: z
+    .enum(AGENT_SORTS)
+    .default('enrolled')
+    .describe('A minus turns the order round; `next_cursor` belongs to one order'),
 });
 
 export const createTokenRequestSchema = z.strictObject({
@@ -126,6 +153,19 @@ export const agentSchema = z.object({
 });
 export type Agent = z.infer<typeof agentSchema>;
 export const agentListSchema = z.object({ items: z.array(agentSchema), next_cursor: z.string().nullable() });
+
+/** Changes of what an operator granted; what the VM says of itself is the VM's own. */
+export const changeAgentRequestSchema = z.strictObject({
+  labels: z
+    .record(labelKeySchema, labelValueSchema.nullable())
+    .optional()
+    .describe('Granted labels to set; null removes one'),
+  state: z
+    .enum(['active', 'quarantined'])
+    .optional()
+    .describe('active admits an agent that is pending or quarantined; quarantined cuts it off'),
+});
+export type ChangeAgentRequest = z.input<typeof changeAgentRequestSchema>;
 
 export const apiTokenSchema = z.object({
   id: apiTokenIdSchema,

@@ -113,6 +113,10 @@ export const jobWithCommandsSchema = jobSchema.extend({ commands: z.array(comman
 export type JobWithCommands = z.infer<typeof jobWithCommandsSchema>;
 export const jobListSchema = z.object({ items: z.array(jobSchema), next_cursor: z.string().nullable() });
 export const JOB_FILTERS = ['active', 'paused', 'ended', 'failed'] as const;
+/** A job, or a call of one tool that somebody waited for. */
+export const originSchema = z.enum(['job', 'call']);
+export type Origin = z.infer<typeof originSchema>;
+
 export const jobListQuerySchema = z.object({
   limit: z.coerce.number().int().min(1).max(500).default(50),
   cursor: jobIdSchema.optional(),
@@ -121,6 +125,7 @@ export const jobListQuerySchema = z.object({
   who: z.string().min(1).max(128).optional().describe('Name or identifier of who asked'),
   since: time.optional(),
   until: time.optional(),
+  origin: originSchema.default('job').describe('call: calls of one tool, whose results somebody waited for'),
   schedule: scheduleIdSchema.optional().describe('Occurrences of a schedule, those to come included'),
   checks: z.enum(['true', 'false']).default('false').describe('Also the health checks of waves'),
 });

@@ -344,4 +344,33 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'audit-8',
     text: 'Copies of sealed events reach a webhook at least once and in order, and syslog as RFC 5424, however often a receiver fails.',
   },
+  {
+    id: 'call-1',
+    text: 'A call of a tool is a signed command like any other and is in the audit log, and it stands in no list of jobs.',
+  },
+  {
+    id: 'call-2',
+    text: 'A call whose result nobody waits for any more is cancelled, and never runs later.',
+  },
+  {
+    id: 'call-3',
+    text: 'A tool is called, from the page or as a job, only by who has its right in the organization of the agent.',
+  },
+  {
+    id: 'files-1',
+    text: 'An upload that was cut at any byte goes on there, and a file is in its place only when it is what was sent.',
+  },
+  {
+    id: 'files-2',
+    text: 'A file of a VM is served as an attachment in a sandbox, from any byte on, and never as parts of two versions.',
+  },
+  {
+    id: 'files-3',
+    text: 'A file that changed since it was read is not overwritten by an edit of what it was.',
+  },
+  {
+    id: 'metrics-1',
+    text: 'The load of agents is kept for 7 days, coarser as it is older, with its peaks, in a row for ten heartbeats.',
+  },
+  { id: 'page-2', text: 'The dashboard writes a file only after it has shown what the change does.' },
 ];

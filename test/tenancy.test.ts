@@ -44,6 +44,14 @@ const ACROSS: Readonly<Record<string, string>> = {
     'the clock looks at what is due in all; each row names its own',
   'orchestrator/jobs/rollout/engine.ts rollouts':
     'after a restart all that were open go on, each in its organization',
+  'orchestrator/tenancy/bootstrap.ts locks':
+    'who holds the machine ends every lock on the first administrator',
+  'orchestrator/tenancy/person.ts api_tokens':
+    'whose a token is that was shown or noted as an actor; one of the whole orchestrator is at home elsewhere',
+  'orchestrator/locks/dispatch-locks.ts locks': 'which organizations have any; nothing else is read',
+  'orchestrator/locks/locks.ts locks': 'the clock ends locks of all; each is removed by its organization',
+  'orchestrator/approvals/approvals.ts approvals':
+    'the clock ends approvals of all; each is read and changed by its organization',
   'orchestrator/hub/presence.ts agents':
     'which of the connected are to be cut off; their identifiers stay inside',
 };

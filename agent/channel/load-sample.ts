@@ -12,20 +12,30 @@ function read(path: string): string {
   }
 }
 
+const meminfoField = (meminfo: string, name: string): number =>
+  Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(meminfo)?.[1] ?? 0);
+
 /** Used fraction of memory from the text of /proc/meminfo; what the kernel could free counts as free. */
 export function memoryUsed(meminfo: string): number {
-  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(meminfo)?.[1] ?? 0);
-  const total = field('MemTotal');
-  return total === 0 ? 0 : clamp(1 - field('MemAvailable') / total);
+  const total = meminfoField(meminfo, 'MemTotal');
+  return total === 0 ? 0 : clamp(1 - meminfoField(meminfo, 'MemAvailable') / total);
+}
+
+export function swapUsed(meminfo: string): number | undefined {
+  const total = meminfoField(meminfo, 'SwapTotal');
+  return total === 0 ? undefined : clamp(1 - meminfoField(meminfo, 'SwapFree') / total);
 }
 
 /** A sample for a heartbeat, read from /proc: well under a millisecond. `folder`: whose file system is told. */
 export async function sampleLoad(folder: string): Promise<LoadSample> {
   const disk = await statfs(folder).catch(() => undefined);
+  const meminfo = read('/proc/meminfo');
+  const swap = swapUsed(meminfo);
   return {
     uptime_s: Number.parseFloat(read('/proc/uptime')) || 0,
     load1: Number.parseFloat(read('/proc/loadavg')) || 0,
-    memory_used: memoryUsed(read('/proc/meminfo')),
+    memory_used: memoryUsed(meminfo),
+    ...(swap === undefined ? {} : { swap_used: swap }),
     ...(disk === undefined ? {} : { disk_used: clamp(1 - disk.bavail / disk.blocks) }),
     agent_rss_bytes: process.memoryUsage.rss(),
   };

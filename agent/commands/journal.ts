@@ -96,7 +96,8 @@ export class Journal {
         payload.epoch,
         payload.seq,
         how.as,
-        ended ? '' : JSON.stringify(payload),
+        // What runs has its arguments; those of an upload are large.
+        ended ? '' : JSON.stringify(how.as === 'running' ? { ...payload, arguments: {} } : payload),
         nowMs,
         how.as === 'running' ? nowMs : null,
         how.as === 'running' ? how.bootId : null,

@@ -13,6 +13,7 @@ import {
   identityOf,
   openEntry,
   pathOf,
+  versionOf,
   walk,
 } from './walk.ts';
 
@@ -159,7 +160,7 @@ async function findExisting(folder: FileHandle, name: string, path: string): Pro
         hint: 'Make a copy with one name, or remove the other names.',
       });
     const exact = await entry.stat({ bigint: true });
-    return { entry, stats, identity: identityOf(exact), version: `${exact.size}:${exact.mtimeNs}` };
+    return { entry, stats, identity: identityOf(exact), version: versionOf(exact) };
   } catch (cause) {
     await entry.close();
     throw cause;

@@ -8,7 +8,7 @@ import { CREATE_NEW, type Existing, type WriteTarget } from './open-for-write.ts
 import { fdPath, reopen } from './walk.ts';
 
 /** Permission bits of a file that nobody gave any. */
-const NEW_FILE_MODE = 0o644;
+export const NEW_FILE_MODE = 0o644;
 const CHUNK = 256 * 1024;
 
 export interface Written {
@@ -48,7 +48,7 @@ export async function replaceFile(target: WriteTarget, data: Buffer, mode?: numb
   return { path, size: data.length, created: existing === undefined, mode: bits };
 }
 
-async function keepOwner(handle: FileHandle, existing: Existing, path: string): Promise<void> {
+export async function keepOwner(handle: FileHandle, existing: Existing, path: string): Promise<void> {
   const { uid, gid } = existing.stats;
   const fresh = await handle.stat();
   if (fresh.uid === uid && fresh.gid === gid) return;
@@ -94,7 +94,7 @@ export async function appendFile(target: WriteTarget, data: Buffer, mode?: numbe
 }
 
 /** Makes the new name durable. A folder that cannot be read cannot be synced; the name is there all the same. */
-async function syncFolder(folder: FileHandle): Promise<void> {
+export async function syncFolder(folder: FileHandle): Promise<void> {
   const readable = await reopen(folder, constants.O_RDONLY | constants.O_DIRECTORY).catch(() => undefined);
   try {
     await readable?.sync();

@@ -18,6 +18,10 @@ export type Identity = `${bigint}:${bigint}`;
 
 export const identityOf = (stats: { dev: bigint; ino: bigint }): Identity => `${stats.dev}:${stats.ino}`;
 
+/** Changes whenever somebody writes to the file or puts another in its place. Digits and hyphens. */
+export const versionOf = (stats: { ino: bigint; size: bigint; mtimeNs: bigint }): string =>
+  `${stats.ino}-${stats.size}-${stats.mtimeNs}`;
+
 /** The entry of an open descriptor, as a path. */
 export const fdPath = (handle: FileHandle, name?: string): string =>
   name === undefined ? `/proc/self/fd/${handle.fd}` : `/proc/self/fd/${handle.fd}/${name}`;

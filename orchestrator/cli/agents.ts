@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type Agent, agentListSchema, agentSchema } from '../../protocol/rest-fleet.ts';
-import { agentArgument, selectorArgument } from './arguments.ts';
+import { label, show } from './agent-show.ts';
+import { agentArgument, labelChangeArgument, selectorArgument } from './arguments.ts';
 import {
   CLIENT_HELP,
   type ClientFlags,
@@ -65,7 +66,7 @@ async function revoke(deps: CliDeps, id: string, flags: ClientFlags & { yes?: tr
 
 /** `vm-orchestrator agents …`: the fleet. */
 export function register(program: Command, deps: CliDeps): void {
-  const agents = program.command('agents').description('list and revoke agents');
+  const agents = program.command('agents').description('list, show, label and revoke agents');
   withClientFlags(
     agents
       .command('list', { isDefault: true })
@@ -79,6 +80,28 @@ export function register(program: Command, deps: CliDeps): void {
   )
     .addHelpText('after', `${CLIENT_HELP}\n\nExample:\n  vm-orchestrator agents --selector env=prod --json`)
     .action((flags: AgentsFlags) => reporting(deps, flags, () => list(deps, flags)));
+  withClientFlags(
+    agents
+      .command('show')
+      .description('show what is known of one agent')
+      .argument('<agent>', 'its vm_id or agent_id', agentArgument),
+  )
+    .addHelpText('after', CLIENT_HELP)
+    .action((id: string, flags: ClientFlags) => reporting(deps, flags, () => show(deps, id, flags)));
+  withClientFlags(
+    agents
+      .command('label')
+      .description('set and remove granted labels of an agent')
+      .argument('<agent>', 'its vm_id or agent_id', agentArgument)
+      .argument('<change...>', 'key=value sets a label, key- removes it', labelChangeArgument),
+  )
+    .addHelpText(
+      'after',
+      `${CLIENT_HELP}\n\nExample:\n  vm-orchestrator agents label vm-web-1a2b3c role=web env-`,
+    )
+    .action((id: string, changes: Record<string, string | null>, flags: ClientFlags) =>
+      reporting(deps, flags, () => label(deps, id, changes, flags)),
+    );
   withClientFlags(
     agents
       .command('revoke')

@@ -12,6 +12,7 @@ import {
   vmIdSchema,
 } from '../../protocol/ids.ts';
 import {
+  labelKeySchema,
   parseDuration,
   parseLabel,
   parseRate,
@@ -47,6 +48,28 @@ export function labelArgument(text: string, before: Record<string, string> = {})
   const [key, value] = label;
   if (Object.hasOwn(before, key)) throw new InvalidArgumentError(`The label ${key} is given twice.`);
   return { ...before, [key]: value };
+}
+
+/** `key=value` sets a label, `key-` removes it. */
+export function labelChangeArgument(
+  text: string,
+  before: Record<string, string | null> = {},
+): Record<string, string | null> {
+  const removed = labelKeySchema.safeParse(text.replace(/-$/, '')).data;
+  const [key, value] =
+    text.endsWith('-') && !text.includes('=') && removed !== undefined
+      ? [removed, null]
+      : (Object.entries(labelArgument(text))[0] ?? ['', null]);
+  if (Object.hasOwn(before, key)) throw new InvalidArgumentError(`The label ${key} is given twice.`);
+  return { ...before, [key]: value };
+}
+
+/** A file of an agent, as scp writes it. */
+export function remoteFileArgument(text: string): { agent: string; path: string } {
+  const [, agent = '', path = ''] = /^([^:/]+):(\/.*)$/s.exec(text) ?? [];
+  if (agent === '')
+    throw new InvalidArgumentError('Write AGENT:/absolute/path, the agent by its vm_id or agent_id.');
+  return { agent: agentArgument(agent), path };
 }
 
 export function rateArgument(text: string): TokenRate {

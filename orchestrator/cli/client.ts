@@ -47,6 +47,8 @@ interface CallOptions<S extends z.ZodType | undefined> {
   path: string;
   query?: Readonly<Record<string, string | number | undefined>>;
   body?: unknown;
+  /** Bytes of a file, instead of a body. */
+  bytes?: Buffer;
   headers?: Readonly<Record<string, string>>;
   signal?: AbortSignal;
   /** What the answer must look like; without it the answer has no body. */
@@ -59,11 +61,12 @@ export interface RestClient {
   call<S extends z.ZodType | undefined>(
     options: CallOptions<S>,
   ): Promise<S extends z.ZodType ? z.output<S> : undefined>;
-  /** An answer to be read as it comes. @throws AppError when it is none of 200. */
+  /** An answer to be read as it comes. @throws AppError when its status is none of these (200). */
   open(options: {
     path: string;
     query?: Readonly<Record<string, string | number | undefined>>;
     headers?: Readonly<Record<string, string>>;
+    statuses?: readonly number[];
     signal?: AbortSignal;
   }): Promise<IncomingMessage>;
 }
@@ -112,7 +115,7 @@ export function createRestClient(options: {
     path: string;
     query?: Readonly<Record<string, string | number | undefined>> | undefined;
     headers?: Readonly<Record<string, string>> | undefined;
-    body?: string | undefined;
+    body?: string | Buffer | undefined;
     signal?: AbortSignal | undefined;
   }): Promise<IncomingMessage> {
     const target = new URL(prefix + request.path, url);
@@ -132,7 +135,11 @@ export function createRestClient(options: {
             authorization: `Bearer ${token}`,
             ...(request.body === undefined
               ? {}
-              : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(request.body) }),
+              : {
+                  'content-type':
+                    typeof request.body === 'string' ? 'application/json' : 'application/octet-stream',
+                  'content-length': Buffer.byteLength(request.body),
+                }),
             ...request.headers,
           },
         },
@@ -150,14 +157,14 @@ export function createRestClient(options: {
       headers: { authorization: `Bearer ${token}` },
       ca,
     }),
-    async call({ method = 'GET', path, query, body, headers, signal, answer }) {
+    async call({ method = 'GET', path, query, body, bytes: file, headers, signal, answer }) {
       const response = await send({
         method,
         path,
         query,
         headers,
         signal,
-        body: body === undefined ? undefined : JSON.stringify(body),
+        body: file ?? (body === undefined ? undefined : JSON.stringify(body)),
       });
       const bytes = await readAll(response).catch((cause: NodeJS.ErrnoException) => {
         throw unreachable(url, cause);
@@ -173,9 +180,9 @@ export function createRestClient(options: {
         cause: parsed.error,
       });
     },
-    async open(request) {
+    async open({ statuses = [200], ...request }) {
       const response = await send({ method: 'GET', ...request });
-      if (response.statusCode === 200) return response;
+      if (statuses.includes(response.statusCode ?? 0)) return response;
       throw problemToError(response.statusCode ?? 0, parseJson(await readAll(response)));
     },
   };

@@ -107,7 +107,11 @@ async function run(
 
 /** `vm-orchestrator saved …`: commands that are kept under a name. */
 export function register(program: Command, deps: CliDeps): void {
-  const saved = program.command('saved').description('commands kept under a name, with parameters');
+  const saved = program
+    .command('saved')
+    // What follows the name of a subcommand that takes a command line is that command’s own.
+    .enablePositionalOptions()
+    .description('commands kept under a name, with parameters');
   const finish = (command: Command, example = '') =>
     withClientFlags(command).addHelpText(
       'after',

@@ -99,7 +99,11 @@ async function change(deps: CliDeps, id: string, body: object, flags: ClientFlag
 
 /** `vm-orchestrator schedules …`: jobs that come again. */
 export function register(program: Command, deps: CliDeps): void {
-  const schedules = program.command('schedules').description('jobs that come again, by cron');
+  const schedules = program
+    .command('schedules')
+    // What follows the name of a subcommand that takes a command line is that command’s own.
+    .enablePositionalOptions()
+    .description('jobs that come again, by cron');
   const sub = (name: string, text: string) => schedules.command(name).description(text);
   const withId = (command: Command) => command.argument('<name>', 'its name or id');
   const finish = (command: Command, example = '') =>

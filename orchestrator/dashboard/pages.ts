@@ -66,6 +66,14 @@ export const TABS: readonly Tab[] = [
   { name: 'settings', href: '#/settings', label: 'Settings' },
 ];
 
+const agent: Page = {
+  tab: 'agents',
+  render({ org, place: { params, query }, may }) {
+    const { id = '', tab = 'overview' } = params;
+    return view(AgentPage, { org, id, tab, query, may, key: id });
+  },
+};
+
 /** Every page by its pattern; the first that fits is shown. A new page is a line here. */
 export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
   [
@@ -88,14 +96,7 @@ export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
         }),
     },
   ],
-  [
-    'agents/:id',
-    {
-      tab: 'agents',
-      render: ({ org, place }) =>
-        view(AgentPage, { org, id: place.params['id'] ?? '', key: place.params['id'] ?? '' }),
-    },
-  ],
+  ['agents/:id', agent],
   [
     'agents/:id/terminal',
     {
@@ -205,4 +206,6 @@ export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
     },
   ],
   ...SETTINGS,
+  // The last: what has a page of its own below an agent stands above.
+  ['agents/:id/:tab', agent],
 ]);

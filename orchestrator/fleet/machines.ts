@@ -3,7 +3,7 @@ import type { Facts, LoadSample } from '../../protocol/facts.ts';
 import { agentIdSchema, vmIdSchema } from '../../protocol/ids.ts';
 import type { Machine } from '../../protocol/rest-overview.ts';
 import type { Queryable } from '../store/store.ts';
-import { isOnline } from '../tenancy/agents.ts';
+import { isOnline } from '../tenancy/agent-rows.ts';
 
 /** Machines in one query: the server serves others between two. */
 const BATCH = 500;

@@ -4,7 +4,7 @@ import { agentIdSchema, commandIdSchema, vmIdSchema } from '../../protocol/ids.t
 import type { Overview } from '../../protocol/rest-overview.ts';
 import { jobHead } from '../jobs/read.ts';
 import type { Queryable, Store } from '../store/store.ts';
-import { isOnline } from '../tenancy/agents.ts';
+import { isOnline } from '../tenancy/agent-rows.ts';
 
 const HOUR_MS = 3600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -12,3 +12,10 @@ export function readCursor(cursor: string): string {
     hint: 'Use next_cursor of an answer as it is, or none for the first page.',
   });
 }
+
+/** A cursor that holds a number. @throws AppError `bad_request` */
+export function numberCursor(cursor: string): number {
+  const value = Number(readCursor(cursor));
+  if (Number.isSafeInteger(value)) return value;
+  throw new AppError('bad_request', { detail: 'The cursor is not valid.' });
+}

@@ -160,6 +160,8 @@ export function createHttpServer(options: HttpOptions): HttpServer {
   https.on('tlsClientError', (error) => log.debug({ err: error }, 'a TLS handshake failed'));
   if (publicCertificate) https.addContext(AGENT_SNI, secureContext(options.credentials));
 
+  // Bytes of a file: the handler reads them as they come, so no limit of whole bodies holds for them.
+  app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(securityHeaders({ hsts: publicCertificate !== undefined }));
     reply.headers(API_HEADERS);

@@ -210,17 +210,24 @@ export function createHub(options: HubOptions): Hub {
     else connection.close(CLOSE.certificateRevoked, 'this agent was revoked');
   }
 
-  function cut(agentId: string): void {
+  function cut(agentId: string, state: 'quarantined' | 'pending' | 'revoked'): void {
     const entry = held.get(agentId);
-    if (entry !== undefined) forget(entry.session);
-    for (const [connection, owner] of connections) if (owner === agentId) refuse(connection, 'revoked');
+    if (entry !== undefined) {
+      forget(entry.session);
+      presence.closed(entry.session.agent, entry.session.epoch);
+    }
+    for (const [connection, owner] of connections) if (owner === agentId) refuse(connection, state);
   }
 
-  const unsubscribe = bus.subscribe((hint) => hint.topic === 'revoked' && cut(hint.agent_id));
+  const unsubscribe = bus.subscribe(
+    (hint) => hint.topic === 'revoked' && cut(hint.agent_id, hint.state ?? 'revoked'),
+  );
   const sweep = every(clock, SWEEP_MS, () => {
     if (held.size === 0) return;
     presence.cutOff([...new Set(connections.values())]).then(
-      (ids) => ids.forEach(cut),
+      (gone) => {
+        for (const { id, state } of gone) cut(id, state);
+      },
       (cause: unknown) =>
         log.error({ err: cause }, 'connected agents could not be checked against the store'),
     );

@@ -22,7 +22,9 @@ export interface Presence {
   closed(agent: ConnectedAgent, epoch: number): void;
   heartbeat(agent: ConnectedAgent, message: HeartbeatMessage): void;
   /** Of these agents, those that may not be connected any more. */
-  cutOff(agentIds: readonly string[]): Promise<readonly string[]>;
+  cutOff(
+    agentIds: readonly string[],
+  ): Promise<readonly { id: string; state: 'quarantined' | 'pending' | 'revoked' }[]>;
   /** Writes what is waiting. */
   close(): Promise<void>;
 }
@@ -39,6 +41,8 @@ export function createPresence(options: {
   commits: GroupCommit;
   clock: Clock;
   bus: Pick<Bus, 'publish'>;
+  /** Each load that an agent reports. */
+  onLoad?: (agent: ConnectedAgent, load: HeartbeatMessage['load']) => void;
 }): Presence {
   const { store, commits, clock, bus } = options;
   const changed = ({ organizationId, agentId }: ConnectedAgent) =>
@@ -137,13 +141,20 @@ export function createPresence(options: {
     },
 
     heartbeat(agent, message) {
+      options.onLoad?.(agent, message.load);
       beats.set(agent.agentId, { agent, at: clock.now(), load: JSON.stringify(message.load) });
     },
 
     async cutOff(agentIds) {
       const connected = new Set(agentIds);
-      const rows = await store.db.selectFrom('agents').select('id').where('state', '!=', 'active').execute();
-      return rows.map((row) => row.id).filter((id) => connected.has(id));
+      const rows = await store.db
+        .selectFrom('agents')
+        .select(['id', 'state'])
+        .where('state', '!=', 'active')
+        .execute();
+      return rows.flatMap(({ id, state }) =>
+        connected.has(id) && state !== 'active' ? [{ id, state }] : [],
+      );
     },
 
     async close() {

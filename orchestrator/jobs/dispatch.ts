@@ -194,7 +194,10 @@ export function createDispatch(options: {
           .execute();
         // A locked agent gets nothing; when the lock ends, what is sent is offered again.
         const { agent: locked } = await lookFor(tx, session);
-        const lost = resumed ? [] : rows.filter((row) => row.state !== 'sent' && !inFlight.has(row.id));
+        // What is not kept cannot be sent again: a piece of a transfer, which its sender repeats.
+        const lost = resumed
+          ? []
+          : rows.filter((row) => (row.state !== 'sent' || row.envelope === '') && !inFlight.has(row.id));
         for (const row of lost) await recordChange(tx, row, { kind: 'lost' }, context());
         return { rows, lost: new Set(lost), locked };
       },
@@ -204,8 +207,8 @@ export function createDispatch(options: {
             bus.publish({ topic: 'job', organization_id: row.organization_id, job_id: row.job_id });
             continue;
           }
-          if (!locked && row.state === 'sent' && (resumed || !inFlight.has(row.id)))
-            offer(session, toOffer(row));
+          const kept = row.state === 'sent' && row.envelope !== '';
+          if (!locked && kept && (resumed || !inFlight.has(row.id))) offer(session, toOffer(row));
           if (row.cancel_requested === 1) cancel(session, commandIdOf(row));
         }
       },

@@ -6,6 +6,7 @@ import type { JobEvent } from '../../protocol/rest-jobs.ts';
 import type { RolloutEvent } from '../../protocol/rest-rollout.ts';
 import type { Bus } from '../hub/bus.ts';
 import type { Store } from '../store/store.ts';
+import { createHints } from './hints.ts';
 import type { OutputStore } from './output-store.ts';
 
 /** Rows in one query: a reader holds little, and others get their turn between two. */
@@ -158,38 +159,6 @@ export function createJobEvents(options: {
         .executeTakeFirst();
       if (job === undefined) throw new AppError('not_found', { detail: `There is no job ${jobId}.` });
       return run(options);
-    },
-  };
-}
-
-/** Remembers that it was rung while nobody waited. */
-function createHints() {
-  let rung = false;
-  let wake: (() => void) | undefined;
-  return {
-    ring() {
-      rung = true;
-      wake?.();
-    },
-    clear() {
-      rung = false;
-    },
-    /** True: it was rung; false: the time is over or the signal came. */
-    async wait(clock: Clock, ms: number, signal: AbortSignal): Promise<boolean> {
-      if (!rung && !signal.aborted) {
-        await new Promise<void>((resolve) => {
-          const done = () => {
-            timer.cancel();
-            signal.removeEventListener('abort', done);
-            wake = undefined;
-            resolve();
-          };
-          const timer = clock.setTimer(ms, done, { background: true });
-          wake = done;
-          signal.addEventListener('abort', done, { once: true });
-        });
-      }
-      return rung;
     },
   };
 }

@@ -4,7 +4,7 @@ import type { AgentId, CommandId, JobId, VmId } from '../../protocol/ids.ts';
 import type { OutputGroup, OutputGroups } from '../../protocol/rest-rollout.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { Queryable, Store } from '../store/store.ts';
-import { isOnline } from '../tenancy/agents.ts';
+import { isOnline } from '../tenancy/agent-rows.ts';
 import { COMPARED_BYTES, diffOutputs, normalizeOutput } from './group-text.ts';
 import { inChunks } from './issue.ts';
 import type { OutputStore } from './output-store.ts';

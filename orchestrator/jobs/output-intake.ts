@@ -10,7 +10,7 @@ import type { Store } from '../store/store.ts';
 import type { NewRow } from '../store/tables.ts';
 import { place, type StreamPosition } from './output-position.ts';
 import type { OutputStore } from './output-store.ts';
-import { selectCommands, stateOf, takeEventIds } from './record-change.ts';
+import { commandIdOf, selectCommands, stateOf, takeEventIds } from './record-change.ts';
 
 /** The agent ends a command at its cap itself; what it had read by then may still come. */
 const CAP_SLACK_BYTES = 1024 * 1024;
@@ -67,6 +67,17 @@ export interface OutputIntake {
   idle(): Promise<void>;
 }
 
+/** Of a piece of a transfer no envelope is kept. */
+const PIECE_CAP_BYTES = 8 * 1024 * 1024;
+
+/** Bytes that are taken of one command. */
+function capOf(kept: string): number {
+  if (kept === '') return PIECE_CAP_BYTES;
+  const envelope = JSON.parse(kept) as { payload: string };
+  const payload = JSON.parse(Buffer.from(envelope.payload, 'base64').toString('utf8')) as CommandPayload;
+  return payload.limits.output_bytes + CAP_SLACK_BYTES;
+}
+
 export function createOutputIntake(options: {
   store: Store;
   commits: GroupCommit;
@@ -87,14 +98,12 @@ export function createOutputIntake(options: {
       .where('agent_id', '=', session.agent.agentId)
       .executeTakeFirst();
     if (row === undefined || row.envelope === null || stateOf(row) === 'queued') return undefined;
-    const envelope = JSON.parse(row.envelope) as { payload: string };
-    const payload = JSON.parse(Buffer.from(envelope.payload, 'base64').toString('utf8')) as CommandPayload;
     return {
       organizationId: row.organization_id,
       jobId: row.job_id,
-      commandId: payload.command_id,
+      commandId: commandIdOf(row),
       closed: isFinal(stateOf(row)) && row.state !== 'unknown',
-      cap: payload.limits.output_bytes + CAP_SLACK_BYTES,
+      cap: capOf(row.envelope),
       positions: {
         stdout: { received: row.stdout_size, kept: row.stdout_size },
         stderr: { received: row.stderr_size, kept: row.stderr_size },

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory } from '../../base/atomic-file.ts';
 import type { Stream } from '../../protocol/command.ts';
@@ -19,6 +19,8 @@ export interface OutputStore {
   write(key: OutputKey, offset: number, chunks: readonly Uint8Array[]): Promise<void>;
   /** At most `length` bytes from `offset`; fewer at the end of the file. A stream that never came is empty. */
   read(key: OutputKey, offset: number, length: number): Promise<Buffer>;
+  /** Takes a stream off the disk that nobody reads again. */
+  remove(key: OutputKey): Promise<void>;
   /** No more is to be written to this stream for now. */
   release(key: OutputKey): void;
   close(): Promise<void>;
@@ -147,6 +149,14 @@ export function createOutputStore(directory: string): OutputStore {
       } finally {
         await handle.close();
       }
+    },
+
+    async remove(key) {
+      const path = pathOf(key);
+      const entry = opened.get(path);
+      if (entry !== undefined) opened.delete(path);
+      if (entry?.users === 0) closeFile(path, entry);
+      await rm(path, { force: true });
     },
 
     release(key) {

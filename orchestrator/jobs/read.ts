@@ -10,13 +10,21 @@ import {
 } from '../../protocol/command.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { AgentId, CommandId, JobId, ScheduleId, VmId } from '../../protocol/ids.ts';
-import type { Command, Job, JobWithCommands, jobListQuerySchema, Script } from '../../protocol/rest-jobs.ts';
+import type { AgentCommand } from '../../protocol/rest-calls.ts';
+import type {
+  Command,
+  Job,
+  JobWithCommands,
+  jobListQuerySchema,
+  Origin,
+  Script,
+} from '../../protocol/rest-jobs.ts';
 import type { RolloutState } from '../../protocol/rest-rollout.ts';
 import { SHELL_TOOL } from '../../protocol/tool-manifest.ts';
 import { UPGRADE_TOOL } from '../../protocol/upgrade.ts';
 import type { Queryable } from '../store/store.ts';
 import type { Row, Tables } from '../store/tables.ts';
-import { isOnline } from '../tenancy/agents.ts';
+import { isOnline } from '../tenancy/agent-rows.ts';
 import { type StateCount, toRollout, unhealthyOf } from './rollout/read.ts';
 import { type ExplainedJob, whyOf } from './why.ts';
 
@@ -68,6 +76,25 @@ function toJob(
   };
 }
 
+const READ_COLUMNS = [
+  'id',
+  'job_id',
+  'agent_id',
+  'vm_id',
+  'seq',
+  'wave',
+  'state',
+  'reason',
+  'cancel_requested',
+  'created_at',
+  'started_at',
+  'ended_at',
+  'expires_at',
+  'result',
+  'stdout_size',
+  'stderr_size',
+] as const;
+
 const selectCommandRows = (db: Queryable, organizationId: string) =>
   db
     .selectFrom('commands')
@@ -76,26 +103,8 @@ const selectCommandRows = (db: Queryable, organizationId: string) =>
         .onRef('agents.organization_id', '=', 'commands.organization_id')
         .onRef('agents.id', '=', 'commands.agent_id'),
     )
-    .select([
-      'commands.id',
-      'job_id',
-      'agent_id',
-      'commands.vm_id',
-      'seq',
-      'wave',
-      'commands.state',
-      'reason',
-      'cancel_requested',
-      'created_at',
-      'started_at',
-      'ended_at',
-      'expires_at',
-      'result',
-      'stdout_size',
-      'stderr_size',
-      'agents.connected_at',
-      'agents.disconnected_at',
-    ])
+    .select(READ_COLUMNS.map((name) => `commands.${name}` as const))
+    .select(['agents.connected_at', 'agents.disconnected_at'])
     .where('commands.organization_id', '=', organizationId);
 type ReadRow = Awaited<ReturnType<ReturnType<typeof selectCommandRows>['executeTakeFirstOrThrow']>>;
 
@@ -188,6 +197,7 @@ export interface JobFilter extends Omit<z.output<typeof jobListQuerySchema>, 'cu
 function filtered(db: Queryable, filter: JobFilter) {
   const { organizationId, state, text, who, since, until } = filter;
   let query = db.selectFrom('jobs').selectAll('jobs').where('jobs.organization_id', '=', organizationId);
+  query = query.where('origin', '=', filter.origin ?? 'job');
   if (filter.checks !== true) query = query.where('check_of', 'is', null);
   if (filter.cursor !== undefined) query = query.where('jobs.id', '<', filter.cursor);
   if (filter.schedule !== undefined) query = query.where('schedule_id', '=', filter.schedule);
@@ -297,4 +307,60 @@ export async function readCommand(
   if (row === undefined) throw new AppError('not_found', { detail: `There is no command ${commandId}.` });
   const rollout = (await rolloutsOf(db, organizationId, [row.job_id])).get(row.job_id);
   return toCommand(row, explained(rollout), true);
+}
+
+/** What an agent was given, newest first; the cursor is the last seq of the page before. */
+export async function listAgentCommands(
+  db: Queryable,
+  options: {
+    organizationId: string;
+    agentId: string;
+    limit: number;
+    before: number | undefined;
+    origin: Origin | undefined;
+    /** Only those that have not ended. */
+    open: boolean;
+  },
+): Promise<{ items: AgentCommand[]; nextBefore: number | null }> {
+  const { organizationId, agentId, limit, before, origin, open } = options;
+  let query = selectCommandRows(db, organizationId)
+    .innerJoin('jobs as j', (join) =>
+      join.onRef('j.organization_id', '=', 'commands.organization_id').onRef('j.id', '=', 'commands.job_id'),
+    )
+    .select(['j.tool', 'j.arguments', 'j.description', 'j.created_by', 'j.origin'])
+    .where('commands.agent_id', '=', agentId)
+    // What waits for its turn has no number yet, and pieces of transfers are no history; the transfers are.
+    .where('commands.seq', 'is not', null)
+    .where('commands.trail', '!=', 'none')
+    .orderBy('commands.seq', 'desc')
+    .limit(limit + 1);
+  if (before !== undefined) query = query.where('commands.seq', '<', before);
+  if (origin !== undefined) query = query.where('j.origin', '=', origin);
+  if (open) query = query.where('commands.ended_at', 'is', null);
+  const rows = await query.execute();
+  const page = rows.slice(0, limit);
+  return {
+    items: page.map((row) => ({
+      ...toCommand(row, null, true),
+      tool: row.tool,
+      origin: row.origin,
+      description: row.description,
+      created_by: JSON.parse(row.created_by) as Actor,
+      summary: summaryOf(JSON.parse(row.arguments) as Record<string, unknown>),
+    })),
+    nextBefore: rows.length > limit ? (page.at(-1)?.seq ?? null) : null,
+  };
+}
+
+const SUMMARY_LENGTH = 200;
+
+/** The command of a shell, or what the arguments of another tool say. */
+function summaryOf(args: Record<string, unknown>): string {
+  const text =
+    typeof args['command'] === 'string'
+      ? args['command']
+      : Object.entries(args)
+          .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+          .join(' ');
+  return text.length > SUMMARY_LENGTH ? `${text.slice(0, SUMMARY_LENGTH)}…` : text;
 }

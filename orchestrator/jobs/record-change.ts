@@ -23,6 +23,7 @@ const COLUMNS = [
   'stdout_size',
   'stderr_size',
   'wave',
+  'trail',
 ] as const satisfies readonly (keyof Tables['commands'])[];
 export type CommandRow = Pick<Row<'commands'>, (typeof COLUMNS)[number]>;
 
@@ -98,6 +99,9 @@ function auditOf(row: CommandRow, { from, change }: Step, context: ChangeContext
   };
 }
 
+const isAudited = ({ trail }: CommandRow, { state }: Change): boolean =>
+  trail === 'full' || (trail === 'ends' && isFinal(state));
+
 /**
  * Applies events to a command, in order, in the caller's transaction: the command, its job's events, and the audit
  * log change together. Returns the row as it is now, or undefined when nothing changed.
@@ -129,6 +133,8 @@ export async function recordChanges(
       result_late: next.result_late,
       ...(steps.some(({ change }) => change.state === 'sent') ? { sent_at: now } : {}),
       ...(last.result === null ? {} : { result: JSON.stringify(last.result) }),
+      // Bytes of a file, which went to where they belong.
+      ...(row.trail === 'none' && next.ended_at !== null ? { envelope: '' } : {}),
     })
     .where('organization_id', '=', row.organization_id)
     .where('id', '=', row.id)
@@ -145,7 +151,7 @@ export async function recordChanges(
   await tx.insertInto('job_events').values(rows).execute();
   await recordAll(
     tx,
-    steps.map((step) => auditOf(row, step, context)),
+    steps.filter(({ change }) => isAudited(row, change)).map((step) => auditOf(row, step, context)),
   );
   return next;
 }

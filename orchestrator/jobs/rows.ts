@@ -2,7 +2,7 @@ import type { CommandState, Reason } from '../../protocol/command.ts';
 import { isFinal } from '../../protocol/command.ts';
 import type { Envelope } from '../../protocol/dsse.ts';
 import type { CommandId } from '../../protocol/ids.ts';
-import type { NewRow } from '../store/tables.ts';
+import type { NewRow, Trail } from '../store/tables.ts';
 import { stateEvent } from './record-change.ts';
 import type { Target } from './targets.ts';
 
@@ -20,9 +20,13 @@ export interface Placed {
   issued?: { seq: number; envelope: Envelope; delegation: Envelope };
 }
 
+/** The bytes of a file leave at once and are not kept; after a restart its upload goes on where it was. */
+const keptEnvelope = (envelope: Envelope | undefined, leaves: boolean): string | null =>
+  envelope === undefined ? null : leaves ? '' : JSON.stringify(envelope);
+
 export function newCommandRow(
   { commandId, target, state, reason, wave, position, expiresAt, issued }: Placed,
-  job: { organizationId: string; jobId: string; timeoutS: number; now: number },
+  job: { organizationId: string; jobId: string; timeoutS: number; now: number; trail: Trail },
 ): NewRow<'commands'> {
   return {
     organization_id: job.organizationId,
@@ -34,7 +38,7 @@ export function newCommandRow(
     state,
     reason,
     cancel_requested: 0,
-    envelope: issued === undefined ? null : JSON.stringify(issued.envelope),
+    envelope: keptEnvelope(issued?.envelope, state === 'sent' && job.trail === 'none'),
     delegation: issued === undefined ? null : JSON.stringify(issued.delegation),
     timeout_s: job.timeoutS,
     created_at: job.now,
@@ -48,6 +52,7 @@ export function newCommandRow(
     result_late: 0,
     wave,
     position,
+    trail: job.trail,
   };
 }
 

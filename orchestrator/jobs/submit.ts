@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import { newId } from '../../base/random.ts';
 import { type Actor, DEFAULT_COMMAND_LIFE_S } from '../../protocol/command.ts';
+import { AppError } from '../../protocol/errors.ts';
 import { type AgentId, type JobId, jobIdSchema, type OrganizationId } from '../../protocol/ids.ts';
 import type { JobRequest } from '../../protocol/rest-jobs.ts';
 import { parseSelector } from '../../protocol/selector.ts';
@@ -10,7 +11,7 @@ import type { CommandKeys, CommandSigner } from '../ca/command-keys.ts';
 import type { Bus } from '../hub/bus.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { Tx } from '../store/store.ts';
-import type { NewRow } from '../store/tables.ts';
+import type { NewRow, Trail } from '../store/tables.ts';
 import type { Dispatch, Offer } from './dispatch.ts';
 import type { Expiry } from './expiry.ts';
 import type { Proposed, SubmitHooks } from './hooks.ts';
@@ -50,6 +51,15 @@ export interface SubmitRequest {
   scheduled?: Scheduled;
   /** Done in the storing transaction, before anything leaves; what it throws undoes all. */
   along?: (tx: Tx, stored: { jobId: JobId; commands: readonly NewRow<'commands'>[] }) => Promise<void>;
+  /** A call that somebody waits for, when it is no job. */
+  call?: {
+    agentId: string;
+    trail: Trail;
+    /** What is kept of the arguments, where they hold a file's bytes. */
+    kept: Record<string, unknown>;
+    /** What the audit event says beside the tool. */
+    detail: Record<string, unknown>;
+  };
 }
 
 export interface Submitted {
@@ -158,6 +168,11 @@ export function createSubmit(options: {
       now,
     };
     const held = origin?.kind !== 'check' && (await hooks.hold?.(tx, proposed)) === true;
+    if (held && request.call !== undefined)
+      throw new AppError('forbidden', {
+        detail: 'This needs an approval, and nobody can wait for one here.',
+        hint: 'Ask for it as a job, which waits until it is approved: vm-orchestrator run, or New job on the dashboard.',
+      });
     const { scheduled } = request;
     const lifeMs =
       scheduled === undefined
@@ -173,7 +188,13 @@ export function createSubmit(options: {
     const offers = waits ? new Map<string, Offer>() : await issueNow(tx, order, placed, signer);
     if (waits) trySigning(order, placed, signer);
     const commands = placed.map((one) =>
-      newCommandRow(one, { organizationId, jobId, timeoutS: work.timeoutS, now }),
+      newCommandRow(one, {
+        organizationId,
+        jobId,
+        timeoutS: work.timeoutS,
+        now,
+        trail: request.call?.trail ?? 'full',
+      }),
     );
     const events = submittedEvents(commands, now);
     await tx
@@ -183,11 +204,12 @@ export function createSubmit(options: {
         id: jobId,
         selector: body.selector,
         tool: work.tool,
-        arguments: JSON.stringify(work.arguments),
+        arguments: JSON.stringify(request.call?.kept ?? work.arguments),
         description: body.description,
         timeout_s: work.timeoutS,
         created_at: now,
         created_by: JSON.stringify(actor),
+        origin: request.call === undefined ? 'job' : 'call',
         open_commands: commands.filter((row) => row.ended_at === null).length + (plan === undefined ? 0 : 1),
         next_event: events.length + 1,
         kind: work.kind,
@@ -228,7 +250,11 @@ export function createSubmit(options: {
   function prepare(request: SubmitRequest, signer: CommandSigner): Prepared {
     parseSelector(request.body.selector);
     const { origin, body } = request;
-    const hash = requestHash(origin === undefined ? body : { ...body, [origin.kind]: origin.jobId });
+    // Only a key asks for it.
+    const hash =
+      request.idempotencyKey === undefined
+        ? ''
+        : requestHash(origin === undefined ? body : { ...body, [origin.kind]: origin.jobId });
     return { signer, hash, work: workOf(body, { attended: request.along !== undefined }) };
   }
 
@@ -243,35 +269,36 @@ export function createSubmit(options: {
   return Object.assign(submit, { prepare, store, committed });
 }
 
+/** A call is one event, told of the agent; a job one of its own and one for each command. */
 function auditOf(
-  { organizationId, actor, address, body, origin }: SubmitRequest,
+  { organizationId, actor, address, body, origin, call }: SubmitRequest,
   work: Work,
   jobId: JobId,
   commands: readonly NewRow<'commands'>[],
   now: number,
 ): AuditEntry[] {
+  if (call?.trail === 'none') return [];
   const common = { at: now, organizationId, address };
-  return [
-    {
-      ...common,
-      action: 'job.submit',
-      actor,
-      target: jobId,
-      detail: {
-        selector: body.selector,
-        tool: work.tool,
-        arguments_sha256: createHash('sha256').update(JSON.stringify(work.arguments)).digest('hex'),
-        commands: commands.length,
-        ...(body.rollout === undefined ? {} : { rollout: body.rollout }),
-        ...(origin === undefined ? {} : { [`${origin.kind}_of`]: origin.jobId }),
-      },
-    },
-    ...commands.map((command) => ({
-      ...common,
-      action: 'command.state',
-      actor: command.state === 'sent' ? SYSTEM_ACTOR : actor,
-      target: command.id,
-      detail: { job_id: jobId, agent_id: command.agent_id, from: null, to: command.state },
-    })),
-  ];
+  const arguments_sha256 = createHash('sha256').update(JSON.stringify(work.arguments)).digest('hex');
+  const states = commands.map((command) => ({
+    ...common,
+    action: 'command.state',
+    actor: command.state === 'sent' ? SYSTEM_ACTOR : actor,
+    target: command.id,
+    detail: { job_id: jobId, agent_id: command.agent_id, from: null, to: command.state },
+  }));
+  if (call !== undefined) {
+    const detail = { tool: work.tool, command_id: commands[0]?.id, ...call.detail, arguments_sha256 };
+    const event = { ...common, actor, action: 'tool.call', target: call.agentId, detail };
+    return call.trail === 'ends' ? [event] : [event, ...states];
+  }
+  const detail = {
+    selector: body.selector,
+    tool: work.tool,
+    arguments_sha256,
+    commands: commands.length,
+    ...(body.rollout === undefined ? {} : { rollout: body.rollout }),
+    ...(origin === undefined ? {} : { [`${origin.kind}_of`]: origin.jobId }),
+  };
+  return [{ ...common, action: 'job.submit', actor, target: jobId, detail }, ...states];
 }

@@ -3,7 +3,7 @@ import type { AgentId, VmId } from '../../protocol/ids.ts';
 import { parseSelector, selectorMatches } from '../../protocol/selector.ts';
 import { SHELL_TOOL } from '../../protocol/tool-manifest.ts';
 import type { Queryable } from '../store/store.ts';
-import { isOnline } from '../tenancy/agents.ts';
+import { isOnline } from '../tenancy/agent-rows.ts';
 
 export interface Target {
   agentId: AgentId;

@@ -2,6 +2,12 @@ import type { Generated, Insertable, Selectable } from 'kysely';
 import type { Role } from '../../protocol/roles.ts';
 
 /**
+ * `full`: every state of a command is an audit event. `ends`: its end alone, for calls of the page, which come by the
+ * minute. `none`: it is a piece of a transfer that has events of its own, and its bytes are not kept.
+ */
+export type Trail = 'full' | 'ends' | 'none';
+
+/**
  * The tables as Kysely sees them, the same on SQLite and PostgreSQL: times are integers (ms since the epoch), flags
  * are 0 or 1, JSON is text. `organization_id` stands in every key of what belongs to a tenant.
  */
@@ -170,6 +176,8 @@ export interface Tables {
     timeout_s: number;
     created_at: number;
     created_by: string;
+    /** `call`: somebody waited for the result of one tool; lists of jobs leave it out. */
+    origin: Generated<'job' | 'call'>;
     /** Commands that are not final yet. */
     open_commands: number;
     next_event: number;
@@ -248,6 +256,18 @@ export interface Tables {
     wave: number | null;
     /** Its place in its wave. */
     position: Generated<number>;
+    /** Which of its states are audit events; see {@link Trail}. */
+    trail: Generated<Trail>;
+  };
+  metric_blocks: {
+    organization_id: string;
+    agent_id: string;
+    /** Seconds between two values of the block. */
+    step: number;
+    /** Its first moment, seconds since the epoch. */
+    start: number;
+    /** JSON: see orchestrator/metrics/block.ts. */
+    data: string;
   };
   job_events: {
     organization_id: string;

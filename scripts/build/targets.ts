@@ -25,6 +25,8 @@ export const PROGRAMS: readonly {
 /** Scripts and style sheets for the browser. */
 export const PAGES: readonly { readonly out: string; readonly entry: string }[] = [
   { out: 'dashboard/app.js', entry: 'orchestrator/dashboard/app.ts' },
+  { out: 'dashboard/charts.js', entry: 'orchestrator/dashboard/charts.ts' },
+  { out: 'dashboard/sha256.js', entry: 'orchestrator/dashboard/sha256.ts' },
   { out: 'dashboard/style.css', entry: 'orchestrator/dashboard/style.css' },
   // Loaded by the pages that show a terminal alone.
   { out: 'dashboard/terminal.js', entry: 'orchestrator/dashboard/terminal/bundle.ts' },

@@ -115,6 +115,8 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     mcp: { rank: 3 },
     schedules: { rank: 3.5 },
     terminals: { rank: 3.5 },
+    // A tool of one agent that somebody waits for, and what is made of such calls.
+    calls: { rank: 3.5 },
     jobs: { rank: 4 },
     approvals: { rank: 4.2 },
     locks: { rank: 4.4 },
@@ -126,6 +128,7 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     hub: { rank: 5 },
     ca: { rank: 5 },
     tenancy: { rank: 5 },
+    metrics: { rank: 6 },
     // What these do is recorded in the transaction that does it.
     audit: { rank: 6 },
     store: { rank: 7 },

@@ -176,6 +176,20 @@ describe('a job that meets a rule', () => {
     expect(await show(approval.id)).toMatchObject({ state: 'expired', detail: 'Nobody decided in time.' });
   });
 
+  it('may go in waves: the first begins with the approval, and a denial ends all', async () => {
+    const inWaves = (command: string) =>
+      submitJob(olga, { arguments: { command }, rollout: { waves: ['100%'] } });
+    const job = await inWaves('echo stop wave');
+    expect(job.commands[0]?.state).toBe('awaiting_approval');
+    await approve(bob, await approvalOf(job.id));
+    await until(job.id, 'succeeded');
+    const other = await inWaves('echo stop no wave');
+    const { id } = await approvalOf(other.id);
+    await bob.call({ path: `${ORG}/approvals/${id}/deny`, body: {} });
+    const ended = await until(other.id, 'refused');
+    expect(ended).toMatchObject({ state: 'ended', rollout: { state: 'cancelled' } });
+  });
+
   it('needs as many people as each of its rules says, of those that it names', async () => {
     const carol = addPerson(orchestrator, 'carol', 'approver');
     const { body } = await orchestrator.call<{ id: string }>({

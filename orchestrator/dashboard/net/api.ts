@@ -39,6 +39,8 @@ function learnClock(response: Response): void {
 export interface RequestOptions {
   method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   body?: unknown;
+  /** Bytes of a file, instead of a body. */
+  bytes?: Blob;
   /** The same key for the same submission, however often it is sent. */
   idempotencyKey?: string;
   headers?: Record<string, string>;
@@ -49,6 +51,7 @@ export interface RequestOptions {
 export async function send(path: string, options: RequestOptions = {}): Promise<Response> {
   const headers: Record<string, string> = { accept: 'application/json', ...options.headers };
   if (options.body !== undefined) headers['content-type'] = 'application/json';
+  if (options.bytes !== undefined) headers['content-type'] = 'application/octet-stream';
   if (options.idempotencyKey !== undefined) headers['idempotency-key'] = options.idempotencyKey;
   let response: Response;
   try {
@@ -59,6 +62,7 @@ export async function send(path: string, options: RequestOptions = {}): Promise<
       cache: 'no-store',
       redirect: 'error',
       ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+      ...(options.bytes === undefined ? {} : { body: options.bytes }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
   } catch (error) {
@@ -69,7 +73,9 @@ export async function send(path: string, options: RequestOptions = {}): Promise<
       hint: 'Check the network and that the orchestrator runs, then try again.',
     });
   }
-  const gateway = response.status >= 502 && response.status <= 504;
+  // What the orchestrator itself says with such a status is about an agent, not about the way to it.
+  const own = response.headers.get('content-type')?.includes('problem+json') === true;
+  const gateway = !own && response.status >= 502 && response.status <= 504;
   connection.set(gateway ? 'lost' : 'ok');
   learnClock(response);
   if (response.ok) return response;

@@ -1,108 +1,138 @@
-import type { VNode } from 'preact';
-
-import { useState } from 'preact/hooks';
+import type { ComponentType, VNode } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Agent } from '../../../protocol/rest-fleet.ts';
-import { formatBytes, formatDuration } from '../model/format.ts';
+import type { Permission } from '../../../protocol/roles.ts';
+import { changeAgent } from '../net/agent-api.ts';
 import { type ApiError, asApiError } from '../net/api.ts';
 import { fetchAgent, revokeAgent } from '../net/endpoints.ts';
 import { usePolling } from '../net/hooks.ts';
-import { Load, OnlineState } from './agents-table.ts';
-import { Ago, ConfirmButton, ErrorBox, LabelList, Loading, PageTitle, said, Until } from './bits.ts';
-import { Composer } from './composer.ts';
+import { OnlineState } from './agents-table.ts';
+import { ConfirmButton, Empty, ErrorBox, Loading, PageTitle } from './bits.ts';
 import { html, view } from './html.ts';
+import { AuditTab } from './machine/audit.ts';
+import { CertificateTab } from './machine/certificate.ts';
+import { CommandsTab } from './machine/commands.ts';
+import type { TabName, TabProps } from './machine/context.ts';
+import { FilesTab } from './machine/files.ts';
+import { LogsTab } from './machine/logs.ts';
+import { MetricsTab } from './machine/metrics.ts';
+import { OverviewTab } from './machine/overview.ts';
+import { ProcessesTab } from './machine/processes.ts';
 
 const AGENT_EVERY_MS = 3000;
 
-export function AgentPage({ org, id }: { org: string; id: string }): VNode {
+type Tab = {
+  name: TabName;
+  label: string;
+  needs: Permission;
+  component: ComponentType<TabProps> | ((props: TabProps) => VNode);
+};
+/** In their order; who lacks the right of one is not shown the way to it. */
+const TABS: readonly Tab[] = [
+  { name: 'overview', label: 'Overview', needs: 'agents.read', component: OverviewTab },
+  { name: 'metrics', label: 'Metrics', needs: 'metrics.read', component: MetricsTab },
+  { name: 'processes', label: 'Processes', needs: 'inspect.read', component: ProcessesTab },
+  { name: 'files', label: 'Files', needs: 'files.read', component: FilesTab },
+  { name: 'logs', label: 'Logs', needs: 'files.read', component: LogsTab },
+  { name: 'commands', label: 'Commands', needs: 'jobs.read', component: CommandsTab },
+  { name: 'certificate', label: 'Certificate', needs: 'agents.read', component: CertificateTab },
+  { name: 'audit', label: 'Audit', needs: 'audit.read', component: AuditTab },
+];
+
+export interface AgentPageProps {
+  org: string;
+  id: string;
+  tab: string;
+  query: ReadonlyMap<string, string>;
+  may(permission: Permission): boolean;
+}
+
+/** One machine: what it is, what it does, what is on it, and what was done to it. */
+export function AgentPage({ org, id, tab, query, may }: AgentPageProps): VNode {
   const {
     data: agent,
     error,
     refresh,
   } = usePolling((signal) => fetchAgent(org, id, signal), AGENT_EVERY_MS, [org, id]);
-  const [failure, setFailure] = useState<ApiError | undefined>(undefined);
-  const revoke = async (agentId: string) => {
-    setFailure(undefined);
-    try {
-      await revokeAgent(org, agentId);
-      location.hash = '#/agents';
-    } catch (cause) {
-      setFailure(asApiError(cause));
-      refresh();
-    }
-  };
   const back = html`<p class="crumb"><a href="#/agents">Agents</a></p>`;
   if (agent === undefined) {
     return html`<div>${back}${view(PageTitle, { title: 'Agent' })}
       ${error === undefined ? view(Loading, { what: 'agent' }) : view(ErrorBox, { error, onRetry: refresh })}</div>`;
   }
-  return html`<div>${back}
-    ${view(
-      PageTitle,
-      { title: agent.vm_id },
-      html`${view(OnlineState, { agent })}
-      ${
-        agent.state === 'revoked'
-          ? null
-          : view(ConfirmButton, {
-              label: 'Revoke',
-              question: `Revoke ${agent.vm_id}`,
-              danger: true,
-              onConfirm: () => void revoke(agent.agent_id),
-            })
-      }`,
-    )}
-    ${failure === undefined ? null : view(ErrorBox, { error: failure })}
-    ${view(Composer, { org, agents: [agent], selected: new Set<string>(), only: agent })}
-    <section class="card" aria-labelledby="facts"><h2 id="facts">Machine</h2>${view(Facts, { agent })}</section>
+  const shown = TABS.find(({ name }) => name === tab);
+  return html`<div class="agent-page">${back}
+    ${view(PageTitle, { title: agent.vm_id }, html`${view(OnlineState, { agent })}`)}
+    ${may('agents.write') ? view(Actions, { org, agent, refresh }) : null}
+    ${view(TabList, { agent, tab, may })}
+    ${
+      shown === undefined
+        ? view(Empty, {
+            title: 'There is no such page',
+            text: 'The link may be cut or old. The tabs above lead on.',
+          })
+        : view(shown.component as (props: TabProps) => VNode, {
+            key: shown.name,
+            org,
+            agent,
+            at: { org, id: agent.agent_id },
+            query,
+            may,
+            refresh,
+          })
+    }
   </div>`;
 }
 
-function Facts({ agent }: { agent: Agent }): VNode {
-  const { facts, load } = agent;
-  const none = html`<span class="quiet">none</span>`;
-  const rows: [string, unknown][] = [
-    ['Agent', html`<code>${agent.agent_id}</code>`],
-    ['Host name', said(agent.hostname)],
-    ['Version', said(agent.version ?? 'not known')],
-    ['Load', view(Load, { load, cpus: facts?.cpus ?? 1, online: agent.online })],
-    [
-      'System',
-      said(
-        facts === null
-          ? 'not known'
-          : [facts.os_name || facts.os, facts.kernel, facts.arch].filter((t) => t !== '').join(' · '),
-      ),
-    ],
-    [
-      'Hardware',
-      facts === null
-        ? 'not known'
-        : said(
-            `${facts.cpus} CPU · ${formatBytes(facts.memory_bytes)} memory${facts.virtualization === undefined ? '' : ` · ${facts.virtualization}`}`,
-          ),
-    ],
-    ['Up', load === null ? 'not known' : formatDuration(load.uptime_s * 1000)],
-    ['Addresses', said(facts === null ? 'not known' : facts.addresses.join(', ') || 'none')],
-    ['Connects from', said(agent.address ?? 'not known')],
-    [
-      'Labels',
-      Object.keys(agent.labels).length === 0
-        ? none
-        : view(LabelList, { labels: agent.labels, note: 'Granted labels' }),
-    ],
-    [
-      'Reported labels',
-      Object.keys(agent.reported_labels).length === 0
-        ? none
-        : view(LabelList, { labels: agent.reported_labels, note: 'Labels that the machine itself reports' }),
-    ],
-    ['Tools', agent.tools.length === 0 ? none : said(agent.tools.join(', '))],
-    ['Enrolled', view(Ago, { at: agent.enrolled_at })],
-    [
-      'Connected',
-      agent.connected_at === null || !agent.online ? 'no' : view(Ago, { at: agent.connected_at }),
-    ],
-    ['Certificate ends', view(Until, { at: agent.certificate_expires_at })],
+function TabList({ agent, tab, may }: Pick<AgentPageProps, 'tab' | 'may'> & { agent: Agent }): VNode {
+  const links = [
+    ...TABS.filter(({ needs }) => may(needs)).map(({ name, label }) => ({ name: name as string, label })),
+    ...(may('terminal.open') ? [{ name: 'terminal', label: 'Terminal' }] : []),
   ];
-  return html`<dl class="facts">${rows.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+  const nav = useRef<HTMLElement>(null);
+  // On a narrow screen the marked one may lie outside.
+  useEffect(() => {
+    nav.current?.querySelector('[aria-current]')?.scrollIntoView({ inline: 'center', block: 'nearest' });
+  }, [tab]);
+  return html`<nav class="tabs" ref=${nav} aria-label="Parts of this machine’s page">${links.map(
+    ({ name, label }) =>
+      html`<a key=${name} href=${`#/agents/${agent.agent_id}/${name}`} aria-current=${name === tab ? 'page' : undefined}>${label}</a>`,
+  )}</nav>`;
+}
+
+/** What an operator decides about the machine as a whole. */
+function Actions({ org, agent, refresh }: { org: string; agent: Agent; refresh: () => void }): VNode | null {
+  const [failure, setFailure] = useState<ApiError | undefined>(undefined);
+  if (agent.state === 'revoked') return null;
+  const attempt = async (work: () => Promise<unknown>) => {
+    setFailure(undefined);
+    try {
+      await work();
+    } catch (cause) {
+      setFailure(asApiError(cause));
+    }
+    refresh();
+  };
+  const at = { org, id: agent.agent_id };
+  const revoke = () =>
+    attempt(async () => {
+      await revokeAgent(org, agent.agent_id);
+      location.hash = '#/agents';
+    });
+  return html`<div class="agent-actions">
+    ${
+      agent.state === 'active'
+        ? view(ConfirmButton, {
+            label: 'Quarantine',
+            question: `Quarantine ${agent.vm_id} until it is admitted again`,
+            onConfirm: () => void attempt(() => changeAgent(at, { state: 'quarantined' })),
+          })
+        : view(ConfirmButton, {
+            label: 'Admit',
+            question: `Admit ${agent.vm_id}`,
+            onConfirm: () => void attempt(() => changeAgent(at, { state: 'active' })),
+          })
+    }
+    ${view(ConfirmButton, { label: 'Revoke', question: `Revoke ${agent.vm_id}`, danger: true, onConfirm: () => void revoke() })}
+    ${failure === undefined ? null : view(ErrorBox, { error: failure })}
+  </div>`;
 }

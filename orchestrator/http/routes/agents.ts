@@ -1,5 +1,10 @@
 import { z } from 'zod';
-import { agentListSchema, agentSchema, listAgentsQuerySchema } from '../../../protocol/rest-fleet.ts';
+import {
+  agentListSchema,
+  agentSchema,
+  changeAgentRequestSchema,
+  listAgentsQuerySchema,
+} from '../../../protocol/rest-fleet.ts';
 import type { Agents } from '../../tenancy/agents.ts';
 import { readCursor, writeCursor } from '../cursor.ts';
 import { defineRoute, type Route } from '../route.ts';
@@ -13,7 +18,7 @@ export function agentRoutes(options: { agents: Agents }): Route[] {
     defineRoute({
       method: 'GET',
       path: PATH,
-      summary: 'Agents that a selector matches, in the order in which they enrolled',
+      summary: 'Agents that a selector and a search match, page by page',
       auth: 'user',
       needs: 'agents.read',
       query: listAgentsQuerySchema,
@@ -25,6 +30,9 @@ export function agentRoutes(options: { agents: Agents }): Route[] {
           after: query.cursor === undefined ? undefined : readCursor(query.cursor),
           limit: query.limit,
           includeRevoked: query.revoked === 'true',
+          words: query.q.split(/\s+/).filter((word) => word !== ''),
+          state: query.state,
+          sort: query.sort,
         });
         return { items, next_cursor: nextAfter === null ? null : writeCursor(nextAfter) };
       },
@@ -38,6 +46,24 @@ export function agentRoutes(options: { agents: Agents }): Route[] {
       params: idParams,
       response: agentSchema,
       handler: ({ org, params }) => agents.get(org.id, params.id),
+    }),
+    defineRoute({
+      method: 'PATCH',
+      path: `${PATH}/{id}`,
+      summary: 'Change granted labels of an agent, admit it, or put it into quarantine',
+      auth: 'user',
+      needs: 'agents.write',
+      params: idParams,
+      body: changeAgentRequestSchema,
+      response: agentSchema,
+      handler: ({ caller, org, params, request, body }) =>
+        agents.change({
+          organizationId: org.id,
+          id: params.id,
+          actor: caller.actor,
+          address: request.address,
+          changes: body,
+        }),
     }),
     defineRoute({
       method: 'DELETE',

@@ -11,10 +11,12 @@ import {
   readJobQuerySchema,
 } from '../../../protocol/rest-jobs.ts';
 import { outputGroupsSchema, previewSchema, retryRequestSchema } from '../../../protocol/rest-rollout.ts';
+import { rightFor } from '../../../protocol/tool-rights.ts';
 import type { Jobs } from '../../jobs/jobs.ts';
 import { listJobs, readJob } from '../../jobs/read.ts';
 import type { Store } from '../../store/store.ts';
 import type { Caller, OrganizationAccess } from '../auth.ts';
+import { requireNeed } from '../auth-user.ts';
 import { idempotencyKeyOf } from '../replay.ts';
 import { defineRoute, type RequestInfo, type Route } from '../route.ts';
 
@@ -120,6 +122,7 @@ export function jobRoutes(options: { store: Store; jobs: RouteJobs; clock: Clock
       // Stored with the job, in one transaction.
       ownIdempotency: true,
       async handler({ org, caller, request, reply, body }) {
+        requireNeed(rightFor(body.tool), caller, org);
         const { jobId, created } = await submit({
           organizationId: org.id,
           actor: caller.actor,

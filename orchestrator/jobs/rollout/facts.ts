@@ -3,7 +3,7 @@ import { FAILED_STATES, isFinal } from '../../../protocol/command.ts';
 import type { RolloutPlan } from '../../../protocol/rest-rollout.ts';
 import type { Tx } from '../../store/store.ts';
 import type { Row } from '../../store/tables.ts';
-import { isOnline } from '../../tenancy/agents.ts';
+import { isOnline } from '../../tenancy/agent-rows.ts';
 import { stateOf } from '../record-change.ts';
 import type { KeptWave } from './arrange.ts';
 import type { GateFacts, Phase, RolloutFacts, WaveFacts } from './decide.ts';

@@ -1,4 +1,19 @@
-import type { Tenant } from './world.ts';
+import type { Role } from '../../../protocol/roles.ts';
+
+/** What an organization of the matrix has. */
+export interface TenantObjects {
+  id: string;
+  agentId: string;
+  vmId: string;
+  jobId: string;
+  commandId: string;
+  /** Of a job that waits for it. */
+  approvalId: string;
+  /** What {@link MADE} asks for, by its keys. */
+  made: Readonly<Record<string, string>>;
+  userIds: Record<Role, string>;
+  sessionId: string;
+}
 
 /**
  * Objects that each tenant gets, made by a POST below its organization whose answer has the `id`. The key is that of
@@ -23,24 +38,33 @@ export const MADE: Readonly<Record<string, { path: string; body: (canary: string
     path: 'saved-commands',
     body: (canary) => ({ name: `saved-${canary}`, command: `echo ${canary}` }),
   },
+  'approval-rules/{id}': {
+    path: 'approval-rules',
+    body: (canary) => ({ name: `rule ${canary}`, commands: [`*wait for ${canary}*`] }),
+  },
+  'locks/{id}': {
+    path: 'locks',
+    body: (canary) => ({ target_type: 'tool', target: 'no_such_tool', reason: `lock ${canary}` }),
+  },
 };
 
 /**
  * The other path parameters: what the tenant has already. A route with a parameter that is in neither table fails the
  * matrix; add the row.
  */
-const PRESENT: Readonly<Record<string, (tenant: Tenant) => string>> = {
+const PRESENT: Readonly<Record<string, (tenant: TenantObjects) => string>> = {
   'organizations/{org}': (tenant) => tenant.id,
   'agents/{id}': (tenant) => tenant.agentId,
   'agents/{vm_id}': (tenant) => tenant.vmId,
   'jobs/{id}': (tenant) => tenant.jobId,
   'commands/{id}': (tenant) => tenant.commandId,
+  'approvals/{id}': (tenant) => tenant.approvalId,
   'users/{id}': (tenant) => tenant.userIds.viewer,
   'sessions/{id}': (tenant) => tenant.sessionId,
   'artifacts/{name}': () => 'manifest.json',
 };
 
-export const exampleOf = (parameter: string, tenant: Tenant): string | undefined =>
+export const exampleOf = (parameter: string, tenant: TenantObjects): string | undefined =>
   PRESENT[parameter]?.(tenant) ?? tenant.made[parameter];
 
 /**
@@ -49,6 +73,8 @@ export const exampleOf = (parameter: string, tenant: Tenant): string | undefined
  */
 export const REQUESTS: Readonly<Record<string, { body?: unknown; query?: string }>> = {
   'PATCH /api/v1/organizations/{org}/users/{id}': { body: { role: 'viewer' } },
+  'POST /api/v1/organizations/{org}/approvals/{id}/approve': { body: { digest: '0'.repeat(64) } },
+  'PUT /api/v1/organizations/{org}/approval-rules/{id}': { body: { name: 'matrix' } },
 };
 
 /** `agents/{id}` for each parameter of a path. */

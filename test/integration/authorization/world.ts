@@ -12,24 +12,15 @@ import { ROOT } from '../../../scripts/lib/root.ts';
 import { enroll } from '../support/enroll.ts';
 import { type CallOptions, callOrchestrator } from '../support/orchestrator.ts';
 import type { Who } from './call.ts';
-import { MADE } from './examples.ts';
+import { MADE, type TenantObjects } from './examples.ts';
 
 const ADMIN_TOKEN = `vmo_${randomBytes(20).toString('hex')}`;
 const PASSWORD = 'five random words of a person';
 
 /** An organization with one object of each kind, and somebody of each role. */
-export interface Tenant {
-  id: string;
+export interface Tenant extends TenantObjects {
   name: string;
-  agentId: string;
-  vmId: string;
   tls: { cert: string; key: string };
-  jobId: string;
-  commandId: string;
-  /** What the table of examples asks for, by its keys. */
-  made: Readonly<Record<string, string>>;
-  userIds: Record<Role, string>;
-  sessionId: string;
   /** A session of each role. */
   people: Record<Role, Who>;
   /** Texts that nobody outside may ever read. */
@@ -76,6 +67,11 @@ async function makeTenant(call: Call, target: { url: string; ca: string }, name:
     const object = await call<{ id: string }>({ path: `${org}/${path}`, body: body(canary) });
     made[parameter] = object.id;
   }
+  await call({
+    path: `${org}/jobs`,
+    body: { selector: 'all', arguments: { command: `wait for ${canary}` }, description: '' },
+  });
+  const waiting = await call<{ items: { id: string }[] }>({ path: `${org}/approvals` });
   const userIds = {} as Record<Role, string>;
   const people = {} as Record<Role, Who>;
   for (const role of ROLES) {
@@ -100,6 +96,7 @@ async function makeTenant(call: Call, target: { url: string; ca: string }, name:
     tls: machine.tls,
     jobId: job.id,
     commandId: job.commands[0]?.id ?? '',
+    approvalId: waiting.items[0]?.id ?? '',
     made,
     userIds,
     sessionId: sessions.items[0]?.id ?? '',

@@ -1,0 +1,65 @@
+import { certificateListSchema } from '../../protocol/rest-calls.ts';
+import { type Agent, agentSchema } from '../../protocol/rest-fleet.ts';
+import { type ClientFlags, clientFor } from './client.ts';
+import type { CliDeps } from './deps.ts';
+import { labelsText, printJson, table, timeText, write } from './print.ts';
+
+const pathOf = (id: string) => `/agents/${encodeURIComponent(id)}`;
+const bytes = (value: number) => `${(value / 1024 ** 3).toFixed(1)} GB`;
+const percent = (value: number | undefined) => (value === undefined ? '-' : `${Math.round(value * 100)} %`);
+
+function rowsOf(agent: Agent, certificate: { fingerprint: string } | undefined): [string, string][] {
+  const { facts, load } = agent;
+  return [
+    ['vm_id', agent.vm_id],
+    ['agent_id', agent.agent_id],
+    ['state', agent.state === 'active' ? (agent.online ? 'online' : 'offline') : agent.state],
+    ['host name', agent.hostname],
+    ['version', agent.version ?? '-'],
+    ['system', facts === null ? '-' : `${facts.os_name || facts.os} ${facts.kernel} ${facts.arch}`],
+    ['hardware', facts === null ? '-' : `${facts.cpus} CPU, ${bytes(facts.memory_bytes)}`],
+    ['addresses', facts?.addresses.join(' ') || '-'],
+    ['connects from', agent.address ?? '-'],
+    [
+      'load',
+      load === null
+        ? '-'
+        : `${load.load1.toFixed(2)}, CPU ${percent(load.cpu_used)}, memory ${percent(load.memory_used)}, disk ${percent(load.disk_used)}`,
+    ],
+    ['labels', labelsText(agent.labels) || '-'],
+    ['reported', labelsText(agent.reported_labels, 'agent.') || '-'],
+    ['tools', agent.tools.join(' ') || '-'],
+    ['enrolled', timeText(agent.enrolled_at)],
+    ['last heartbeat', agent.last_heartbeat_at === null ? 'never' : timeText(agent.last_heartbeat_at)],
+    [
+      'certificate',
+      `ends ${timeText(agent.certificate_expires_at)}, SHA-256 ${certificate?.fingerprint ?? '-'}`,
+    ],
+  ];
+}
+
+export async function show(deps: CliDeps, id: string, flags: ClientFlags): Promise<void> {
+  const client = await clientFor(deps, flags);
+  const agent = await client.call({ path: pathOf(id), answer: agentSchema });
+  const path = `${pathOf(agent.agent_id)}/certificates`;
+  const { items } = await client.call({ path, answer: certificateListSchema });
+  if (flags.json) return printJson(deps.stdout, { ...agent, certificates: items });
+  await write(deps.stdout, table(['AGENT', ''], rowsOf(agent, items[0])));
+}
+
+export async function label(
+  deps: CliDeps,
+  id: string,
+  changes: Record<string, string | null>,
+  flags: ClientFlags,
+): Promise<void> {
+  const client = await clientFor(deps, flags);
+  const agent = await client.call({
+    method: 'PATCH',
+    path: pathOf(id),
+    body: { labels: changes },
+    answer: agentSchema,
+  });
+  if (flags.json) return printJson(deps.stdout, { vm_id: agent.vm_id, labels: agent.labels });
+  await write(deps.stdout, `${agent.vm_id}: ${labelsText(agent.labels) || 'no labels'}\n`);
+}
