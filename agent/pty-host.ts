@@ -1,3 +1,4 @@
+import { closeSync, constants as files, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import type { Clock } from '../base/clock.ts';
@@ -34,6 +35,14 @@ export function runPtyHost(options: { input: number; output: number; clock: Cloc
     output.end();
   };
 
+  const giveUpLater = () => {
+    clock.setTimer(HELD_MS, () => {
+      // What waits for its reader is not held by anybody.
+      if (master?.paused) giveUpLater();
+      else master?.destroy();
+    });
+  };
+
   const open = ({ file, args, env, cwd, rows, cols }: NonNullable<ToPtyHost['open']>) => {
     const native = nativePty();
     if (native === undefined)
@@ -41,10 +50,13 @@ export function runPtyHost(options: { input: number; output: number; clock: Cloc
     const pairs = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     const onExit = (code: number, signal: number) => {
       exit = { code, signal: SIGNAL_NAMES.get(signal) };
+      closeSync(held);
       if (closed) tell();
-      else clock.setTimer(HELD_MS, () => master?.destroy());
+      else giveUpLater();
     };
     const made = native.fork(file, args, pairs, cwd, cols, rows, -1, -1, true, '', onExit);
+    // A program closes its own descriptors before it ends; were they the last, it would be hung up on meanwhile.
+    const held = openSync(made.pty, files.O_RDWR | files.O_NOCTTY);
     pid = made.pid;
     master = new PtyMaster({
       fd: made.fd,

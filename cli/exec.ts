@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { ShellHost } from '../agent/tools/shell-host.ts';
 import type { DiskLayout } from '../protocol/disk-layout.ts';
-import { parseDuration } from '../protocol/provisioning-token.ts';
+import { parseDuration } from '../protocol/duration.ts';
 import { type CliContext, layoutFor, withHome } from './context.ts';
 
 interface Flags {

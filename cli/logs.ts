@@ -1,99 +1,140 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import type { AgentClient } from '../agent/client.ts';
+import type { AnalyzeLogInput } from '../protocol/log-tools.ts';
 import { type CliContext, EXIT, withHome } from './context.ts';
 
 interface Flags {
   home?: string;
-  lines: number;
+  lines?: number;
   analyze?: boolean;
+  raw?: boolean;
   json?: boolean;
+  follow?: boolean;
+  since?: string;
+  until?: string;
+  compareTo?: string;
+  level?: NonNullable<AnalyzeLogInput['level']>;
+  grep?: string;
+  pattern?: string;
+  rotated: boolean;
+  local?: boolean;
 }
+
+const HELP = `
+On a terminal it prints a report; into a pipe or a file the lines as they are, unless a filter, --analyze or --json asks
+for the report. .gz, .zst and .xz are unpacked, and the older files of a rotated log are read as far as lines are wanted.
+Times are RFC 3339 (2026-01-31T12:00:00Z) or ages (15m, 2h, 7d). Secrets and personal data are masked in reports.
+
+  vm-agent logs /var/log/syslog --lines 1000
+  vm-agent logs journal:nginx.service --since 1h --compare-to 2h
+  vm-agent logs app.log --lines 0 --level error --grep '(?i)timeout'
+
+The running agent reads, within its policy. Where this machine has none, or you may not use it, this command reads by
+itself, with your rights; --local does so in any case.
+`;
+
+const LEVELS = ['fatal', 'error', 'warning', 'info', 'debug'] as const;
 
 const count = (text: string): number => {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1)
-    throw new InvalidArgumentError('It must be a whole number from 1 on.');
+  if (!/^\d{1,8}$/.test(text) || value > 10_000_000)
+    throw new InvalidArgumentError('It must be a whole number up to 10000000; 0 stands for all.');
   return value;
+};
+
+const level = (text: string): (typeof LEVELS)[number] => {
+  const found = LEVELS.find((one) => one === text.toLowerCase());
+  if (found === undefined) throw new InvalidArgumentError(`It must be one of ${LEVELS.join(', ')}.`);
+  return found;
 };
 
 export function addLogs(program: Command, ctx: CliContext): void {
   withHome(program.command('logs'))
-    .description('print the last lines of a log, or what they say in short, as the running agent reads it')
-    .argument('<file>', 'absolute path of the log')
-    .option('--lines <n>', 'how many of its last lines', count, 100)
-    .option('--analyze', 'levels, most frequent messages and latest errors instead of the lines')
-    .option('--json', 'the analysis as JSON')
-    .action(async (file: string, flags: Flags) => {
-      ctx.process.exitCode = await logs(file, flags, ctx);
+    .description('say what a log holds, or print its last lines')
+    .argument('<log>', 'path of a log, or journal:UNIT')
+    .option('--lines <n>', 'how many of its last lines, 0 for all (default: 100, with a filter all)', count)
+    .option('--since <time>', 'only what is not older')
+    .option('--until <time>', 'only what is not newer')
+    .option('--compare-to <time>', 'what changed against the window from here to --since')
+    .option('--level <level>', 'only what is at least as severe', level)
+    .option('--grep <expression>', 'only what matches (RE2)')
+    .option('--pattern <id>', 'more about one pattern of a report')
+    .option('--no-rotated', 'without the older files of a rotated log')
+    .option('--analyze', 'the report, also where there is no terminal')
+    .option('--raw', 'the lines as they are, also on a terminal')
+    .option('--follow', 'and then each new line as it comes, until Ctrl-C')
+    .option('--json', 'the report as JSON')
+    .option('--local', 'read in this process, with your own rights')
+    .addHelpText('after', HELP)
+    .action(async (log: string, flags: Flags) => {
+      ctx.process.exitCode = await logs(log, flags, ctx);
     });
 }
 
-async function logs(file: string, flags: Flags, ctx: CliContext): Promise<number> {
+async function logs(log: string, flags: Flags, ctx: CliContext): Promise<number> {
   const { resolve } = await import('node:path');
-  const { localAgent } = await import('./local-agent.ts');
+  const { AppError } = await import('../protocol/errors.ts');
+  const { logReader } = await import('./log-report/reader.ts');
   const { stdout } = ctx.process;
-  const path = resolve(ctx.process.cwd(), file);
-  const client = await localAgent(flags, ctx);
-  if (flags.analyze || flags.json) {
-    const found = await client.analyzeLog({ log_path: path, lines: flags.lines });
-    stdout.write(flags.json ? `${JSON.stringify(found, null, 2)}\n` : await describe(found, ctx));
-    return EXIT.ok;
+  const unit = log.startsWith('journal:') ? log.slice('journal:'.length) : undefined;
+  const path = unit === undefined ? resolve(ctx.process.cwd(), log) : log;
+  const asked = requestOf(path, flags);
+  const filters = Object.keys(asked).filter((name) => !['log_path', 'lines', 'rotated'].includes(name));
+  if (flags.raw && (filters.length > 0 || flags.json || flags.analyze || unit !== undefined))
+    throw new AppError('bad_request', {
+      detail: '--raw prints the lines of a file as they are: no filter, report or unit goes with it.',
+    });
+  const raw =
+    flags.raw ??
+    (!stdout.isTTY &&
+      !/\.(?:gz|zst|xz)$/.test(path) &&
+      filters.length === 0 &&
+      !flags.analyze &&
+      !flags.json &&
+      unit === undefined);
+  // Whoever reads the output may have seen enough.
+  stdout.on('error', (error: NodeJS.ErrnoException) =>
+    ctx.process.exit(error.code === 'EPIPE' ? EXIT.ok : 1),
+  );
+  const reader = await logReader(flags, ctx);
+  // What comes while the report is made is not missed.
+  const from = flags.follow ? await reader.tailLog({ ...targetOf(path, unit), lines: 1 }) : undefined;
+  if (raw) {
+    const { printLines } = await import('./log-report/raw-lines.ts');
+    await printLines(reader, path, flags.lines ?? 100, stdout);
+  } else {
+    const { printReport } = await import('./log-report/print.ts');
+    const found = await reader.analyzeLog(asked);
+    stdout.write(
+      flags.json ? `${JSON.stringify(found, null, flags.follow ? 0 : 2)}\n` : await printReport(found, ctx),
+    );
   }
-  const { visible } = await import('./table.ts');
-  let ended = true;
-  for await (const piece of lastLines(client, path, flags.lines)) {
-    // A terminal is protected from what a log holds; a file or a pipe gets it as it is.
-    const shown = stdout.isTTY ? piece.split('\n').map(visible).join('\n') : piece;
-    ended = piece.endsWith('\n');
-    await new Promise<void>((done) => stdout.write(shown, () => done()));
-  }
-  if (!ended) stdout.write('\n');
+  if (from === undefined) return EXIT.ok;
+  const { followLog } = await import('./log-report/follow.ts');
+  await followLog({
+    reader,
+    target: targetOf(path, unit),
+    from,
+    json: flags.json === true,
+    grep: flags.grep,
+    ctx,
+  });
   return EXIT.ok;
 }
 
-/** An answer holds a limited part of a file: the first begins at the wanted line, the others where the last ended. */
-async function* lastLines(client: AgentClient, path: string, lines: number): AsyncGenerator<string> {
-  let piece = await client.readFile({ file_path: path, offset: -lines, limit: lines });
-  yield piece.content;
-  for (const end = piece.size; piece.end_byte < end; ) {
-    const offset = piece.end_byte;
-    piece = await client.readFile({
-      file_path: path,
-      unit: 'bytes',
-      offset,
-      limit: Math.min(end - offset, 65_536),
-    });
-    if (piece.end_byte <= offset) return;
-    yield piece.content;
-  }
-}
+const targetOf = (path: string, unit: string | undefined) =>
+  unit === undefined ? { log_path: path } : { unit };
 
-async function describe(
-  found: Awaited<ReturnType<AgentClient['analyzeLog']>>,
-  ctx: CliContext,
-): Promise<string> {
-  const { paintFor } = await import('../provision/progress.ts');
-  const { table, visible } = await import('./table.ts');
-  const { bold } = paintFor(ctx.process.stdout, ctx.process.env);
-  const levels = Object.entries(found.levels)
-    .filter(([, n]) => n > 0)
-    .map(([level, n]) => `${n} ${level}`);
-  const facts: [string, string][] = [
-    ['lines', `${found.lines_analyzed} (${found.format})`],
-    ['levels', levels.join(', ') || 'none'],
-    ...(found.first_time === undefined
-      ? []
-      : [['time', `${found.first_time} to ${found.last_time ?? ''}`] as [string, string]]),
-  ];
-  const templates = table(
-    [{ title: 'COUNT', right: true }, { title: 'LEVEL' }, { title: 'MESSAGE' }],
-    found.templates.map(({ count: n, level, template }) => [String(n), level, visible(template)]),
-    bold,
-  );
-  const errors = found.errors.map(({ text }) => `${visible(text)}\n`).join('');
-  return [
-    facts.map(([name, value]) => `${bold(name.padEnd(6))}  ${value}\n`).join(''),
-    templates,
-    ...(errors === '' ? [] : [`${bold('LATEST ERRORS')}\n${errors}`]),
-  ].join('\n');
+function requestOf(path: string, flags: Flags): AnalyzeLogInput {
+  const { lines, since, until, compareTo, level: least, grep, pattern, rotated } = flags;
+  return {
+    log_path: path,
+    ...(lines === undefined ? {} : { lines }),
+    ...(rotated ? {} : { rotated }),
+    ...(since === undefined ? {} : { since }),
+    ...(until === undefined ? {} : { until }),
+    ...(compareTo === undefined ? {} : { compare_to: compareTo }),
+    ...(least === undefined ? {} : { level: least }),
+    ...(grep === undefined ? {} : { grep }),
+    ...(pattern === undefined ? {} : { pattern }),
+  };
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
-import { parseDuration } from '../protocol/provisioning-token.ts';
+import { parseDuration } from '../protocol/duration.ts';
 import type { Bench } from './checks/bench.ts';
 import { type CliContext, EXIT, withHome } from './context.ts';
 

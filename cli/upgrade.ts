@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { parseDuration } from '../protocol/provisioning-token.ts';
+import { parseDuration } from '../protocol/duration.ts';
 import { EXIT_HELP } from '../provision/command.ts';
 import type { UpgradeFlags } from '../provision/upgrade/run.ts';
 import { type CliContext, layoutFor, withHome } from './context.ts';

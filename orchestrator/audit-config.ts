@@ -1,4 +1,4 @@
-import { parseDuration } from '../protocol/provisioning-token.ts';
+import { parseDuration } from '../protocol/duration.ts';
 import { invalid, readNamed, secretOf } from './config-input.ts';
 
 /** Where copies of the audit log go, and how long it is kept. */

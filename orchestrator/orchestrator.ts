@@ -241,7 +241,7 @@ export async function startOrchestrator(
         stopping: stopping.signal,
         access,
       }),
-      ...terminalRoutes({ terminals }),
+      ...terminalRoutes({ terminals, agents }),
       ...fleetRoutes({
         store,
         feed: fleetFeed,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseDuration } from './duration.ts';
 
 /**
  * `prov_<id>_<secret>_<pin>`: the id finds it, the secret proves it (stored as SHA-256), and the pin is the first
@@ -109,12 +110,4 @@ export function parseRate(text: string): TokenRate | undefined {
   if (!/^\d+$/.test(uses) || seconds === undefined || more.length > 0) return undefined;
   const rate = tokenRateSchema.safeParse({ uses: Number(uses), window_s: seconds });
   return rate.success ? rate.data : undefined;
-}
-
-/** Parses a duration in seconds, or with a unit: `90`, `90s`, `15m`, `24h`, `7d`. Seconds; undefined if it is none. */
-export function parseDuration(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(text.trim());
-  if (match === null) return undefined;
-  const unit = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 }[match[2] ?? 's'] ?? 1;
-  return Number(match[1]) * unit;
 }

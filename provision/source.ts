@@ -23,6 +23,7 @@ export interface Source {
 const BUNDLE = [
   'vm-agent.mjs',
   'vm-agent-exec.mjs',
+  'vm-agent-log-worker.mjs',
   'setup.mjs',
   'native',
   'units',

@@ -5,7 +5,8 @@ import { parseArgs } from 'node:util';
 import { systemClock } from '../base/clock.ts';
 import { shutdownFromSignals } from '../base/shutdown.ts';
 import { runCli } from '../orchestrator/cli.ts';
-import { parseDuration, parseLabel } from '../protocol/provisioning-token.ts';
+import { parseDuration } from '../protocol/duration.ts';
+import { parseLabel } from '../protocol/provisioning-token.ts';
 import { openQuestions, type Questions } from './lib/questions.ts';
 import { PACKAGE } from './lib/root.ts';
 

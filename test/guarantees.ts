@@ -372,5 +372,22 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'metrics-1',
     text: 'The load of agents is kept for 7 days, coarser as it is older, with its peaks, in a row for ten heartbeats.',
   },
-  { id: 'page-2', text: 'The dashboard writes a file only after it has shown what the change does.' },
+  { id: 'page-3', text: 'The dashboard writes a file only after it has shown what the change does.' },
+  {
+    id: 'logs-2',
+    text: 'Packed and rotated logs and the journal are analyzed as one stream, and only what the policy lets the caller read.',
+  },
+  {
+    id: 'logs-3',
+    text: 'An analysis names what is new, rare, bursting, silent or changed between two windows, and is quiet where nothing is.',
+  },
+  {
+    id: 'logs-4',
+    text: 'An analysis does not hold up the agent, and ends with its thread when it is cancelled.',
+  },
+  { id: 'logs-5', text: 'The end of a log of any size is analyzed without reading what comes before it.' },
+  {
+    id: 'logs-6',
+    text: 'Counts of a log’s analysis add up to the lines that were read, whatever the log holds and is filtered by.',
+  },
 ];

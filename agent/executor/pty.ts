@@ -99,6 +99,9 @@ export class PtyMaster {
     if (this.#open) this.#native.resize(this.#fd, cols, rows);
   }
 
+  get paused(): boolean {
+    return this.#open && this.#stream.isPaused();
+  }
   pause(): void {
     this.#stream.pause();
   }

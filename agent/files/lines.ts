@@ -45,19 +45,20 @@ export const countLines = async (source: ByteSource, signal: AbortSignal): Promi
 
 /**
  * Where the last `lines` lines begin, and how many they are. `cut` when the first of them begins further back than
- * is looked.
+ * is looked, `maxBytes`.
  */
 export async function lastLines(
   source: ByteSource,
   lines: number,
   signal: AbortSignal,
+  maxBytes: number = MAX_TAIL_BYTES,
 ): Promise<{ at: number; lines: number; cut: boolean }> {
   const { size } = source;
   if (size === 0 || lines === 0) return { at: size, lines: 0, cut: false };
   // The newline at the very end ends the last line and begins none.
   let wanted = lines + ((await endsWithNewline(source)) ? 1 : 0);
   let end = size;
-  const floor = Math.max(0, size - MAX_TAIL_BYTES);
+  const floor = Math.max(0, size - maxBytes);
   while (end > floor) {
     signal.throwIfAborted();
     const start = Math.max(floor, end - CHUNK);

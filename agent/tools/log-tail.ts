@@ -19,7 +19,7 @@ type Arguments = z.output<typeof tailLogArgumentsSchema>;
 
 /** The end of a log, and what is added to it. */
 export function tailLogTool(
-  options: LogToolOptions & { /** journalctl, or where it is. */ journalctl?: string },
+  options: LogToolOptions,
 ): Tool<typeof tailLogArgumentsSchema, typeof tailLogSchema> {
   return {
     name: 'tail_log',
@@ -110,11 +110,7 @@ function parseCursor(cursor: string): { ino: number; at: number } {
   return { ino: Number(match[1]), at: Number(match[2]) };
 }
 
-function unitLook(
-  options: LogToolOptions & { journalctl?: string },
-  { access, signal }: ToolContext,
-  args: Arguments,
-) {
+function unitLook(options: LogToolOptions, { access, signal }: ToolContext, args: Arguments) {
   const unit = args.unit ?? '';
   if (!access.read.some((root) => isWithin(JOURNAL_FOLDER, root)))
     throw new AppError('path_refused', {

@@ -1,5 +1,6 @@
 import * as pulumi from '@pulumi/pulumi';
-import { parseDuration, parseRate, tokenLimitsSchema } from '../../protocol/provisioning-token.ts';
+import { parseDuration } from '../../protocol/duration.ts';
+import { parseRate, tokenLimitsSchema } from '../../protocol/provisioning-token.ts';
 import { now } from '../clock.ts';
 import type { MintedToken, TokenRequest } from '../program/request.ts';
 import { type OrchestratorArgs, orchestratorOf } from './orchestrator.ts';

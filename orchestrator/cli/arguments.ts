@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { parseDuration } from '../../protocol/duration.ts';
 import { AppError } from '../../protocol/errors.ts';
 import {
   agentIdSchema,
@@ -13,7 +14,6 @@ import {
 } from '../../protocol/ids.ts';
 import {
   labelKeySchema,
-  parseDuration,
   parseLabel,
   parseRate,
   type TokenRate,

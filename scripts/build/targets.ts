@@ -15,6 +15,8 @@ export const PROGRAMS: readonly {
 }[] = [
   { name: 'vm-agent', entry: 'cli/main.ts' },
   { name: 'vm-agent-exec', entry: 'agent/exec-main.ts' },
+  // A thread of the two above.
+  { name: 'vm-agent-log-worker', entry: 'agent/logs/worker-main.ts' },
   { name: 'vm-orchestrator', entry: 'orchestrator/main.ts' },
   { name: 'setup', entry: 'provision/setup.mts' },
   { name: 'client', entry: CLIENT },
@@ -49,6 +51,7 @@ export const COPIES: readonly { readonly out: string; readonly from: string }[] 
 export const AGENT_FILES: readonly string[] = [
   'vm-agent.mjs',
   'vm-agent-exec.mjs',
+  'vm-agent-log-worker.mjs',
   'setup.mjs',
   'native',
   'units',

@@ -167,7 +167,7 @@ describe('one machine', () => {
     await look('processes');
   });
 
-  it('[page-2] browses, shows and edits a file, and writes nothing that was not looked at', async () => {
+  it('[page-3] browses, shows and edits a file, and writes nothing that was not looked at', async () => {
     await open('files');
     await page.getByLabel('Go to a path').fill(folder);
     await button('Go').click();

@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { appendFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemMetricsSchema } from '../../protocol/system.ts';
 import { ROOT } from '../../scripts/lib/root.ts';
 import { type AgentHome, createAgentHome } from '../fakes/agent-home.ts';
 import { type AgentProcess, startAgent } from '../fakes/agent-process.ts';
+import { render, usualEvents } from '../fakes/generated-log.ts';
 
 let home: AgentHome;
 let agent: AgentProcess;
@@ -72,6 +74,43 @@ describe('the command line, with an agent that runs', () => {
     expect((await cli('logs', file, '--lines', '3000')).out).toBe(lines.slice(-3000).join(''));
     expect((await cli('logs', file, '--analyze')).out).toMatch(/^lines +100/);
     expect((await cli('logs', file, '--lines', 'many')).code).toBe(2);
+  });
+
+  it('reports on a log by filters, as JSON, and about what is packed', async () => {
+    const file = join(home.path, 'app.log');
+    const events = usualEvents({ fromMs: Date.parse('2026-01-31T10:00:00Z'), count: 600, everyMs: 1000 });
+    await writeFile(`${file}.1.gz`, gzipSync(events.slice(0, 300).map(render).join('')));
+    await writeFile(file, events.slice(300).map(render).join(''));
+    const warnings = events.filter(({ level }) => level === 'WARN').length;
+    const found = JSON.parse((await cli('logs', file, '--level', 'warning', '--json')).out);
+    expect(found).toMatchObject({ lines_read: 600, lines_analyzed: warnings, levels: { warning: warnings } });
+    const { out } = await cli('logs', `${file}.1.gz`, '--lines', '0');
+    expect(out).toMatch(/^lines {3}300 /);
+    expect(out).toContain(`${file}.1.gz`);
+    const wrong = await cli('logs', file, '--grep', '(?=x)');
+    expect(wrong).toMatchObject({ code: 2, err: expect.stringContaining('RE2') });
+    expect((await cli('logs', file, '--raw', '--level', 'error')).code).toBe(2);
+    expect((await cli('logs', 'journal:../x')).err).toContain('not the name of a systemd unit');
+  });
+
+  it('follows a log, also where no agent answers for the caller', async () => {
+    const file = join(home.path, 'growing.log');
+    await writeFile(file, 'INFO first\n');
+    const words = ['logs', file, '--lines', '1', '--follow', '--grep', 'wanted', '--local'];
+    const child = spawn(process.execPath, [join(ROOT, 'cli/main.ts'), ...words], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let out = '';
+    for await (const piece of child.stdout) {
+      const before = out;
+      out += String(piece);
+      if (before === '') await appendFile(file, 'INFO other\nERROR wanted\n');
+      if (out.includes('wanted')) break;
+    }
+    child.kill();
+    await once(child, 'close');
+    expect(out).toMatch(/ERROR wanted\n$/);
+    expect(out).not.toContain('other');
   });
 
   it('tries every endpoint and every tool, and says what fails', async () => {

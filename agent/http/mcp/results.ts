@@ -1,9 +1,10 @@
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import { type CommandOutput, TOOL_ERROR_META } from '../../../protocol/tool-manifest.ts';
+import { plainText } from '../../files/plain-text.ts';
 import type { CallOutcome } from '../../tools/call.ts';
 import type { ToolValue } from '../../tools/tool.ts';
 import type { OutputCollector } from './output-collector.ts';
-import { plainText, shorten } from './text.ts';
+import { shorten } from './text.ts';
 
 /** Clients give one message of an event stream a megabyte at most, and models far less. */
 const MAX_STRUCTURED = 256 * 1024;

@@ -8,13 +8,15 @@ import {
   recordingSchema,
 } from '../../../protocol/rest-terminals.ts';
 import { TERMINAL_SUBPROTOCOL } from '../../../protocol/terminal-codes.ts';
+import type { Agents } from '../../tenancy/agents.ts';
 import type { Terminals } from '../../terminals/terminals.ts';
 import { defineRoute, type Route } from '../route.ts';
 
 const ORG = '/api/v1/organizations/{org}';
 const params = z.object({ id: terminalIdSchema });
 
-export function terminalRoutes({ terminals }: { terminals: Terminals }): Route[] {
+export function terminalRoutes(options: { terminals: Terminals; agents: Pick<Agents, 'get'> }): Route[] {
+  const { terminals, agents } = options;
   const { recordings } = terminals;
   return [
     defineRoute({
@@ -25,7 +27,8 @@ export function terminalRoutes({ terminals }: { terminals: Terminals }): Route[]
       auth: 'user',
       needs: 'terminal.open',
       params: z.object({ id: z.string().max(128).describe('agent_id, or the vm_id of a live agent') }),
-      handler(): undefined {
+      async handler({ org, params: { id } }): Promise<undefined> {
+        await agents.get(org.id, id);
         throw new AppError('bad_request', {
           detail: 'This is a WebSocket.',
           hint: `Send an upgrade with Sec-WebSocket-Protocol: ${TERMINAL_SUBPROTOCOL}, or use vm-orchestrator shell.`,

@@ -24,37 +24,43 @@ describe('analyze_log_file', () => {
     await using log = await withLog(`${'INFO early\n'.repeat(500)}${'ERROR late\n'.repeat(20)}`);
     const { structured, text } = await callTool(analyze, { log_path: log.path, lines: 20 });
     expect(structured).toMatchObject({ lines_analyzed: 20, levels: { error: 20, info: 0 } });
-    expect(text).toContain('20 × [error] ERROR late');
+    expect(text).toContain('20 (100.0 %) [error]');
   });
 
-  it('looks at 100 lines when nothing is said, and never at more than max_lines', async () => {
+  it('takes no more lines than max_lines, and refuses what it does not know', async () => {
     await using log = await withLog('INFO x\n'.repeat(500));
-    expect((await callTool(analyze, { log_path: log.path })).structured).toMatchObject({
-      lines_analyzed: 100,
-    });
     const small = analyzeLogTool({ ...options, maxLines: 50 });
     const { structured } = await callTool(small, { log_path: log.path, lines: 400 });
     expect(structured).toMatchObject({ lines_analyzed: 50, limited_by: 'max_lines' });
-  });
-
-  it('copes with an empty log, a line of 10 MB and bytes that are no text', async () => {
-    await using empty = await withLog('');
-    expect((await callTool(analyze, { log_path: empty.path })).structured).toMatchObject({
-      lines_analyzed: 0,
+    await expect(callTool(small, { log_path: log.path, since: 'never' })).rejects.toMatchObject({
+      code: 'bad_request',
+      hint: expect.stringContaining('15m'),
     });
-    const bytes = Buffer.concat([
-      Buffer.from(`${'x'.repeat(10_000_000)}\nERROR `),
-      Buffer.from([0xff, 0xfe, 10]),
-    ]);
-    await using odd = await withLog(bytes);
-    const { structured } = await callTool(analyze, { log_path: odd.path });
-    expect(structured).toMatchObject({ lines_analyzed: 2, levels: { error: 1 } });
-    expect(JSON.stringify(structured).length).toBeLessThan(24_576);
   });
 
-  it('names the way for a compressed log', async () => {
-    await using log = await withLog(Buffer.from([0x1f, 0x8b, 8, 0, 0]));
-    await expect(callTool(analyze, { log_path: log.path })).rejects.toThrow(/compressed \(gzip\)/);
+  it('hands on what keeps a log from being read', async () => {
+    const missing = callTool(analyze, { log_path: '/nowhere/log' });
+    await expect(missing).rejects.toMatchObject({ code: 'not_found' });
+    const access = { read: ['/srv'], write: [] };
+    const refused = callTool(analyze, { log_path: '/etc/hostname' }, { access });
+    await expect(refused).rejects.toMatchObject({ code: 'path_refused' });
+    await using log = await withLog('x\n');
+    const protectedPaths = { unreadable: [log.path], unwritable: [] };
+    const guarded = callTool(analyzeLogTool({ ...options, protectedPaths }), { log_path: log.path });
+    await expect(guarded).rejects.toMatchObject({ code: 'path_refused' });
+  });
+
+  it('runs any number of calls, two at a time', async () => {
+    await using log = await withLog('INFO x\n'.repeat(50));
+    const calls = Array.from({ length: 6 }, () => callTool(analyze, { log_path: log.path }));
+    for (const { structured } of await Promise.all(calls))
+      expect(structured).toMatchObject({ lines_read: 50 });
+    const gone = callTool(
+      analyze,
+      { log_path: log.path },
+      { signal: AbortSignal.abort(new Error('enough')) },
+    );
+    await expect(gone).rejects.toThrow('enough');
   });
 });
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { plainText } from '../../../../../agent/files/plain-text.ts';
 import { OutputCollector } from '../../../../../agent/http/mcp/output-collector.ts';
 import { commandResult, failureResult, valueResult } from '../../../../../agent/http/mcp/results.ts';
-import { plainText, shorten } from '../../../../../agent/http/mcp/text.ts';
+import { shorten } from '../../../../../agent/http/mcp/text.ts';
 
 const textOf = ({ content }: ReturnType<typeof valueResult>): string =>
   content.map((block) => (block.type === 'text' ? block.text : '')).join('');

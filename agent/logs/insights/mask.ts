@@ -1,0 +1,73 @@
+import { plainText } from '../../files/plain-text.ts';
+import { NAMED_RULES, replaceSecrets, type SecretRule, TOKEN_RULES } from '../secret-rules.ts';
+
+const START = '[masked: ';
+const mark = (kind: string): string => `${START}${kind}]`;
+const MARKS = /\[masked: ([A-Za-z -]{1,40})\]/g;
+/** Longer texts are cut before they are looked at, so that no rule takes long. */
+const MAX_LOOKED_AT = 2000;
+
+/** Keys that their makers gave a form of their own. */
+const CLOUD_KEYS: SecretRule = {
+  kind: 'access key',
+  pattern:
+    /\b(?:(?:AKIA|ASIA)[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abeprs]-[\w-]{10,}|[rs]k_(?:live|test)_\w{10,}|AIza[\w-]{30,}|npm_\w{30,}|SG\.[\w-]{16,}\.[\w-]{16,})/g,
+};
+
+const EMAIL: SecretRule = {
+  kind: 'e-mail address',
+  pattern: /\b[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}\b/g,
+};
+
+const CARD = /(?<![\w.-])\d(?:[ -]?\d){13,15}(?![\w-])/g;
+const IBAN = /\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b/g;
+
+const SECRETS: readonly SecretRule[] = [...TOKEN_RULES, CLOUD_KEYS, ...NAMED_RULES, EMAIL];
+
+/** Without terminal sequences, and with marks in place of secrets and personal data, at most `length` characters. */
+export function shown(text: string, length: number): string {
+  const plain = plainText(text.slice(0, MAX_LOOKED_AT)).replaceAll('\n', ' ').trimEnd();
+  const masked = replaceSecrets(plain, SECRETS, START, mark)
+    .replace(IBAN, (found) => (isIban(found) ? mark('IBAN') : found))
+    .replace(CARD, (found) => (isCard(found) ? mark('card number') : found));
+  return masked.length > length ? `${cutWhole(masked, length)}…` : masked;
+}
+
+/** A mark is not cut in two, nor a surrogate pair. */
+function cutWhole(text: string, length: number): string {
+  const split = [...text.matchAll(MARKS)].find(
+    ({ index, 0: whole }) => index < length && index + whole.length > length,
+  );
+  return text.slice(0, split?.index ?? length).replace(/[\ud800-\udbff]$/, '');
+}
+
+/** How many marks of each kind an answer holds. */
+export function countMarks(answer: unknown): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const [, kind = ''] of JSON.stringify(answer).matchAll(MARKS)) counts[kind] = (counts[kind] ?? 0) + 1;
+  return counts;
+}
+
+/** ISO/IEC 7812: the digits' check sum, and a first digit that an issuer has. */
+function isCard(text: string): boolean {
+  const digits = text.replace(/\D/g, '');
+  if (!/^[2-6]/.test(digits) || /^(\d)\1+$/.test(digits)) return false;
+  let sum = 0;
+  for (const [index, digit] of [...digits].reverse().entries()) {
+    const value = Number(digit) * (index % 2 === 1 ? 2 : 1);
+    sum += value > 9 ? value - 9 : value;
+  }
+  return sum % 10 === 0;
+}
+
+/** ISO 13616: modulo 97. */
+function isIban(text: string): boolean {
+  const packed = text.replaceAll(' ', '');
+  if (packed.length < 15 || packed.length > 34) return false;
+  const digits = `${packed.slice(4)}${packed.slice(0, 4)}`.replace(/[A-Z]/g, (letter) =>
+    String(letter.charCodeAt(0) - 55),
+  );
+  let rest = 0;
+  for (const digit of digits) rest = (rest * 10 + Number(digit)) % 97;
+  return rest === 1;
+}
