@@ -357,15 +357,15 @@ export const GUARANTEES: readonly Guarantee[] = [
     text: 'A tool is called, from the page or as a job, only by who has its right in the organization of the agent.',
   },
   {
-    id: 'files-1',
+    id: 'transfer-1',
     text: 'An upload that was cut at any byte goes on there, and a file is in its place only when it is what was sent.',
   },
   {
-    id: 'files-2',
+    id: 'transfer-2',
     text: 'A file of a VM is served as an attachment in a sandbox, from any byte on, and never as parts of two versions.',
   },
   {
-    id: 'files-3',
+    id: 'transfer-3',
     text: 'A file that changed since it was read is not overwritten by an edit of what it was.',
   },
   {

@@ -52,6 +52,17 @@ const ACROSS: Readonly<Record<string, string>> = {
   'orchestrator/locks/locks.ts locks': 'the clock ends locks of all; each is removed by its organization',
   'orchestrator/approvals/approvals.ts approvals':
     'the clock ends approvals of all; each is read and changed by its organization',
+  'orchestrator/metrics/history.ts metric_blocks':
+    'the clock drops what is old in all; each is dropped by its organization',
+  'orchestrator/calls/sweep.ts commands':
+    'the clock drops what is old of all; each is dropped by its organization',
+  'orchestrator/audit/erase.ts audit_events': 'by the number of an event that was read by its organization',
+  'orchestrator/audit/events.ts audit_events':
+    'each log apart: an organization’s, or the orchestrator’s own, which has none',
+  'orchestrator/audit/retention.ts audit_events':
+    'each log apart: an organization’s, or the orchestrator’s own, which has none',
+  'orchestrator/audit/seal.ts audit_events':
+    'the sequencer asks which logs wait; salts go to events that it read from one log',
   'orchestrator/hub/presence.ts agents':
     'which of the connected are to be cut off; their identifiers stay inside',
 };

@@ -142,7 +142,7 @@ describe('calling a tool and waiting', () => {
 });
 
 describe('files', () => {
-  it('[files-1] uploads 100 MB that were cut at any byte, and the file is what was sent', async () => {
+  it('[transfer-1] uploads 100 MB that were cut at any byte, and the file is what was sent', async () => {
     const bytes = randomBytes(100 * 1024 * 1024);
     const path = machine.join('big.bin');
     const begun = await orchestrator.call<Upload>({
@@ -186,7 +186,7 @@ describe('files', () => {
     expect(readdirSync(machine.folder).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 
-  it('[files-2] downloads it as a file and nothing else, from any byte on', async () => {
+  it('[transfer-2] downloads it as a file and nothing else, from any byte on', async () => {
     const path = machine.join('big.bin');
     const whole = await download(path);
     expect(whole.status).toBe(200);
@@ -218,7 +218,7 @@ describe('files', () => {
     );
   });
 
-  it('[files-3] refuses an edit of a file that changed since it was read', async () => {
+  it('[transfer-3] refuses an edit of a file that changed since it was read', async () => {
     const path = machine.join('conf');
     writeFileSync(path, 'one\n');
     const seen = sha256(Buffer.from('one\n'));

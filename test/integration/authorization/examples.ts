@@ -65,6 +65,8 @@ const PRESENT: Readonly<Record<string, (tenant: TenantObjects) => string>> = {
   'terminals/{id}': (tenant) => tenant.recordingId,
   'users/{id}': (tenant) => tenant.userIds.viewer,
   'sessions/{id}': (tenant) => tenant.sessionId,
+  'tools/{tool}': () => 'get_process_list',
+  'uploads/{upload_id}': () => 'ab'.repeat(16),
   'artifacts/{name}': () => 'manifest.json',
 };
 
@@ -78,6 +80,13 @@ export const exampleOf = (parameter: string, tenant: TenantObjects): string | un
 export const REQUESTS: Readonly<Record<string, { body?: unknown; query?: string }>> = {
   'GET /api/v1/organizations/{org}/audit/proof': { query: '?seq=1' },
   'PATCH /api/v1/organizations/{org}/users/{id}': { body: { role: 'viewer' } },
+  'GET /api/v1/organizations/{org}/agents/{id}/files/content': { query: '?path=/etc/hostname' },
+  'POST /api/v1/organizations/{org}/agents/{id}/files/uploads': { body: { path: '/tmp/x', size: 1 } },
+  'PUT /api/v1/organizations/{org}/agents/{id}/files/uploads/{upload_id}': { query: '?path=/tmp/x&offset=0' },
+  'POST /api/v1/organizations/{org}/agents/{id}/files/uploads/{upload_id}/finish': {
+    body: { path: '/tmp/x', size: 1, sha256: 'ab'.repeat(32) },
+  },
+  'DELETE /api/v1/organizations/{org}/agents/{id}/files/uploads/{upload_id}': { query: '?path=/tmp/x' },
   'POST /api/v1/organizations/{org}/approvals/{id}/approve': { body: { digest: '0'.repeat(64) } },
   'PUT /api/v1/organizations/{org}/approval-rules/{id}': { body: { name: 'matrix' } },
 };
