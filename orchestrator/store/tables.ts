@@ -378,6 +378,26 @@ export interface Tables {
     sealed_body: string | null;
     created_at: number;
   };
+  terminals: {
+    organization_id: string;
+    id: string;
+    command_id: string;
+    job_id: string;
+    agent_id: string;
+    vm_id: string;
+    actor_type: string;
+    actor_id: string;
+    actor_name: string;
+    address: string | null;
+    /** Null: the login shell. */
+    command: string | null;
+    opened_at: number;
+    ended_at: number | null;
+    end_reason: string | null;
+    exit_code: number | null;
+    /** Bytes of the recording; of one that goes on the file knows it. */
+    size: Generated<number>;
+  };
   audit_events: {
     id: Generated<number>;
     organization_id: string | null;

@@ -264,7 +264,11 @@ describe('one machine', () => {
     await button('Go on').click();
     await lines.getByText('while paused').waitFor();
     await button(/^Analyze the last/).click();
-    await page.getByText(/4 lines, format/).waitFor();
+    await page
+      .locator('.log-report')
+      .getByText(/(all|the last) 4 lines/)
+      .first()
+      .waitFor();
     await look('logs');
   });
 

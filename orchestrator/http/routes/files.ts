@@ -157,11 +157,11 @@ export function fileRoutes(options: {
       query: appendQuerySchema,
       response: uploadSchema,
       async handler({ params: { id, upload_id }, query: { path: file_path, offset }, ...context }) {
+        const who = await whoOf(context, id);
         if (context.request.headers['content-type'] !== 'application/octet-stream')
           throw new AppError('bad_request', {
             detail: 'The bytes of a file come as Content-Type: application/octet-stream.',
           });
-        const who = await whoOf(context, id);
         const received = await uploads.append(who, { file_path, upload_id, offset }, context.request.raw);
         return { upload_id, path: file_path, received, done: false };
       },

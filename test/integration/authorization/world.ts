@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { systemClock } from '../../../base/clock.ts';
 import { silentLogger } from '../../../base/logger.ts';
-import { systemRandom } from '../../../base/random.ts';
+import { newId, systemRandom } from '../../../base/random.ts';
 import { loadServeConfig } from '../../../orchestrator/config.ts';
 import { startOrchestrator } from '../../../orchestrator/orchestrator.ts';
+import { createRecordingFiles } from '../../../orchestrator/terminals/recording-files.ts';
 import { type Permission, ROLES, type Role } from '../../../protocol/roles.ts';
 import { ROOT } from '../../../scripts/lib/root.ts';
 import { enroll } from '../support/enroll.ts';
@@ -47,7 +49,12 @@ type Call = <T>(options: CallOptions) => Promise<T>;
 
 const bearer = (token: string): Who => ({ headers: { authorization: `Bearer ${token}` } });
 
-async function makeTenant(call: Call, target: { url: string; ca: string }, name: string): Promise<Tenant> {
+async function makeTenant(
+  call: Call,
+  target: { url: string; ca: string; dataDir: string },
+  name: string,
+): Promise<Tenant> {
+  const { dataDir } = target;
   const canary = `${name}-${randomBytes(4).toString('hex')}`;
   const { id } = await call<{ id: string }>({ path: '/api/v1/organizations', body: { name: canary } });
   const org = `/api/v1/organizations/${id}`;
@@ -97,12 +104,49 @@ async function makeTenant(call: Call, target: { url: string; ca: string }, name:
     jobId: job.id,
     commandId: job.commands[0]?.id ?? '',
     approvalId: waiting.items[0]?.id ?? '',
+    recordingId: await makeRecording(dataDir, { id, agentId: machine.response.agent_id, vmId, canary }),
     made,
     userIds,
     sessionId: sessions.items[0]?.id ?? '',
     people,
     canaries: [canary, machine.response.agent_id, job.id, ...Object.values(made), ...Object.values(userIds)],
   };
+}
+
+/** As a terminal leaves it behind; nobody sits at one here. */
+async function makeRecording(
+  dataDir: string,
+  facts: { id: string; agentId: string; vmId: string; canary: string },
+): Promise<string> {
+  const id = newId('trm', systemClock);
+  const files = createRecordingFiles({ folder: join(dataDir, 'recordings'), clock: systemClock });
+  const recorder = await files.record(
+    { organizationId: facts.id, id },
+    { rows: 24, cols: 80, title: facts.canary, term: 'xterm' },
+  );
+  await recorder.close();
+  const row = {
+    organization_id: facts.id,
+    id,
+    command_id: newId('cmd', systemClock),
+    job_id: newId('job', systemClock),
+    agent_id: facts.agentId,
+    vm_id: facts.vmId,
+    actor_type: 'user',
+    actor_id: newId('usr', systemClock),
+    actor_name: `sitter-${facts.canary}`,
+    command: `echo ${facts.canary}`,
+    opened_at: systemClock.now(),
+    ended_at: systemClock.now(),
+    end_reason: 'exit',
+    exit_code: 0,
+  };
+  using database = new DatabaseSync(join(dataDir, 'orchestrator.db'), { timeout: 5000 });
+  const names = Object.keys(row);
+  database
+    .prepare(`INSERT INTO terminals (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`)
+    .run(...Object.values(row));
+  return id;
 }
 
 const rawCall = (target: { url: string; ca: string }, options: CallOptions) =>
@@ -150,8 +194,8 @@ export async function startWorld(): Promise<World> {
     if (answer.status < 300) return answer.body as never;
     throw new Error(`${options.path}: ${answer.status} ${answer.text}`);
   };
-  const mine = await makeTenant(call, target, 'mine');
-  const other = await makeTenant(call, target, 'other');
+  const mine = await makeTenant(call, { ...target, dataDir }, 'mine');
+  const other = await makeTenant(call, { ...target, dataDir }, 'other');
   const org = `/api/v1/organizations/${mine.id}`;
   const newToken = (body: object) => call<{ id: string; token: string }>({ path: `${org}/api-tokens`, body });
 
