@@ -144,6 +144,7 @@ export async function startOrchestrator(
       outputDirectory: join(config.dataDir, 'output'),
       outputCap: DEFAULT_OUTPUT_CAP_BYTES,
       sessionOf: (agentId) => hub?.session(agentId),
+      keepMs: config.keepJobsMs,
       hooks: controls.hooks,
       locks: controls.dispatchLocks,
     });
