@@ -31,7 +31,8 @@ export const ended = (reason: EndReason): TerminalEnd => ({
 /** What the end of its command means for a terminal. Pure. */
 export function endOf(
   outcome: Pick<CommandResult, 'exit_code' | 'signal' | 'error' | 'reason'> & { state: CommandState },
-  facts: { limitReached: boolean },
+  /** `waited`: for an approval, until this end. */
+  facts: { limitReached: boolean; waited: boolean },
 ): TerminalEnd {
   const how = { exitCode: outcome.exit_code ?? null, signal: outcome.signal ?? null };
   const said = outcome.error?.message;
@@ -51,9 +52,10 @@ export function endOf(
     case 'cancelled':
       return because('closed');
     case 'refused':
-      if (outcome.reason === 'denied') return because('denied');
-      return because('refused');
+      return because(outcome.reason === 'denied' ? 'denied' : 'refused');
     case 'expired':
+      // Nobody decided in time, or the agent did not get it.
+      return because(facts.waited ? 'denied' : 'not_started');
     case 'skipped':
       return because('refused');
     default:

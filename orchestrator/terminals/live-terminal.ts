@@ -123,6 +123,7 @@ export class LiveTerminal {
   started(): void {
     if (this.#running) return;
     this.#running = true;
+    this.awaitsApproval = false;
     this.input.started();
     this.#client?.send({ type: 'started' });
   }

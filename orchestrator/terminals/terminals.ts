@@ -180,14 +180,17 @@ export function createTerminals(options: TerminalsOptions): Terminals {
 
   function finishBy(terminal: LiveTerminal, outcome: Parameters<typeof endOf>[0]): void {
     const limitReached = clock.now() - terminal.facts.openedAtMs >= (MAX_TERMINAL_S - 5) * 1000;
-    finish(terminal, endOf(outcome, { limitReached }));
+    finish(terminal, endOf(outcome, { limitReached, waited: terminal.awaitsApproval }));
   }
 
   /** Its command may have ended without a result of the agent's: refused, expired, lost, revoked. */
   async function lookAfter(terminal: LiveTerminal): Promise<void> {
     const { organizationId, commandId } = terminal.facts;
     const command = await readCommand(store.db, organizationId, commandId);
-    if (isFinal(command.state)) finishBy(terminal, { ...command.result, state: command.state });
+    if (isFinal(command.state)) {
+      const { result, state, reason } = command;
+      finishBy(terminal, { ...result, ...(reason === null ? {} : { reason }), state });
+    }
   }
 
   const unsubscribe = bus.subscribe((hint) => {
