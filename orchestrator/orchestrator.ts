@@ -258,7 +258,11 @@ export async function startOrchestrator(
       ...auditRoutes({ store, audit }),
       ...setupScriptRoutes({ dist }),
       ...artifactRoutes({ dist }),
-      ...healthRoutes({ store, isStopping: () => stopping.signal.aborted }),
+      ...healthRoutes({
+        store,
+        isStopping: () => stopping.signal.aborted,
+        auditBrokenMs: audit.brokenMs,
+      }),
       ...pageRoutes({ dist }),
     ];
     let document: unknown;
