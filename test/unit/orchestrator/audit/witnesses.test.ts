@@ -191,7 +191,7 @@ describe('[audit-6] an agent as a witness', () => {
     const sign = (size: number) => key?.checkpoint({ size, root: Buffer.alloc(32, 7), retained: 0 }) ?? '';
     const judge = (over: Partial<AuditHeadMessage>) =>
       judgeCheckpoint(agent.kept(), { ...message, ...over }, agent.trust);
-    expect(judge({ checkpoint: sign(12) })).toEqual({
+    expect(judge({ from: 10, checkpoint: sign(12) })).toEqual({
       refused: expect.stringContaining('does not continue'),
     });
     expect(judge({ checkpoint: sign(10) })).toEqual({
