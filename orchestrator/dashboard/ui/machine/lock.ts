@@ -82,7 +82,7 @@ function LockIt({ org, agent }: Pick<MachineLockProps, 'org' | 'agent'>): VNode 
     <label class="field"><span>For</span><select value=${hours} onChange=${set(setHours)}>
       <option value="">until it is removed</option><option value="1">1 hour</option><option value="8">8 hours</option><option value="24">1 day</option><option value="168">7 days</option></select></label>
     <div class="buttons"><button class="button primary" disabled=${action.busy}>Lock</button>
-      <button type="button" class="button" onClick=${() => setOpen(false)}>Keep it open</button></div>
+      <button type="button" class="button" onClick=${() => setOpen(false)}>Cancel</button></div>
     ${action.error === undefined ? null : view(ErrorBox, { error: asApiError(action.error) })}
   </form>`;
 }
