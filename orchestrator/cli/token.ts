@@ -17,6 +17,7 @@ import {
 } from './arguments.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
 import type { CliDeps } from './deps.ts';
+import { readRows } from './pages.ts';
 import { labelsText, printJson, showToken, table, timeText, write } from './print.ts';
 
 interface CreateFlags extends ClientFlags {
@@ -77,9 +78,9 @@ const UNITS = [
 
 async function list(deps: CliDeps, flags: ClientFlags): Promise<void> {
   const client = await clientFor(deps, flags);
-  const tokens = await client.call({ path: PATH, answer: tokenListSchema });
-  if (flags.json) return printJson(deps.stdout, tokens);
-  const rows = tokens.items.map((token) => [
+  const items = await readRows(client, PATH, tokenListSchema);
+  if (flags.json) return printJson(deps.stdout, { items });
+  const rows = items.map((token) => [
     token.id,
     stateText(token, deps.clock.now()),
     `${token.used}/${token.uses}${rateText(token)}`,
@@ -93,7 +94,7 @@ async function list(deps: CliDeps, flags: ClientFlags): Promise<void> {
 
 async function revoke(deps: CliDeps, id: string, flags: ClientFlags): Promise<void> {
   const client = await clientFor(deps, flags);
-  const { items } = await client.call({ path: PATH, answer: tokenListSchema });
+  const items = await readRows(client, PATH, tokenListSchema);
   const before = items.find((token) => token.id === id);
   await client.call({ method: 'DELETE', path: `${PATH}/${encodeURIComponent(id)}`, answer: undefined });
   const state = before === undefined ? 'revoked' : stateText(before, deps.clock.now());

@@ -14,14 +14,9 @@ import type {
   WebSession,
 } from '../../../protocol/rest-users.ts';
 import type { Role } from '../../../protocol/roles.ts';
-import { send, sendJson } from './api.ts';
+import { fetchAll, send, sendJson } from './api.ts';
 
 const inOrg = (org: string, path: string): string => `/api/v1/organizations/${org}/${path}`;
-
-async function items<T>(path: string, signal: AbortSignal): Promise<T[]> {
-  const list: { items: T[] } = await sendJson(path, { signal });
-  return list.items;
-}
 
 export const fetchSignInOptions = (): Promise<SignInOptions> => sendJson('/api/v1/sign-in');
 
@@ -31,13 +26,13 @@ export const changePassword = (current: string, wanted: string): Promise<{ sessi
     body: { current_password: current, new_password: wanted },
   });
 export const fetchSessions = (signal: AbortSignal): Promise<WebSession[]> =>
-  items('/api/v1/sessions', signal);
+  fetchAll('/api/v1/sessions', signal);
 export const endSession = (id: string): Promise<Response> =>
   send(`/api/v1/sessions/${id}`, { method: 'DELETE' });
 export const endOtherSessions = (): Promise<Response> => send('/api/v1/sessions', { method: 'DELETE' });
 
 export const fetchMembers = (org: string, signal: AbortSignal): Promise<Member[]> =>
-  items(inOrg(org, 'users'), signal);
+  fetchAll(inOrg(org, 'users'), signal);
 export const addMember = (org: string, username: string, role: Role): Promise<Member> =>
   sendJson(inOrg(org, 'users'), { method: 'POST', body: { username, role } });
 export const changeMember = (org: string, id: string, role: Role): Promise<Member> =>
@@ -61,7 +56,7 @@ export const resetPassword = (id: string): Promise<{ password: string | null }> 
   sendJson(`/api/v1/users/${id}/password`, { method: 'POST', body: {} });
 
 export const fetchApiTokens = (org: string, signal: AbortSignal): Promise<ApiToken[]> =>
-  items(inOrg(org, 'api-tokens'), signal);
+  fetchAll(inOrg(org, 'api-tokens'), signal);
 export const createApiToken = (org: string, body: CreateApiTokenRequest): Promise<CreateApiTokenResponse> =>
   sendJson(inOrg(org, 'api-tokens'), { method: 'POST', body });
 export const revokeApiToken = (org: string, id: string): Promise<Response> =>
@@ -75,4 +70,4 @@ export const deleteOrganization = (org: string, revokeAgents: boolean): Promise<
   send(`/api/v1/organizations/${org}?revoke_agents=${revokeAgents}`, { method: 'DELETE' });
 
 export const fetchTokenAgents = (org: string, id: string, signal: AbortSignal): Promise<TokenAgent[]> =>
-  items(inOrg(org, `provisioning-tokens/${id}/agents`), signal);
+  fetchAll(inOrg(org, `provisioning-tokens/${id}/agents`), signal);

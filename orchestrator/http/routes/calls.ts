@@ -7,8 +7,8 @@ import {
   callQuerySchema,
   callResultSchema,
 } from '../../../protocol/rest-calls.ts';
-import { listQuerySchema } from '../../../protocol/rest-fleet.ts';
 import { originSchema } from '../../../protocol/rest-jobs.ts';
+import { listQuerySchema } from '../../../protocol/rest-pages.ts';
 import { rightFor } from '../../../protocol/tool-rights.ts';
 import type { Calls, Ended } from '../../calls/call.ts';
 import { listAgentCommands } from '../../jobs/read.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AppError } from '../../../protocol/errors.ts';
-import { listQuerySchema } from '../../../protocol/rest-fleet.ts';
 import { createJobRequestSchema, jobWithCommandsSchema } from '../../../protocol/rest-jobs.ts';
+import { listQuerySchema } from '../../../protocol/rest-pages.ts';
 import {
   changeSavedCommandRequestSchema,
   changeScheduleRequestSchema,
@@ -21,7 +21,7 @@ import { findSchedule, type Schedules } from '../../schedules/schedules.ts';
 import { fill } from '../../schedules/template.ts';
 import type { Store } from '../../store/store.ts';
 import type { Caller, OrganizationAccess } from '../auth.ts';
-import { readCursor, writeCursor } from '../cursor.ts';
+import { pageAnswer, pageOf } from '../page.ts';
 import { defineRoute, type RequestInfo, type Route } from '../route.ts';
 
 const SCHEDULES = '/api/v1/organizations/{org}/schedules';
@@ -42,15 +42,6 @@ const asked = ({
   address: request.address,
 });
 
-const page = <I>({ items, nextAfter }: { items: I[]; nextAfter: string | null }) => ({
-  items,
-  next_cursor: nextAfter === null ? null : writeCursor(nextAfter),
-});
-const from = (query: z.output<typeof listQuerySchema>) => ({
-  after: query.cursor === undefined ? undefined : readCursor(query.cursor),
-  limit: query.limit,
-});
-
 export function scheduleRoutes(options: {
   store: Store;
   schedules: Schedules;
@@ -67,7 +58,7 @@ export function scheduleRoutes(options: {
       query: listQuerySchema,
       response: scheduleListSchema,
       handler: async ({ org, query }) =>
-        page(await schedules.list({ organizationId: org.id, ...from(query) })),
+        pageAnswer(await schedules.list({ organizationId: org.id, ...pageOf(query) })),
     }),
     defineRoute({
       method: 'POST',
@@ -143,7 +134,8 @@ export function savedCommandRoutes(options: { store: Store; saved: SavedCommands
       needs: 'schedules.read',
       query: listQuerySchema,
       response: savedCommandListSchema,
-      handler: async ({ org, query }) => page(await saved.list({ organizationId: org.id, ...from(query) })),
+      handler: async ({ org, query }) =>
+        pageAnswer(await saved.list({ organizationId: org.id, ...pageOf(query) })),
     }),
     defineRoute({
       method: 'POST',
