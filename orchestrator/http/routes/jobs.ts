@@ -71,6 +71,7 @@ export function jobRoutes(options: { store: Store; jobs: RouteJobs; clock: Clock
       path: `${PATH}/preview`,
       summary: 'Say who a job would hit, and in which waves; does nothing',
       auth: 'user',
+      readOnly: true,
       needs: 'jobs.run',
       body: createJobRequestSchema,
       response: previewSchema,
