@@ -3,9 +3,9 @@ import { isoTime } from '../base/clock.ts';
 import { moduleLogger } from '../base/logger.ts';
 import { closeAll } from '../base/shutdown.ts';
 import type { ServerCredentials } from '../base/tls-server.ts';
-import { AUDIT_FEATURE } from '../protocol/audit-witness.ts';
 import { backgroundDir, journalFile, spoolDir, witnessFile } from '../protocol/disk-layout.ts';
 import type { AgentOptions } from './agent-options.ts';
+import { agentFeatures, registryMaker } from './agent-tools.ts';
 import { Channel } from './channel/channel.ts';
 import { sampleLoad } from './channel/load-sample.ts';
 import { keepTidy } from './commands/housekeeping.ts';
@@ -14,7 +14,6 @@ import { CommandRunner } from './commands/runner.ts';
 import type { FrozenConfig } from './config.ts';
 import { ExecutorClient } from './executor/client.ts';
 import { OutputSender } from './executor/output-sender.ts';
-import { protectedPaths } from './files/protected-paths.ts';
 import { auditPart, handlersOf, keeperOf } from './handlers.ts';
 import { Health } from './health.ts';
 import { Callers } from './http/callers.ts';
@@ -35,15 +34,13 @@ import { LoadRates } from './proc/load-rates.ts';
 import { samplerOf } from './proc/sample.ts';
 import { BackgroundCommands } from './tools/background.ts';
 import { CallCounts } from './tools/call-counts.ts';
-import { allTools } from './tools/catalogue.ts';
 import { type LiveRegistry, liveRegistry } from './tools/live-registry.ts';
 import { LocalCommands } from './tools/local-commands.ts';
-import { createRegistry, type ToolRegistry } from './tools/registry.ts';
+import type { ToolRegistry } from './tools/registry.ts';
 import { remoteShell } from './tools/remote.ts';
 import type { ShellHost } from './tools/shell-host.ts';
+import { TerminalInputs } from './tools/terminal-inputs.ts';
 
-/** What this version can do beyond the least that `vm-agent.v1` asks for. */
-const FEATURES: readonly string[] = ['shell', 'cancel', 'output', 'resume', AUDIT_FEATURE];
 /** How long a stop waits for the results of what it ended to reach the orchestrator. */
 const LAST_WORDS_MS = 2000;
 
@@ -57,6 +54,8 @@ export class Agent {
   readonly #executor: ExecutorClient | undefined;
   readonly #local: LocalCommands | undefined;
   readonly #background: BackgroundCommands;
+  readonly #features = agentFeatures();
+  readonly #inputs = new TerminalInputs();
   readonly #counts = new CallCounts();
   readonly #journal: Journal;
   readonly #mcp: McpDoor;
@@ -129,22 +128,16 @@ export class Agent {
           void this.#channel.reconnect();
       },
     });
-    const tlsKey = config.server.ssl.key_file;
-    this.#registryOf = ({ tools }) =>
-      createRegistry(
-        allTools({
-          clock,
-          hostname: options.hostname,
-          config: tools,
-          host,
-          layout,
-          background: this.#background,
-          executor: this.#executor,
-          protectedPaths: protectedPaths(layout, { config: options.configFile, tlsKey }),
-        }),
-        (grant, tool) => this.#policy.decide(grant, tool),
-        this.#counts,
-      );
+    this.#registryOf = registryMaker(options, {
+      clock,
+      executor,
+      host,
+      inputs: this.#inputs,
+      background: this.#background,
+      counts: this.#counts,
+      policy: this.#policy,
+      tlsKey: config.server.ssl.key_file,
+    });
     this.#registry = liveRegistry(this.#registryOf(config));
     this.#facts = {
       health: this.#health,
@@ -155,7 +148,7 @@ export class Agent {
       orchestratorUrl: config.orchestrator.url ?? null,
       name: config.agent.name ?? null,
       labels: config.agent.labels,
-      features: FEATURES,
+      features: this.#features,
       hostname: options.hostname,
       startedAt: isoTime(clock.now()),
       runtime: options.runtime,
@@ -243,6 +236,8 @@ export class Agent {
   async connect(credentials: Credentials): Promise<void> {
     const { clock, random, log, config, layout, user } = this.#options;
     this.#useCredentials(credentials);
+    const verifier = new EnvelopeVerifier(credentials.trust.commandKeys);
+    this.#inputs.trust(verifier);
     const boot = bootId();
     const rates = new LoadRates(() => this.#metrics.sampler?.counters());
     const machine = machineHash(layout.root);
@@ -255,7 +250,7 @@ export class Agent {
       log: moduleLogger(log, 'commands'),
       journal: this.#journal,
       registry: this.#registry,
-      verifier: new EnvelopeVerifier(credentials.trust.commandKeys),
+      verifier,
       sender,
       port: {
         state: (id, state, at) => channel.session.sendState(id, state, at),
@@ -291,7 +286,7 @@ export class Agent {
         this.#toldApproval = this.#policy.approval;
         return {
           agent_version: this.#options.version,
-          features: [...FEATURES],
+          features: [...this.#features],
           tools,
           tool_manifest_sha256: sha256,
           policy_sha256: this.#policy.sha256,
@@ -305,7 +300,7 @@ export class Agent {
           ...audit.hello(),
         };
       },
-      handlers: handlersOf(runner, sender, clock, {
+      handlers: handlersOf(runner, sender, clock, this.#inputs, {
         auditor: audit.auditor,
         answer: (said) => channel.session.sendAuditCosign(said),
       }),

@@ -1,5 +1,6 @@
 // The executor: what systemd starts for each connection of the daemon, as root without a capability; and the process
-// that runs tools for it, as their user. Arguments: `serve UNIT` or `worker`.
+// that runs tools for it, as their user; and, where there is no executor, the process that holds a terminal.
+// Arguments: `serve UNIT`, `worker` or `pty`.
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
@@ -66,6 +67,12 @@ async function serve(unit: string, log: Logger): Promise<void> {
           message: 'This machine trusts no command root yet.',
         },
       },
+    verifyInput: (message, id) =>
+      verifier?.verifyInput(message, id, systemClock.now()) ?? {
+        kind: 'refused',
+        code: 'signature_invalid',
+        message: 'This machine trusts no command root yet.',
+      },
     decide: (grant, tool) => policy.decide(grant, tool),
     shell: shellOf(settings),
     attest: keys === undefined || key === undefined ? undefined : { agentId: keys.agent_id, key },
@@ -127,7 +134,12 @@ if (mode === 'serve') await serve(unit, log);
 else if (mode === 'worker') {
   const { runToolWorker } = await import('./tool-worker.ts');
   await runToolWorker({ input: 0, output: 1, clock: systemClock, log });
+} else if (mode === 'pty') {
+  const { runPtyHost } = await import('./pty-host.ts');
+  await runPtyHost({ input: 0, output: 1, clock: systemClock });
 } else {
-  process.stderr.write('vm-agent-exec is started by systemd: serve UNIT, or worker.\n');
+  process.stderr.write(
+    'vm-agent-exec is started by systemd: serve UNIT, or worker; and by the agent: pty.\n',
+  );
   process.exitCode = 2;
 }

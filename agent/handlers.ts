@@ -8,17 +8,20 @@ import type { CommandKeeper } from './commands/runner-options.ts';
 import type { ExecutorClient } from './executor/client.ts';
 import type { OutputSender } from './executor/output-sender.ts';
 import { attachRemote } from './tools/remote.ts';
+import type { TerminalInputs } from './tools/terminal-inputs.ts';
 
 /** What the messages of the orchestrator do to commands and their output. */
 export function handlersOf(
   runner: CommandRunner,
   sender: OutputSender,
   clock: Clock,
+  inputs: TerminalInputs,
   audit: { auditor: Auditor; answer: Parameters<Auditor['onHead']>[1] },
 ): SessionHandlers {
   return {
     onCommand: (message) => runner.onCommand(message),
     onCancel: (message) => runner.onCancel(message.command_id),
+    onInput: ({ command_id, envelope, delegation }) => inputs.deliver(command_id, { envelope, delegation }),
     onOutputAck: ({ command_id, stream, durable_offset }) =>
       sender.acknowledged(command_id, stream, durable_offset),
     onCredit: (credit) => sender.setCredit(credit),

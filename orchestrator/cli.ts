@@ -18,10 +18,12 @@ import { register as registerLocks } from './cli/locks.ts';
 import { register as registerLook } from './cli/look.ts';
 import { register as registerOrg } from './cli/org.ts';
 import { OutputError, write } from './cli/print.ts';
+import { register as registerRecordings } from './cli/recordings.ts';
 import { register as registerRun } from './cli/run.ts';
 import { register as registerSaved } from './cli/saved.ts';
 import { register as registerSchedules } from './cli/schedules.ts';
 import { register as registerServe } from './cli/serve.ts';
+import { register as registerShell } from './cli/shell.ts';
 import { register as registerToken } from './cli/token.ts';
 import { register as registerUpgrade } from './cli/upgrade.ts';
 import { register as registerUsers } from './cli/users.ts';
@@ -41,6 +43,8 @@ const SUBCOMMANDS = [
   registerJobs,
   registerSchedules,
   registerSaved,
+  registerShell,
+  registerRecordings,
   registerUpgrade,
   registerApprovals,
   registerApprovalRules,

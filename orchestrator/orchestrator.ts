@@ -29,9 +29,11 @@ import { organizationRoutes } from './http/routes/organizations.ts';
 import { pageRoutes } from './http/routes/page.ts';
 import { registrationRoutes } from './http/routes/registration.ts';
 import { savedCommandRoutes, scheduleRoutes } from './http/routes/schedules.ts';
+import { terminalRoutes } from './http/routes/terminals.ts';
 import { tokenRoutes } from './http/routes/tokens.ts';
 import { createHttpServer, type HttpServer } from './http/server.ts';
 import { setupScriptRoutes, setupScriptSha256 } from './http/setup-script.ts';
+import { terminalDoor } from './http/terminal-door.ts';
 import { memoryBus } from './hub/bus-memory.ts';
 import { createHub, type Hub } from './hub/hub.ts';
 import { createPresence } from './hub/presence.ts';
@@ -49,6 +51,7 @@ import { applyGivenCredentials } from './tenancy/bootstrap.ts';
 import { checkPublicUrl } from './tenancy/enrollment-lines.ts';
 import { createProvisioningTokens } from './tenancy/provisioning-tokens.ts';
 import { createThrottle } from './tenancy/throttle.ts';
+import { createTerminals } from './terminals/terminals.ts';
 
 export interface Orchestrator {
   /** `https://host[:port]` */
@@ -148,13 +151,27 @@ export async function startOrchestrator(
     await controls.recover();
     const scheduling = createScheduling({ store, jobs, clock, log });
     closing.push(() => scheduling.engine.close());
+    const terminals = createTerminals({
+      store,
+      keys: commandKeys,
+      agents,
+      jobs,
+      locks: controls.locks,
+      bus,
+      clock,
+      log,
+      dataDir: config.dataDir,
+      sessionOf: (agentId) => hub?.session(agentId),
+    });
+    closing.push(() => terminals.stop());
+    await terminals.recover();
     const metrics = createMetricsHistory({ store, commits, clock, log });
     const agentHub = createHub({
       clock,
       log,
       presence: createPresence({ store, commits, clock, bus, onLoad: metrics.take }),
       bus,
-      traffic: jobs.traffic,
+      traffic: terminals.traffic,
       witnesses: audit.witnesses,
       heartbeatInterval: HEARTBEAT_INTERVAL_S,
     });
@@ -224,6 +241,7 @@ export async function startOrchestrator(
         stopping: stopping.signal,
         access,
       }),
+      ...terminalRoutes({ terminals, agents }),
       ...fleetRoutes({
         store,
         feed: fleetFeed,
@@ -270,7 +288,17 @@ export async function startOrchestrator(
       log,
     });
     http = server;
+    const door = terminalDoor({
+      terminals,
+      authenticateUser: people.auth.authenticate,
+      refuseLocked: controls.refuseLocked,
+      access,
+      clock,
+      log,
+    });
+    closing.push(() => door.close());
     const upgrade = attachUpgrade({
+      doors: [door],
       server: server.server,
       hub: agentHub,
       clock,

@@ -22,6 +22,7 @@ export type Envelope = z.infer<typeof envelopeSchema>;
 export const PAYLOAD_TYPE = {
   command: 'application/vnd.vm-agent.command+json',
   delegation: 'application/vnd.vm-agent.key-delegation+json',
+  input: 'application/vnd.vm-agent.input+json',
   release: 'application/vnd.vm-agent.release+json',
   attestation: 'application/vnd.vm-agent.attestation+json',
   releaseKeys: 'application/vnd.vm-agent.release-keys+json',

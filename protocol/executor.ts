@@ -66,6 +66,8 @@ export const toExecutorSchema = z.discriminatedUnion('type', [
     /** Input for a command that was signed must be signed as well; then it is taken from there. */
     signed: signedCommandSchema.optional(),
   }),
+  /** Input, a size or a signal for a terminal, as it was signed. */
+  z.object({ type: z.literal('control'), id, signed: signedCommandSchema }),
   z.object({ type: z.literal('ack'), id, stream: streamSchema, offset: count }),
   z.object({ type: z.literal('forget'), id }),
   /** Shows the newest checkpoint of the orchestrator's log, or a counter-signature; asks what is kept in any case. */

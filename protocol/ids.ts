@@ -22,6 +22,7 @@ export const sessionIdSchema = prefixed('ses', 'session');
 export const approvalIdSchema = prefixed('apv', 'approval');
 export const approvalRuleIdSchema = prefixed('apr', 'approval rule');
 export const lockIdSchema = prefixed('lck', 'lock');
+export const terminalIdSchema = prefixed('trm', 'terminal');
 
 export type OrganizationId = z.infer<typeof organizationIdSchema>;
 export type AgentId = z.infer<typeof agentIdSchema>;
@@ -33,6 +34,7 @@ export type ScheduleId = z.infer<typeof scheduleIdSchema>;
 export type SavedCommandId = z.infer<typeof savedCommandIdSchema>;
 export type SessionId = z.infer<typeof sessionIdSchema>;
 export type ApprovalId = z.infer<typeof approvalIdSchema>;
+export type TerminalId = z.infer<typeof terminalIdSchema>;
 
 export type IdPrefix =
   | 'org'
@@ -44,6 +46,7 @@ export type IdPrefix =
   | 'sch'
   | 'sav'
   | 'ses'
+  | 'trm'
   | 'evt'
   | 'req'
   | 'crt'

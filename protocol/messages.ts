@@ -132,6 +132,19 @@ export const cancelMessageSchema = z.object({
   command_id: commandIdSchema,
   reason: reasonSchema.optional(),
 });
+const signedInput = <T extends string>(type: T) =>
+  z.object({
+    type: z.literal(type),
+    seq,
+    ack,
+    command_id: commandIdSchema,
+    /** Its payload is terminalInputSchema of terminal.ts. */
+    envelope: envelopeSchema,
+    delegation: envelopeSchema,
+  });
+export const inputMessageSchema = signedInput('input');
+export const resizeMessageSchema = signedInput('resize');
+export const signalMessageSchema = signedInput('signal');
 export const outputAckSchema = z.object({
   type: z.literal('output_ack'),
   command_id: commandIdSchema,
@@ -155,6 +168,9 @@ export const orchestratorMessageSchema = z.discriminatedUnion('type', [
   ackMessage,
   commandMessageSchema,
   cancelMessageSchema,
+  inputMessageSchema,
+  resizeMessageSchema,
+  signalMessageSchema,
   outputAckSchema,
   creditSchema,
   goawaySchema,
@@ -167,6 +183,9 @@ export type AgentMessage = z.infer<typeof agentMessageSchema>;
 export type OrchestratorMessage = z.infer<typeof orchestratorMessageSchema>;
 export type Hello = z.infer<typeof helloSchema>;
 export type Welcome = z.infer<typeof welcomeSchema>;
+export type InputMessage = z.infer<
+  typeof inputMessageSchema | typeof resizeMessageSchema | typeof signalMessageSchema
+>;
 export type CommandMessage = z.infer<typeof commandMessageSchema>;
 
 export type Parsed<M> =

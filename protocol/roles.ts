@@ -37,6 +37,7 @@ const ADMIN = [
   'api_tokens.read',
   'api_tokens.write',
   'audit.write',
+  'recordings.write',
 ] as const;
 
 /**

@@ -25,6 +25,7 @@ const BUNDLE = [
   'vm-agent-exec.mjs',
   'vm-agent-log-worker.mjs',
   'setup.mjs',
+  'native',
   'units',
   'THIRD-PARTY-LICENSES.txt',
 ];

@@ -9,6 +9,7 @@ import { bundlePages, bundlePrograms } from './build/bundle.ts';
 import { standaloneTypes } from './build/client-types.ts';
 import { infraTypes } from './build/infra-types.ts';
 import { thirdPartyLicenses } from './build/licenses.ts';
+import { copyNative } from './build/native.ts';
 import { type Artifact, writeRelease } from './build/release.ts';
 import { readReleaseKey } from './build/release-key.ts';
 import { fetchedRuntime, installedRuntime, PINNED_PLATFORMS } from './build/runtime.ts';
@@ -50,6 +51,8 @@ if (!only.length || only.includes('infra')) writeFileSync(join(DIST, 'infra.d.mt
 if (!only.length) {
   metafiles.push(...(await bundlePages(DIST)));
   for (const { out, from } of COPIES) cpSync(join(ROOT, from), join(DIST, out), { recursive: true });
+  for (const platform of await copyNative(DIST, { all: values['all-platforms'] }))
+    console.log(`no terminals on ${platform} in this build; 'npm run build -- --all-platforms' adds them`);
   writeFileSync(join(DIST, 'THIRD-PARTY-LICENSES.txt'), thirdPartyLicenses(metafiles));
 
   const version: ArchiveEntry = { name: 'VERSION', body: Buffer.from(`${PACKAGE.version}\n`) };

@@ -284,6 +284,29 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'logs-1',
     text: 'An analysis of a log counts each line that it read once, in an event and in a pattern, whatever the lines hold.',
   },
+  {
+    id: 'terminal-1',
+    text: 'Everything that was started in a terminal ends with it, whatever it detached to.',
+  },
+  { id: 'terminal-2', text: 'A terminal ends when nobody uses it, and at its time limit.' },
+  {
+    id: 'terminal-3',
+    text: 'Input that is forged, for another terminal, out of order or repeated does not reach a terminal.',
+  },
+  {
+    id: 'terminal-4',
+    text: 'Whoever opens a terminal is asked for credentials, origin and right, and again while it is open.',
+  },
+  { id: 'terminal-5', text: 'Nobody sits down at another person’s terminal.' },
+  { id: 'terminal-6', text: 'A recording holds what a terminal showed and not what was typed.' },
+  {
+    id: 'terminal-7',
+    text: 'A recording survives a crash of the orchestrator, and no terminal goes on unrecorded.',
+  },
+  {
+    id: 'terminal-8',
+    text: 'A terminal’s output acts on nothing of the page: no title, no clipboard, no link.',
+  },
   { id: 'page-1', text: 'Text from a VM never becomes markup in the dashboard.' },
   {
     id: 'page-2',

@@ -52,6 +52,10 @@ const ACROSS: Readonly<Record<string, string>> = {
   'orchestrator/locks/locks.ts locks': 'the clock ends locks of all; each is removed by its organization',
   'orchestrator/approvals/approvals.ts approvals':
     'the clock ends approvals of all; each is read and changed by its organization',
+  'orchestrator/terminals/recordings.ts terminals':
+    'the clock drops what is old of all; each is dropped by its organization',
+  'orchestrator/terminals/terminals.ts terminals':
+    'after a restart all that were open end, each in its organization',
   'orchestrator/metrics/history.ts metric_blocks':
     'the clock drops what is old in all; each is dropped by its organization',
   'orchestrator/calls/sweep.ts commands':

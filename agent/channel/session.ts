@@ -9,6 +9,7 @@ import {
   type AgentMessage,
   type CommandMessage,
   type Hello,
+  type InputMessage,
   type OrchestratorMessage,
   parseOrchestratorMessage,
   type Welcome,
@@ -33,6 +34,8 @@ export type HelloBody = Omit<
 export interface SessionHandlers {
   onCommand(message: CommandMessage): void;
   onCancel(message: Message<'cancel'>): void;
+  /** Not kept on disk: a terminal ends with the daemon. */
+  onInput(message: InputMessage): void;
   onOutputAck(message: Message<'output_ack'>): void;
   onCredit(message: Message<'credit'>): void;
   /** The orchestrator has these results on disk. */
@@ -74,6 +77,9 @@ export class Session {
       welcome: (message, from) => this.#onWelcome(message, from),
       command: (message) => handlers.onCommand(message),
       cancel: (message) => handlers.onCancel(message),
+      input: (message) => handlers.onInput(message),
+      resize: (message) => handlers.onInput(message),
+      signal: (message) => handlers.onInput(message),
       ack: () => undefined,
       output_ack: (message) => handlers.onOutputAck(message),
       credit: (message) => handlers.onCredit(message),
@@ -119,7 +125,7 @@ export class Session {
     else {
       this.#complain(connection, 'bad_request', parsed.problem, parsed.type);
       // A sequenced frame that cannot be read would leave a gap.
-      if (parsed.type === undefined || parsed.type === 'command' || parsed.type === 'cancel')
+      if (parsed.type === undefined || SEQUENCED.has(parsed.type))
         connection.close(CLOSE.protocolError, 'a message is not valid');
     }
   }
@@ -167,7 +173,7 @@ export class Session {
 
   #handle(message: OrchestratorMessage, connection: Connection): void {
     if ('ack' in message && message.ack !== undefined) this.#onAck(message.ack);
-    if (message.type !== 'command' && message.type !== 'cancel') this.#try(message, connection);
+    if (!isSequenced(message)) this.#try(message, connection);
     else {
       const order = this.#link.receive(message.seq);
       if (order === 'gap') connection.close(CLOSE.protocolError, `gap before seq ${message.seq}`);
@@ -263,6 +269,17 @@ export class Session {
     to.sendText(JSON.stringify({ type: 'error', code, message, ...(ref === undefined ? {} : { ref }) }));
   }
 }
+
+const SEQUENCED: ReadonlySet<string> = new Set<OrchestratorMessage['type']>([
+  'command',
+  'cancel',
+  'input',
+  'resize',
+  'signal',
+]);
+const isSequenced = (
+  message: OrchestratorMessage,
+): message is Extract<OrchestratorMessage, { seq: number }> => SEQUENCED.has(message.type);
 
 /** What may come on a connection that is not the one that counts. */
 const isGreeting = ({ type }: OrchestratorMessage): boolean =>

@@ -53,4 +53,6 @@ export interface Running {
   call: RunningCall;
   done: Promise<void>;
   spool: OutputSpool;
+  /** It ends with the daemon, whoever runs it. */
+  bound: boolean;
 }

@@ -164,11 +164,9 @@ export class CommandRunner {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#queue.stop();
-    const running = [...this.#running.values()];
-    if (this.#options.executor !== undefined) {
-      for (const { call } of running) call.abandon();
-      running.length = 0;
-    }
+    const all = [...this.#running.values()];
+    const running = this.#options.executor === undefined ? all : all.filter(({ bound }) => bound);
+    for (const entry of all) if (!running.includes(entry)) entry.call.abandon();
     for (const { call } of running) call.stop('agent_stopping');
     await Promise.all(running.map(({ done }) => done));
     this.#flush?.cancel();
@@ -253,7 +251,7 @@ export class CommandRunner {
   #follow(
     run: {
       payload: CommandPayload;
-      prepared: Omit<PreparedCall, 'tool'>;
+      prepared: Omit<PreparedCall, 'tool'> & Partial<Pick<PreparedCall, 'tool'>>;
       signed: SignedCommand | undefined;
       spool: OutputSpool;
       timeoutS: number;
@@ -276,12 +274,13 @@ export class CommandRunner {
         if (written === 'limit') call.stop('output_limit');
         else if (written !== 'ok') call.stop('output_failed', written.failed);
         sender.pump();
+        return prepared.tool?.paced === true ? sender.room(id) : undefined;
       },
     });
     const done = call.outcome
       .then((outcome) => this.#finish(id, toResult(outcome)))
       .catch((cause: unknown) => log.error({ err: cause, command_id: id }, 'a command could not be ended'));
-    this.#running.set(id, { call, done, spool });
+    this.#running.set(id, { call, done, spool, bound: prepared.tool?.paced === true });
   }
 
   async #finish(id: string, result: CommandResult): Promise<void> {

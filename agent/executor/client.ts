@@ -9,6 +9,7 @@ import {
   type ExecutorEnd,
   type FromExecutor,
   fromExecutorSchema,
+  type SignedCommand,
   type StartMessage,
   type ToExecutor,
 } from '../../protocol/executor.ts';
@@ -98,6 +99,10 @@ export class ExecutorClient {
   }
   input(message: Omit<Extract<ToExecutor, { type: 'input' }>, 'type'>): void {
     this.#tell({ type: 'input', ...message });
+  }
+  /** Input, a size or a signal for a terminal. */
+  control(id: string, signed: SignedCommand): void {
+    this.#tell({ type: 'control', id, signed });
   }
   /** Output and result are on this side's disk. */
   forget(id: string): void {

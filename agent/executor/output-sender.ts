@@ -18,7 +18,12 @@ interface Outgoing {
   durable: Record<Stream, number>;
   /** Called once when everything has been sent; set when the command has ended. */
   onAllSent: (() => void) | undefined;
+  /** Those who wait for less to be on its way. */
+  waiting: (() => void)[];
 }
+
+/** Output of a paced command that may wait for the peer (bytes). */
+const PACE_BYTES = 128 * 1024;
 
 const STREAMS = ['stdout', 'stderr'] as const;
 const HEADER_ROOM = 64;
@@ -75,7 +80,15 @@ export class OutputSender {
       sent: { stdout: 0, stderr: 0 },
       durable: { stdout: 0, stderr: 0 },
       onAllSent: undefined,
+      waiting: [],
     });
+  }
+
+  /** Undefined: more of this command's output may come now; else resolves when it may. */
+  room(commandId: string): Promise<void> | undefined {
+    const outgoing = this.#outgoing.get(commandId);
+    if (outgoing === undefined || hasRoom(outgoing)) return undefined;
+    return new Promise((resolve) => outgoing.waiting.push(resolve));
   }
 
   /** The command writes no more; `onAllSent` is called when its last byte has been handed to a link. */
@@ -97,6 +110,7 @@ export class OutputSender {
     outgoing.durable[stream] = offset;
     outgoing.sent[stream] = Math.max(outgoing.sent[stream], offset);
     this.#inFlight += outgoing.sent[stream] - offset - before;
+    if (outgoing.waiting.length > 0 && hasRoom(outgoing)) for (const go of outgoing.waiting.splice(0)) go();
     this.pump();
   }
 
@@ -106,6 +120,7 @@ export class OutputSender {
     if (outgoing === undefined) return;
     for (const stream of STREAMS) this.#inFlight -= outgoing.sent[stream] - outgoing.durable[stream];
     this.#outgoing.delete(commandId);
+    for (const go of outgoing.waiting.splice(0)) go();
     this.pump();
   }
 
@@ -187,3 +202,6 @@ export class OutputSender {
     return Buffer.allocUnsafeSlow(HEADER_ROOM + this.#chunk);
   }
 }
+
+const hasRoom = ({ spool, durable }: Outgoing): boolean =>
+  STREAMS.reduce((sum, stream) => sum + spool.size(stream) - durable[stream], 0) < PACE_BYTES;

@@ -9,7 +9,9 @@ import {
 } from '../../protocol/command.ts';
 import { type Envelope, type KeyDelegation, keyDelegationSchema, PAYLOAD_TYPE } from '../../protocol/dsse.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
+import type { SignedCommand } from '../../protocol/executor.ts';
 import { commandIdSchema } from '../../protocol/ids.ts';
+import { type TerminalInput, terminalInputSchema } from '../../protocol/terminal.ts';
 import type { CommandKeysFile } from '../../protocol/trust-files.ts';
 
 /** Why a command is not taken, as its result will say. */
@@ -26,6 +28,10 @@ export type Verified =
   | { kind: 'refused'; payload: CommandPayload; refusal: Refusal }
   /** Not genuine, or not ours: nothing in it can be believed. `claimedId` only says what to answer about. */
   | { kind: 'rejected'; claimedId: string | undefined; refusal: Refusal };
+
+export type VerifiedInput =
+  | { kind: 'ok'; input: TerminalInput }
+  | { kind: 'refused'; code: ErrorCode; message: string };
 
 const MAX_DELEGATION_MS = 7 * 24 * 3600 * 1000;
 /** Replicas' clocks may be this far ahead of ours when they make a key. */
@@ -79,6 +85,32 @@ export class EnvelopeVerifier {
       return reject(claimedId, 'wrong_agent', `The command is meant for agent ${payload.agent_id}.`);
     const refusal = timeRefusal(payload, signer.delegation, nowMs, skewMs) ?? criticalRefusal(payload);
     return refusal === undefined ? { kind: 'ok', payload } : { kind: 'refused', payload, refusal };
+  }
+
+  /** Who signed input for a terminal, and whether it is for this command. Its order is the terminal's to know. */
+  verifyInput(message: SignedCommand, commandId: string, nowMs: number): VerifiedInput {
+    const refuse = (code: ErrorCode, text: string): VerifiedInput => ({
+      kind: 'refused',
+      code,
+      message: text,
+    });
+    const signer = this.#signer(message.delegation);
+    const bytes = signer && openEnvelope(message.envelope, PAYLOAD_TYPE.input, signer.keys);
+    if (signer === undefined || bytes === undefined)
+      return refuse('signature_invalid', 'The signature of the input is not valid.');
+    const parsed = terminalInputSchema.safeParse(parseJson(bytes));
+    if (!parsed.success)
+      return refuse('bad_request', 'The signed input is not in the form that this agent knows.');
+    const input = parsed.data;
+    const { organization_id: organizationId, agent_id: agentId } = this.#trust;
+    if (input.org_id !== organizationId || input.agent_id !== agentId || input.command_id !== commandId)
+      return refuse('wrong_agent', 'The signed input is for another terminal.');
+    const issued = Date.parse(input.issued_at);
+    const { not_before: begins, not_after: ends } = signer.delegation;
+    const tooEarly = nowMs < Date.parse(begins) - NOT_BEFORE_TOLERANCE_MS;
+    return issued > Date.parse(ends) || issued < Date.parse(begins) || tooEarly
+      ? refuse('signature_invalid', 'The key that signed the input was not good at that time.')
+      : { kind: 'ok', input };
   }
 
   #signer(envelope: Envelope): { delegation: KeyDelegation; keys: Map<string, KeyObject> } | undefined {

@@ -10,11 +10,14 @@ import { backgroundTools } from './background-tools.ts';
 import { fileTools } from './file-tools.ts';
 import { analyzeLogTool } from './log-analyze.ts';
 import { tailLogTool } from './log-tail.ts';
+import { openTerminalTool } from './open-terminal.ts';
 import { processListTool } from './process-list.ts';
 import { type RemoteExecutor, remoteTool } from './remote.ts';
 import { shellTool } from './shell-execute.ts';
 import type { ShellHost } from './shell-host.ts';
 import { systemMetricsTool } from './system-metrics.ts';
+import type { TerminalHost } from './terminal-host.ts';
+import type { TerminalInputs } from './terminal-inputs.ts';
 import type { Tool } from './tool.ts';
 import { upgradeAgentTool } from './upgrade-agent.ts';
 
@@ -23,6 +26,8 @@ export interface CatalogueOptions {
   hostname: string;
   config: FrozenConfig['tools'];
   host: ShellHost;
+  /** Opens terminals, and takes what is typed; undefined where nobody could sit at one. */
+  terminal?: { host: TerminalHost; inputs: TerminalInputs } | undefined;
   /** Where this installation is. */
   layout: Pick<DiskLayout, 'home' | 'current'>;
   /** The agent's own files, which file tools leave alone. */
@@ -35,7 +40,7 @@ export interface CatalogueOptions {
 
 /** Tools that run no program. */
 export function quietTools(
-  options: Omit<CatalogueOptions, 'host' | 'background' | 'executor' | 'layout'>,
+  options: Omit<CatalogueOptions, 'host' | 'background' | 'executor' | 'layout' | 'terminal'>,
 ): Tool[] {
   const { clock, hostname, config, protectedPaths } = options;
   const { enabled: hasSystem } = config.system_monitor;
@@ -54,12 +59,13 @@ export function quietTools(
 
 /** Every tool of an agent, whoever asks for it; the daemon and the command line have the same. */
 export function allTools(options: CatalogueOptions): Tool[] {
-  const { config, host, background, executor, layout } = options;
+  const { config, host, background, executor, layout, terminal } = options;
   const { enabled: hasShell, timeout } = config.shell_executor;
   const quiet = quietTools(options);
   return [
     shellTool({ host, background, enabled: hasShell, defaultTimeoutS: timeout }),
     ...(background === undefined ? [] : backgroundTools({ background, enabled: hasShell })),
+    ...(terminal === undefined ? [] : [openTerminalTool({ ...terminal, enabled: hasShell })]),
     upgradeAgentTool({ host, layout }),
     ...(executor === undefined ? quiet : quiet.map((tool) => remoteTool(tool, executor))),
   ];

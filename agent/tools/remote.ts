@@ -13,7 +13,7 @@ import {
   ToolStop,
 } from './tool.ts';
 
-export type RemoteExecutor = Pick<ExecutorClient, 'call' | 'stop' | 'signal' | 'input'>;
+export type RemoteExecutor = Pick<ExecutorClient, 'call' | 'stop' | 'signal' | 'input' | 'control'>;
 
 /** Runs commands through the privileged executor. */
 export const remoteShell = (executor: RemoteExecutor): ShellHost => ({
@@ -44,7 +44,7 @@ async function runRemote(executor: RemoteExecutor, run: ShellRun): Promise<ToolE
   run.onStarted?.({ signal: async (name) => executor.signal(id, name) });
   if (input !== undefined) attachInput(input, executor, id);
   const survives = context.signed !== undefined && background === undefined;
-  return toToolEnd(await follow(executor, context, { start, survives }));
+  return followRemote(executor, context, { start, survives });
 }
 
 /** Follows a command that the executor started for an earlier daemon. `offsets`: output that is here already. */
@@ -73,10 +73,17 @@ export function remoteTool(tool: Tool, executor: RemoteExecutor): Tool {
             }
           : { signed: context.signed };
       const survives = context.signed !== undefined;
-      return toToolEnd(await follow(executor, context, { start, survives }));
+      return followRemote(executor, context, { start, survives });
     },
   };
 }
+
+/** As `follow`, with its end as a tool's. */
+export const followRemote = async (
+  executor: RemoteExecutor,
+  context: CallContext,
+  call: Pick<RemoteCall, 'start' | 'offsets' | 'survives'>,
+): Promise<ToolEnd> => toToolEnd(await follow(executor, context, call));
 
 /** One call until its end; the context's signal stops it there. */
 async function follow(

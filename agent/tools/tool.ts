@@ -127,6 +127,8 @@ export interface Tool<Input extends z.ZodType = z.ZodType, Output extends z.ZodT
   disabled?: boolean;
   /** Only the orchestrator may call it, by what it signs; nobody else is told of it. */
   signedOnly?: boolean;
+  /** Its output is held back while too much of it waits for the orchestrator: somebody looks at it as it comes. */
+  paced?: boolean;
   /** Seconds that it may take when the caller says nothing. */
   defaultTimeoutS: number;
   run(context: ToolContext, args: z.output<Input>): Promise<ToolEnd>;

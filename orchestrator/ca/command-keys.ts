@@ -3,6 +3,7 @@ import { type Clock, isoTime } from '../../base/clock.ts';
 import { keyId, signEnvelope } from '../../base/dsse.ts';
 import type { CommandPayload } from '../../protocol/command.ts';
 import { type Envelope, type KeyDelegation, PAYLOAD_TYPE } from '../../protocol/dsse.ts';
+import type { TerminalInput } from '../../protocol/terminal.ts';
 import type { Sealer } from '../store/sealed.ts';
 import type { Queryable, Store } from '../store/store.ts';
 
@@ -22,6 +23,8 @@ export interface CommandSigner {
   readonly organizationId: string;
   /** The command's envelope, and beside it the delegation by which agents trust its key. */
   sign(payload: CommandPayload): { envelope: Envelope; delegation: Envelope };
+  /** The same for what is typed into a terminal. */
+  signInput(payload: TerminalInput): { envelope: Envelope; delegation: Envelope };
 }
 
 export interface CommandKeys {
@@ -130,6 +133,7 @@ export function createCommandKeys(options: { store: Store; sealer: Sealer; clock
     return {
       organizationId,
       renewAtMs: (row.not_after ?? 0) - DELEGATION_MS / 2,
+      signInput: (payload) => ({ envelope: signEnvelope(PAYLOAD_TYPE.input, payload, key), delegation }),
       sign: (payload) => ({ envelope: signEnvelope(PAYLOAD_TYPE.command, payload, key), delegation }),
     };
   }

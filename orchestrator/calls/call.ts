@@ -16,7 +16,7 @@ import { createHints } from '../jobs/hints.ts';
 import type { OutputStore } from '../jobs/output-store.ts';
 import type { Submit } from '../jobs/submit.ts';
 import type { Store } from '../store/store.ts';
-import type { Trail } from '../store/tables.ts';
+import type { Trail } from '../store/tables-jobs.ts';
 import type { Agents } from '../tenancy/agents.ts';
 
 export interface CallRequest {

@@ -2,7 +2,7 @@ import { type Clock, every } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { OutputStore } from '../jobs/output-store.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
-import type { Trail } from '../store/tables.ts';
+import type { Trail } from '../store/tables-jobs.ts';
 
 const EVERY_MS = 10 * 60_000;
 const BATCH = 200;

@@ -9,6 +9,7 @@ import {
   commandIdSchema,
   jobIdSchema,
   lockIdSchema,
+  terminalIdSchema,
   vmIdSchema,
 } from '../../protocol/ids.ts';
 import {
@@ -148,6 +149,10 @@ export const lockArgument = identifier(
 );
 /** The same option several times. */
 export const several = (text: string, before: string[] = []): string[] => [...before, text];
+export const recordingArgument = identifier(
+  (text) => terminalIdSchema.safeParse(text).success,
+  'A recording’s id is trm- and 26 characters; vm-orchestrator recordings lists them.',
+);
 export const tokenArgument = identifier(
   (text) => /^[a-z0-9]{12}$/.test(text),
   'A token’s id has 12 characters of a–z 0–9; vm-orchestrator token list shows them.',

@@ -57,6 +57,8 @@ interface CallOptions<S extends z.ZodType | undefined> {
 }
 
 export interface RestClient {
+  /** What a connection of another kind needs. */
+  address(path: string): { url: URL; headers: Record<string, string>; ca: string | undefined };
   call<S extends z.ZodType | undefined>(
     options: CallOptions<S>,
   ): Promise<S extends z.ZodType ? z.output<S> : undefined>;
@@ -156,6 +158,11 @@ export function createRestClient(options: {
   }
 
   return {
+    address: (path) => ({
+      url: new URL(prefix + path, url),
+      headers: { authorization: `Bearer ${token}` },
+      ca,
+    }),
     async call({ method = 'GET', path, query, body, bytes: file, headers, signal, answer }) {
       const request = {
         method,

@@ -14,11 +14,13 @@ import { JobPage } from './ui/job-page.ts';
 import { JobsPage } from './ui/jobs-page.ts';
 import { NewJobPage } from './ui/new-job-page.ts';
 import { OverviewPage } from './ui/overview-page.ts';
-
+import { RecordingsPage } from './ui/recordings-page.ts';
+import { ReplayPage } from './ui/replay-page.ts';
 import { SavedPage } from './ui/saved-page.ts';
 import { SchedulesPage } from './ui/schedules-page.ts';
 import type { Session } from './ui/session.ts';
 import { SETTINGS } from './ui/settings/pages.ts';
+import { TerminalPage } from './ui/terminal-page.ts';
 import { TokensPage } from './ui/tokens-page.ts';
 
 export interface PageContext {
@@ -59,6 +61,7 @@ export const TABS: readonly Tab[] = [
     badge: (org) => view(PendingBadge, { org }),
   },
   { name: 'tokens', href: '#/tokens', label: 'Tokens', needs: 'provisioning.read' },
+  { name: 'recordings', href: '#/recordings', label: 'Recordings', needs: 'recordings.read' },
   { name: 'audit', href: '#/audit', label: 'Audit', needs: 'audit.read' },
   { name: 'settings', href: '#/settings', label: 'Settings' },
 ];
@@ -94,6 +97,47 @@ export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
     },
   ],
   ['agents/:id', agent],
+  [
+    'agents/:id/terminal',
+    {
+      tab: 'agents',
+      render: ({ org, place }) =>
+        view(TerminalPage, {
+          org,
+          id: place.params['id'] ?? '',
+          attach: place.query.get('attach'),
+          key: place.params['id'] ?? '',
+        }),
+    },
+  ],
+  [
+    'agents/:id/recordings',
+    {
+      tab: 'agents',
+      render: ({ org, place, may }) =>
+        view(RecordingsPage, {
+          org,
+          agent: place.params['id'] ?? '',
+          mayDelete: may('recordings.write'),
+          key: place.params['id'] ?? '',
+        }),
+    },
+  ],
+  [
+    'recordings',
+    {
+      tab: 'recordings',
+      render: ({ org, may }) => view(RecordingsPage, { org, mayDelete: may('recordings.write') }),
+    },
+  ],
+  [
+    'recordings/:id',
+    {
+      tab: 'recordings',
+      render: ({ org, place }) =>
+        view(ReplayPage, { org, id: place.params['id'] ?? '', key: place.params['id'] ?? '' }),
+    },
+  ],
   ['add', { tab: 'agents', render: ({ org }) => view(AddPage, { org }) }],
   ['tokens', { tab: 'tokens', render: ({ org }) => view(TokensPage, { org }) }],
   [

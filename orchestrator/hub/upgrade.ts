@@ -12,7 +12,15 @@ import type { Hub } from './hub.ts';
 
 const PATH = /^\/api\/v1\/agents\/([^/?]{1,256})\/ws$/;
 
+/** Another path that becomes a WebSocket. */
+export interface UpgradeDoor {
+  takes(path: string): boolean;
+  /** @throws AppError when this request may not pass; it is answered in HTTP. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
+}
+
 export interface UpgradeOptions {
+  doors?: readonly UpgradeDoor[];
   server: Server;
   hub: Hub;
   clock: Clock;
@@ -52,7 +60,7 @@ function requestedAgent(request: IncomingMessage): string {
   return decodeURIComponent(vmId);
 }
 
-/** Lets agents in: `GET /api/v1/agents/{vm_id}/ws`. Every other upgrade is refused. */
+/** Lets agents in: `GET /api/v1/agents/{vm_id}/ws`. Other doors are for people; every other upgrade is refused. */
 export function attachUpgrade(options: UpgradeOptions): { close(): void } {
   const { server, hub, clock, log } = options;
   const webSockets = new WebSocketServer({
@@ -70,6 +78,13 @@ export function attachUpgrade(options: UpgradeOptions): { close(): void } {
     const onError = (error: Error) => log.debug({ err: error }, 'socket failed before its upgrade');
     socket.on('error', onError);
     try {
+      const path = (request.url ?? '').split('?', 1)[0] ?? '';
+      const door = options.doors?.find(({ takes }) => takes(path));
+      if (door !== undefined) {
+        await door.upgrade(request, socket, head);
+        socket.off('error', onError);
+        return;
+      }
       const vmId = requestedAgent(request);
       const { state, ...agent } = await options.authenticate(request, vmId);
       if (socket.destroyed) return;

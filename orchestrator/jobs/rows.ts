@@ -2,7 +2,8 @@ import type { CommandState, Reason } from '../../protocol/command.ts';
 import { isFinal } from '../../protocol/command.ts';
 import type { Envelope } from '../../protocol/dsse.ts';
 import type { CommandId } from '../../protocol/ids.ts';
-import type { NewRow, Trail } from '../store/tables.ts';
+import type { NewRow } from '../store/tables.ts';
+import type { Trail } from '../store/tables-jobs.ts';
 import { stateEvent } from './record-change.ts';
 import type { Target } from './targets.ts';
 

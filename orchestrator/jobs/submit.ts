@@ -11,7 +11,8 @@ import type { CommandKeys, CommandSigner } from '../ca/command-keys.ts';
 import type { Bus } from '../hub/bus.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { Tx } from '../store/store.ts';
-import type { NewRow, Trail } from '../store/tables.ts';
+import type { NewRow } from '../store/tables.ts';
+import type { Trail } from '../store/tables-jobs.ts';
 import type { Dispatch, Offer } from './dispatch.ts';
 import type { Expiry } from './expiry.ts';
 import type { Proposed, SubmitHooks } from './hooks.ts';
@@ -49,6 +50,8 @@ export interface SubmitRequest {
   origin?: Origin;
   /** It is an occurrence of a schedule. */
   scheduled?: Scheduled;
+  /** Done in the storing transaction, before anything leaves; what it throws undoes all. */
+  along?: (tx: Tx, stored: { jobId: JobId; commands: readonly NewRow<'commands'>[] }) => Promise<void>;
   /** A call that somebody waits for, when it is no job. */
   call?: {
     agentId: string;
@@ -230,6 +233,7 @@ export function createSubmit(options: {
     await remember(tx, request, { hash, jobId, now });
     await recordAll(tx, auditOf(request, work, jobId, commands, now));
     if (held) await hooks.held?.(tx, proposed);
+    await request.along?.(tx, { jobId, commands });
     return { jobId, created: true, commands, offers, inWaves: plan !== undefined && !held };
   }
 
@@ -252,7 +256,7 @@ export function createSubmit(options: {
       request.idempotencyKey === undefined
         ? ''
         : requestHash(origin === undefined ? body : { ...body, [origin.kind]: origin.jobId });
-    return { signer, hash, work: workOf(body) };
+    return { signer, hash, work: workOf(body, { attended: request.along !== undefined }) };
   }
 
   const submit = async (request: SubmitRequest): Promise<Submitted> => {

@@ -2,6 +2,7 @@ import { InvalidInput } from '../../base/http-problem.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { Job, JobRequest, Script } from '../../protocol/rest-jobs.ts';
 import { shellQuote } from '../../protocol/shell-quote.ts';
+import { TERMINAL_TOOL } from '../../protocol/terminal.ts';
 import { SHELL_TOOL, shellArgumentsSchema } from '../../protocol/tool-manifest.ts';
 import { UPGRADE_TOOL } from '../../protocol/upgrade.ts';
 
@@ -53,12 +54,22 @@ function withoutTimeout(request: JobRequest): Omit<Work, 'timeoutS'> {
   return { kind, tool, arguments: request.arguments, script: null };
 }
 
+/** The tool that a job comes down to. */
+export const toolOf = ({ tool, script, upgrade }: Pick<JobRequest, 'tool' | 'script' | 'upgrade'>): string =>
+  script !== undefined ? SHELL_TOOL : upgrade !== undefined ? UPGRADE_TOOL : tool;
+
 /**
- * Arguments of the shell are known here: a mistake is told at once, not by every agent.
+ * Arguments of the shell are known here: a mistake is told at once, not by every agent. `attended`: somebody sits at it,
+ * so it may be a terminal.
  * @throws AppError `bad_request`
  */
-export function workOf(request: JobRequest): Work {
+export function workOf(request: JobRequest, { attended = false } = {}): Work {
   const work = withoutTimeout(request);
+  if (work.tool === TERMINAL_TOOL && !attended)
+    throw new AppError('bad_request', {
+      detail: 'A terminal is no job: somebody has to sit at it.',
+      hint: 'Open it on the dashboard, or with vm-orchestrator shell.',
+    });
   if (work.tool !== SHELL_TOOL) return { ...work, timeoutS: request.timeout };
   const parsed = shellArgumentsSchema.safeParse(work.arguments);
   if (!parsed.success) throw new InvalidInput(parsed.error, { what: `The arguments of ${SHELL_TOOL}` });

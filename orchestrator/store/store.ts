@@ -9,6 +9,7 @@ import { rollouts } from './migrations/0005-rollouts.ts';
 import { approvals } from './migrations/0006-approvals.ts';
 import { auditLog } from './migrations/0007-audit-log.ts';
 import { callsAndMetrics } from './migrations/0008-calls-and-metrics.ts';
+import { terminals } from './migrations/0009-terminals.ts';
 import { schedules } from './migrations/0010-schedules.ts';
 import { recentEnds } from './migrations/0011-recent-ends.ts';
 import { replays } from './migrations/0012-replays.ts';
@@ -30,6 +31,7 @@ const MIGRATIONS = {
   '0006-approvals': approvals,
   '0007-audit-log': auditLog,
   '0008-calls-and-metrics': callsAndMetrics,
+  '0009-terminals': terminals,
   '0010-schedules': schedules,
   '0011-recent-ends': recentEnds,
   '0012-replays': replays,

@@ -3,6 +3,7 @@ import { build, type Metafile } from 'esbuild';
 import { PACKAGE, ROOT } from '../lib/root.ts';
 import { leanPlugins } from './lean.ts';
 import { PAGES, PROGRAMS } from './targets.ts';
+import { xtermStyles } from './xterm.ts';
 
 // Parts of the dependencies are CommonJS and call `require` for Node's own modules; an ESM file has none.
 const REQUIRE =
@@ -55,6 +56,7 @@ export async function bundlePages(outFolder: string): Promise<Metafile[]> {
         platform: 'browser',
         format: 'esm',
         target: 'es2022',
+        plugins: [xtermStyles],
         define: { VM_AGENT_VERSION: JSON.stringify(PACKAGE.version) },
         minify: true,
         legalComments: 'none',

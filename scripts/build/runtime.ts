@@ -1,6 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -28,31 +37,41 @@ export async function installedRuntime(platform: string): Promise<Buffer | undef
 /** The runtime of a platform that is not this machine's, fetched by npm and checked against the lockfile. */
 export async function fetchedRuntime(platform: string): Promise<Buffer> {
   const name = `node-${platform}`;
+  return cached(platform, createHash('sha256').update(integrityOf(name)).digest('hex'), async () => {
+    const file = await fetchedPackage(name);
+    return pack(file('bin/node'), file('LICENSE'));
+  });
+}
+
+function integrityOf(name: string): string {
   const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'));
   const integrity: unknown = lock.packages[`node_modules/${name}`]?.integrity;
-  if (typeof integrity !== 'string') throw new Error(`package-lock.json has no integrity for ${name}`);
-  return cached(platform, createHash('sha256').update(integrity).digest('hex'), async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'vm-agent-runtime-'));
-    try {
-      const spec = `${name}@${PACKAGE.optionalDependencies[name]}`;
-      execFileSync('npm', ['pack', '--silent', '--pack-destination', folder, spec], {
-        stdio: ['ignore', 'ignore', 'inherit'],
-      });
-      const tarball = readFileSync(join(folder, `${spec.replace('@', '-')}.tgz`));
-      const actual = `sha512-${createHash('sha512').update(tarball).digest('base64')}`;
-      if (actual !== integrity)
-        throw new Error(`${spec}: got ${actual}, package-lock.json says ${integrity}`);
-      const entries = await unpackTar(gunzipSync(tarball));
-      const file = (path: string): Uint8Array => {
-        const data = entries.find(({ header }) => header.name === `package/${path}`)?.data;
-        if (!data) throw new Error(`${spec} holds no ${path}`);
-        return data;
-      };
-      return await pack(file('bin/node'), file('LICENSE'));
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  });
+  if (typeof integrity === 'string') return integrity;
+  throw new Error(`package-lock.json has no integrity for ${name}`);
+}
+
+/** The files of an optional dependency that npm does not install on this machine. */
+export async function fetchedPackage(name: string): Promise<(path: string) => Uint8Array> {
+  const integrity = integrityOf(name);
+  const folder = mkdtempSync(join(tmpdir(), 'vm-agent-package-'));
+  try {
+    const spec = `${name}@${PACKAGE.optionalDependencies[name]}`;
+    execFileSync('npm', ['pack', '--silent', '--pack-destination', folder, spec], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    const [tgz = ''] = readdirSync(folder);
+    const tarball = readFileSync(join(folder, tgz));
+    const actual = `sha512-${createHash('sha512').update(tarball).digest('base64')}`;
+    if (actual !== integrity) throw new Error(`${spec}: got ${actual}, package-lock.json says ${integrity}`);
+    const entries = await unpackTar(gunzipSync(tarball));
+    return (path) => {
+      const data = entries.find(({ header }) => header.name === `package/${path}`)?.data;
+      if (!data) throw new Error(`${spec} holds no ${path}`);
+      return data;
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 function pack(node: Uint8Array, license: Uint8Array): Promise<Buffer> {

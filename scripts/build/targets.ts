@@ -30,6 +30,9 @@ export const PAGES: readonly { readonly out: string; readonly entry: string }[] 
   { out: 'dashboard/charts.js', entry: 'orchestrator/dashboard/charts.ts' },
   { out: 'dashboard/sha256.js', entry: 'orchestrator/dashboard/sha256.ts' },
   { out: 'dashboard/style.css', entry: 'orchestrator/dashboard/style.css' },
+  // Loaded by the pages that show a terminal alone.
+  { out: 'dashboard/terminal.js', entry: 'orchestrator/dashboard/terminal/bundle.ts' },
+  { out: 'dashboard/terminal.css', entry: 'orchestrator/dashboard/terminal/terminal.css' },
 ];
 
 /** Files and folders taken as they are. */
@@ -50,6 +53,7 @@ export const AGENT_FILES: readonly string[] = [
   'vm-agent-exec.mjs',
   'vm-agent-log-worker.mjs',
   'setup.mjs',
+  'native',
   'units',
   'THIRD-PARTY-LICENSES.txt',
 ];

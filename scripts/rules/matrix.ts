@@ -83,8 +83,10 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     main: { rank: 0 },
     'exec-main': { rank: 0 },
     'tool-worker': { rank: 1 },
+    'pty-host': { rank: 1 },
     agent: { rank: 1 },
     'agent-options': { rank: 1.5 },
+    'agent-tools': { rank: 1.4 },
     handlers: { rank: 1.5 },
     reload: { rank: 1.5 },
     http: { rank: 2 },
@@ -112,6 +114,7 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     http: { rank: 3 },
     mcp: { rank: 3 },
     schedules: { rank: 3.5 },
+    terminals: { rank: 3.5 },
     // A tool of one agent that somebody waits for, and what is made of such calls.
     calls: { rank: 3.5 },
     jobs: { rank: 4 },

@@ -22,6 +22,11 @@ export interface CommandSigner {
   /** A shell command; `wish` replaces what it says. `seq` counts up by itself. */
   shell(command: string, wish?: Wish): SignedCommand;
   sign(payload: CommandPayload): SignedCommand;
+  /** Input for the terminal that a command is. */
+  input(
+    commandId: string,
+    body: Record<string, unknown> & { type: 'input' | 'resize' | 'signal'; n: number },
+  ): Omit<SignedCommand, 'payload'>;
 }
 
 function newKey(): SigningKey & { spki: Buffer; publicKey: KeyObject } {
@@ -68,6 +73,20 @@ export function createCommandSigner(options: {
       keys: [{ kid: root.kid, key: root.spki.toString('base64') }],
     },
     sign,
+    input: (commandId, body) => ({
+      envelope: signEnvelope(
+        PAYLOAD_TYPE.input,
+        {
+          org_id: orgId,
+          agent_id: agentId,
+          command_id: commandId,
+          issued_at: iso(systemClock.now()),
+          ...body,
+        },
+        replica,
+      ),
+      delegation,
+    }),
     shell(command, wish = {}) {
       seq += 1;
       const job = newId('job', systemClock);

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { appendFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -10,6 +11,11 @@ import { ROOT } from '../../scripts/lib/root.ts';
 import { type AgentHome, createAgentHome } from '../fakes/agent-home.ts';
 import { type AgentProcess, startAgent } from '../fakes/agent-process.ts';
 import { render, usualEvents } from '../fakes/generated-log.ts';
+
+/** What clients are shown, as it is pinned. */
+const LISTED = (
+  JSON.parse(readFileSync(join(ROOT, 'test/pins/tools-list.json'), 'utf8')) as { name: string }[]
+).map(({ name }) => name);
 
 let home: AgentHome;
 let agent: AgentProcess;
@@ -118,7 +124,8 @@ describe('the command line, with an agent that runs', () => {
     expect({ code, err }).toEqual({ code: 0, err: '' });
     const { tools } = JSON.parse((await run('cli/main.ts', ['status', '--json'])).out).info;
     // What only the orchestrator may call is offered to nobody here.
-    const offered = (tools as { name: string }[]).filter(({ name }) => name !== 'upgrade_agent');
+    const offered = (tools as { name: string }[]).filter(({ name }) => LISTED.includes(name));
+    expect(offered).toHaveLength(LISTED.length);
     for (const { name } of offered) expect(out).toMatch(new RegExp(`^ok    ${name} `, 'm'));
     expect(out).toMatch(/\d+ work, 0 fail, 0 skipped\n$/);
     const wrong = await run('cli/main.ts', ['test', '--json'], { VM_AGENT_API_KEY: 'wrong' });

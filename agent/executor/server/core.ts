@@ -14,10 +14,17 @@ import type {
   ToExecutor,
 } from '../../../protocol/executor.ts';
 import type { PolicyDecision } from '../../../protocol/policy.ts';
+import {
+  TERMINAL_TOOL,
+  type TerminalArguments,
+  type TerminalSize,
+  terminalArgumentsSchema,
+} from '../../../protocol/terminal.ts';
 import { SHELL_TOOL, type ShellArguments, shellArgumentsSchema } from '../../../protocol/tool-manifest.ts';
 import type { CommandKeysFile } from '../../../protocol/trust-files.ts';
-import type { Verified } from '../../policy/verify-envelope.ts';
+import type { Verified, VerifiedInput } from '../../policy/verify-envelope.ts';
 import { outputRoom } from '../output-room.ts';
+import { terminalScript } from '../terminal-script.ts';
 import { answerAudit } from './audit.ts';
 import { type Authorized, auditDetail } from './authorize.ts';
 import type { Claim, Ledger, TakenMeta } from './ledger.ts';
@@ -37,6 +44,7 @@ export interface CoreOptions {
   /** Root itself is at the other end, not the daemon. */
   peerIsRoot: boolean;
   verify(message: SignedCommand): Verified;
+  verifyInput(message: SignedCommand, commandId: string): VerifiedInput;
   decide(grant: string, tool: string): PolicyDecision;
   shell: { runAs: string | undefined; enabled: boolean; defaultTimeoutS: number; lang: string | undefined };
   attest: { agentId: string; key: SigningKey } | undefined;
@@ -52,6 +60,8 @@ export interface PlannedUnit {
   cwd: string | undefined;
   env: Record<string, string>;
   stdin: string | 'live' | undefined;
+  /** It has a terminal of this size. */
+  terminal?: TerminalSize;
   meta: TakenMeta;
 }
 
@@ -104,6 +114,8 @@ export class ExecutorCore {
     return this.#options.shell.runAs;
   }
 
+  verifyInput = (message: SignedCommand, commandId: string): VerifiedInput =>
+    this.#options.verifyInput(message, commandId);
   verify = (message: SignedCommand): Verified => this.#options.verify(message);
   decide = (grant: string, tool: string): PolicyDecision => this.#options.decide(grant, tool);
   meta = (id: string): TakenMeta | undefined => this.#options.ledger.meta(id);
@@ -118,6 +130,7 @@ export class ExecutorCore {
     const { shell, programOf, places, owner } = this.#options;
     const program = call.signed === undefined ? undefined : programOf(call.tool, call.args);
     const isShell = call.tool === SHELL_TOOL;
+    const terminal = call.tool === TERMINAL_TOOL ? terminalOf(call) : undefined;
     const asked = (call.args as { timeout?: unknown }).timeout;
     // What goes on in the background has a time of its own, not that of the call that started it.
     const whole = (call.args as { background?: unknown }).background === true;
@@ -139,7 +152,7 @@ export class ExecutorCore {
       outputRoom(places.output),
     );
     const meta: TakenMeta = {
-      kind: isShell || program !== undefined ? 'unit' : 'tool',
+      kind: isShell || program !== undefined || terminal !== undefined ? 'unit' : 'tool',
       output_limit: outputLimit,
       timeout_s: timeoutS,
       merged: message.merged === true,
@@ -148,11 +161,16 @@ export class ExecutorCore {
       owner,
     };
     if (meta.kind === 'tool') return { kind: 'tool', meta };
-    if (isShell && !shell.enabled)
+    if ((isShell || terminal !== undefined) && !shell.enabled)
       throw new AppError('tool_disabled', {
         detail: `The tool "${call.tool}" is switched off in this VM's agent_config.yaml.`,
       });
-    const args: ShellArguments = program === undefined ? parseShell(call.args) : { command: program };
+    const args: ShellArguments =
+      terminal !== undefined
+        ? { command: terminalScript(terminal) }
+        : program === undefined
+          ? parseShell(call.args)
+          : { command: program };
     const { command, cwd, env, stdin } = args;
     if (cwd !== undefined) meta.cwd = true;
     return {
@@ -167,14 +185,15 @@ export class ExecutorCore {
           limits: program === undefined ? call.limits : {},
           timeoutS,
           merged: meta.merged,
-          stdin: stdin !== undefined || message.live_input === true,
-          waitForStart: message.live_input === true,
+          stdin: terminal === undefined && (stdin !== undefined || message.live_input === true),
+          waitForStart: message.live_input === true || terminal !== undefined,
           boundTo: bound ? owner : undefined,
         },
         command,
         cwd,
         env: { PATH, LANG: shell.lang ?? 'C.UTF-8', ...env },
         stdin: stdin ?? (message.live_input === true ? 'live' : undefined),
+        ...(terminal === undefined ? {} : { terminal }),
         meta,
       },
     };
@@ -218,6 +237,15 @@ export class ExecutorCore {
     this.#options.workers.close();
     this.#options.ledger.close();
   }
+}
+
+/** Nobody opens a terminal whose input nobody signs. @throws AppError `forbidden`, `bad_request`. */
+function terminalOf(call: Authorized): TerminalArguments {
+  if (call.signed === undefined)
+    throw new AppError('forbidden', { detail: 'Only the orchestrator may open a terminal.' });
+  const parsed = terminalArgumentsSchema.safeParse(call.args);
+  if (parsed.success) return parsed.data;
+  throw new AppError('bad_request', { detail: 'The arguments of the terminal are not valid.' });
 }
 
 function parseShell(args: Record<string, unknown>): ShellArguments {

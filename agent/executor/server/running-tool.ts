@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Timer } from '../../../base/clock.ts';
 import { type ExecutorEnd, executorEndSchema } from '../../../protocol/executor.ts';
+import type { Admission } from '../input-gate.ts';
 import type { Authorized } from './authorize.ts';
 import type { Running, RunningOptions } from './running.ts';
 import { readText } from './unit-end.ts';
@@ -87,6 +88,9 @@ export class RunningTool implements Running {
 
   signal(): void {}
   input(): void {}
+  control(): Admission {
+    return { kind: 'refused', code: 'bad_request', message: 'A tool has no terminal.' };
+  }
   acknowledged(): void {}
   pump(): void {}
 

@@ -1,13 +1,14 @@
-import { createHash } from 'node:crypto';
-import { constants, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { constants, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Timer } from '../../../base/clock.ts';
 import type { Stream } from '../../../protocol/command.ts';
-import type { ExecutorEnd } from '../../../protocol/executor.ts';
+import type { ExecutorEnd, SignedCommand } from '../../../protocol/executor.ts';
+import { type Admission, InputGate } from '../input-gate.ts';
 import type { PlannedUnit } from './core.ts';
 import type { TakenMeta } from './ledger.ts';
-import { OutputTail } from './output-tail.ts';
+import { type OutputSource, OutputTail } from './output-tail.ts';
+import { PtyTail } from './pty-tail.ts';
 import type { Running, RunningOptions } from './running.ts';
 import { unitArguments, unitOf, unitScript } from './unit.ts';
 import { endLine, parseEnd, readText, stopCause } from './unit-end.ts';
@@ -15,8 +16,6 @@ import { endLine, parseEnd, readText, stopCause } from './unit-end.ts';
 const STREAMS = ['stdout', 'stderr'] as const;
 /** A unit whose end is not written in time (its disk was full) is asked after. */
 const LOOK_EVERY_MS = 10_000;
-/** Output that is hashed for the attestation; hashing more would hold everything else up. */
-const HASHED_BYTES = 16 * 1024 * 1024;
 
 interface RunningUnitOptions extends RunningOptions {
   output(stream: Stream, offset: number, bytes: Buffer): boolean;
@@ -33,12 +32,15 @@ export class RunningUnit implements Running {
   readonly handle: string | undefined;
   readonly #options: RunningUnitOptions;
   readonly #meta: TakenMeta;
-  readonly #tails: Record<Stream, OutputTail>;
+  readonly #tails: Record<Stream, OutputSource>;
+  readonly #terminal: PtyTail | undefined;
+  readonly #gate: InputGate;
   #look: Timer | undefined;
   #input: Socket | undefined;
   #begun = false;
   /** What came before there was somebody to read it. */
   #early: { bytes: Buffer; eof: boolean }[] = [];
+  readonly #earlyControl: (() => void)[] = [];
   #end: ExecutorEnd | undefined;
   #told = false;
   #closed = false;
@@ -57,7 +59,11 @@ export class RunningUnit implements Running {
     this.#meta = meta;
     const tail = (stream: Stream) =>
       new OutputTail(join(core.places.output, `${id}.${stream}`), offsets?.[stream] ?? 0);
-    this.#tails = { stdout: tail('stdout'), stderr: tail('stderr') };
+    const size = plan?.terminal;
+    this.#terminal =
+      size === undefined ? undefined : new PtyTail({ size, clock: core.clock, onChange: () => this.pump() });
+    this.#tails = { stdout: this.#terminal ?? tail('stdout'), stderr: tail('stderr') };
+    this.#gate = new InputGate((signed) => core.verifyInput(signed, id));
   }
 
   async begin(): Promise<void> {
@@ -72,7 +78,7 @@ export class RunningUnit implements Running {
     if (plan.stdin !== undefined && plan.stdin !== 'live') writeFileSync(file('.stdin'), plan.stdin, secret);
     // Open until its end is known: opening a pipe waits for its other end, and what the unit runs last opens it too.
     this.#input = input;
-    const { code, stderr } = await core.run('systemd-run', unitArguments(plan.unit));
+    const { code, stderr } = await core.run('systemd-run', unitArguments(plan.unit, this.#terminal?.path));
     if (code !== 0) {
       // A stop that comes while it starts ends the start as well: that is no failure of it.
       if (this.#stopAsked) return this.attach();
@@ -81,6 +87,7 @@ export class RunningUnit implements Running {
     // It is being executed, so it holds its end: what is written now, and the end of it, cannot be lost.
     this.#begun = true;
     for (const { bytes, eof } of this.#early.splice(0)) this.input(bytes, eof);
+    for (const control of this.#earlyControl.splice(0)) control();
     // Asked before there was a unit to stop.
     if (this.#stopAsked) this.#stopUnit();
     this.#watch();
@@ -121,6 +128,23 @@ export class RunningUnit implements Running {
     if (eof) this.#input.end();
   }
 
+  control(signed: SignedCommand): Admission {
+    const terminal = this.#terminal;
+    if (terminal === undefined)
+      return { kind: 'refused', code: 'bad_request', message: 'This command has no terminal.' };
+    const admission = this.#gate.admit(signed);
+    if (admission.kind !== 'ok') return admission;
+    const { input, bytes } = admission;
+    const act = () => {
+      if (input.type === 'resize') terminal.resize(input);
+      else if (input.type === 'signal') this.signal(input.signal);
+      else terminal.write(bytes);
+    };
+    if (this.#begun) act();
+    else this.#earlyControl.push(act);
+    return admission;
+  }
+
   acknowledged(stream: Stream, offset: number): void {
     this.#tails[stream].acknowledged(offset);
     this.pump();
@@ -145,8 +169,8 @@ export class RunningUnit implements Running {
     for (const stream of STREAMS)
       this.#tails[stream].pump((offset, bytes) => this.#options.output(stream, offset, bytes));
     if (this.#end === undefined) return;
-    if (STREAMS.every((stream) => this.#tails[stream].sent >= this.#tails[stream].size()))
-      this.#tell(this.#end);
+    for (const stream of STREAMS) this.#tails[stream].finish();
+    if (STREAMS.every((stream) => this.#tails[stream].done())) this.#tell(this.#end);
   }
 
   close(): void {
@@ -249,13 +273,17 @@ export class RunningUnit implements Running {
       ...(started === undefined ? {} : { started_at_ms: started }),
       ...(ended === undefined ? {} : { ended_at_ms: ended }),
     };
+    const hash = (stream: Stream) => {
+      const sha256 = this.#tails[stream].sha256();
+      return sha256 === undefined ? {} : { sha256 };
+    };
     const attestation = core.attest({
       command_id: this.id,
       end: end.kind,
       ...how,
       ...times,
-      stdout: { size: sizes.stdout, ...this.#hash('stdout', sizes.stdout) },
-      stderr: { size: sizes.stderr, ...this.#hash('stderr', sizes.stderr) },
+      stdout: { size: sizes.stdout, ...hash('stdout') },
+      stderr: { size: sizes.stderr, ...hash('stderr') },
     });
     this.#options.onEnded({
       type: 'ended',
@@ -267,12 +295,5 @@ export class RunningUnit implements Running {
     });
     // Nobody asks again for what ended with its connection.
     if (this.bound) core.forget(this.id);
-  }
-
-  #hash(stream: Stream, size: number): { sha256?: string } {
-    if (size > HASHED_BYTES) return {};
-    const path = join(this.#options.core.places.output, `${this.id}.${stream}`);
-    const bytes = size === 0 ? Buffer.alloc(0) : readFileSync(path).subarray(0, size);
-    return { sha256: createHash('sha256').update(bytes).digest('hex') };
   }
 }

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Stream } from '../../../protocol/command.ts';
-import type { FromExecutor, stopCauseSchema } from '../../../protocol/executor.ts';
+import type { FromExecutor, SignedCommand, stopCauseSchema } from '../../../protocol/executor.ts';
+import type { Admission } from '../input-gate.ts';
 import type { ExecutorCore } from './core.ts';
 import type { TakenMeta } from './ledger.ts';
 
@@ -16,6 +17,8 @@ export interface Running {
   stop(cause: z.infer<typeof stopCauseSchema>): void;
   signal(name: string): void;
   input(bytes: Buffer, eof: boolean): void;
+  /** Signed input for its terminal. */
+  control(signed: SignedCommand): Admission;
   acknowledged(stream: Stream, offset: number): void;
   pump(): void;
   close(): void;

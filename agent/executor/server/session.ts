@@ -13,6 +13,7 @@ import {
 } from '../../../protocol/executor.ts';
 import { encodeOutputHeader } from '../../../protocol/output-frame.ts';
 import { ORCHESTRATOR_GRANT } from '../../../protocol/policy.ts';
+import { TERMINAL_TOOL } from '../../../protocol/terminal.ts';
 import { missingApproval } from '../../policy/approvals.ts';
 import { FrameReader, writeJsonFrame, writeOutputFrame } from '../frames.ts';
 import { auditDetail, authorize, type Denial } from './authorize.ts';
@@ -103,6 +104,9 @@ export class ExecutorSession {
       case 'input':
         this.#input(message);
         break;
+      case 'control':
+        this.#control(message);
+        break;
       case 'ack':
         this.#running.get(message.id)?.acknowledged(message.stream, message.offset);
         break;
@@ -121,7 +125,8 @@ export class ExecutorSession {
       const verdict = authorize(message, core);
       if (!verdict.ok) return this.#refuse(message.id, verdict.denial);
       const { call } = verdict;
-      const bound = call.signed === undefined || message.bound === true;
+      // A terminal is nobody’s when the connection over which its input comes has gone.
+      const bound = call.signed === undefined || message.bound === true || call.tool === TERMINAL_TOOL;
       const plan = core.plan(message, call, bound);
       if (call.signed === undefined) {
         if (this.#running.has(message.id) || core.meta(message.id) !== undefined)
@@ -203,6 +208,15 @@ export class ExecutorSession {
     if (denial === undefined) return;
     log.warn({ id: message.id, code: denial.code }, 'input was refused');
     core.record('input.refused', { id: message.id, code: denial.code, ...denial.detail });
+  }
+
+  #control({ id, signed }: Message<'control'>): void {
+    const { core, log } = this.#options;
+    const admission = this.#running.get(id)?.control(signed);
+    if (admission?.kind !== 'refused') return;
+    const { code, message } = admission;
+    log.warn({ id, code }, `input was refused: ${message}`);
+    core.record('input.refused', { id, code });
   }
 
   /** Input that a genuine, new signature of `send_input` carries for just this command. */

@@ -27,9 +27,10 @@ export interface UnitPlan {
  * Arguments of systemd-run(1). Any local user can read a unit's command lines, so none holds anything of the command:
  * the script comes as a credential, and the rest is paths. The unit writes its own beginning and end, as root, so that
  * both are known whoever is there to see them. Neither a prefix (`+`) nor a `$` stands in a command line: systemd 252
- * does not understand its own transient file any more when it reads that again (daemon-reload).
+ * does not understand its own transient file any more when it reads that again (daemon-reload). `terminal`: path of
+ * the pseudo-terminal that it sits at.
  */
-export function unitArguments(plan: UnitPlan): string[] {
+export function unitArguments(plan: UnitPlan, terminal?: string): string[] {
   const { id, runAs, places, limits } = plan;
   const file = (folder: string, suffix = '') => join(folder, `${id}${suffix}`);
   const properties = [
@@ -42,9 +43,20 @@ export function unitArguments(plan: UnitPlan): string[] {
     `TimeoutStopSec=${STOP_GRACE}`,
     `RuntimeMaxSec=${Math.max(1, Math.round(plan.timeoutS * 1000))}ms`,
     `LoadCredential=script:${file(places.run, '.script')}`,
-    `StandardOutput=append:${file(places.output, '.stdout')}`,
-    plan.merged ? 'StandardError=inherit' : `StandardError=append:${file(places.output, '.stderr')}`,
-    ...(plan.stdin ? [`StandardInput=file:${file(places.run, '.stdin')}`] : []),
+    ...(terminal === undefined
+      ? [
+          `StandardOutput=append:${file(places.output, '.stdout')}`,
+          plan.merged ? 'StandardError=inherit' : `StandardError=append:${file(places.output, '.stderr')}`,
+          ...(plan.stdin ? [`StandardInput=file:${file(places.run, '.stdin')}`] : []),
+        ]
+      : [
+          // Its controlling terminal, which belongs to its user meanwhile. Shells that talk heed SIGHUP alone.
+          'StandardInput=tty',
+          'StandardOutput=tty',
+          'StandardError=tty',
+          `TTYPath=${terminal}`,
+          'SendSIGHUP=yes',
+        ]),
     `ExecStartPre=/usr/bin/dd if=/proc/sys/kernel/random/boot_id of=${file(places.started)} conv=excl,fsync status=none`,
     `ExecStopPost=/bin/sh ${places.endScript} ${file(places.ended)}`,
     ...(limits.memory === undefined ? [] : [`MemoryMax=${limits.memory}`, 'MemorySwapMax=0']),

@@ -41,3 +41,4 @@ export function placeOf(hash: string, patterns: Iterable<Pattern>): Place | unde
 
 export const agentLink = (id: string): string => `#/agents/${id}`;
 export const jobLink = (id: string): string => `#/jobs/${id}`;
+export const recordingLink = (id: string): string => `#/recordings/${id}`;

@@ -7,11 +7,9 @@ import type {
   Whoami,
 } from '../../../protocol/rest-fleet.ts';
 import type { CreateJobRequest, Job, JobWithCommands } from '../../../protocol/rest-jobs.ts';
-
 import type { Overview } from '../../../protocol/rest-overview.ts';
-
 import type { OutputGroups, Preview } from '../../../protocol/rest-rollout.ts';
-
+import type { Recording } from '../../../protocol/rest-terminals.ts';
 import { fetchAll, send, sendJson } from './api.ts';
 
 export const fetchSession = (): Promise<Whoami> => sendJson('/api/v1/session');
@@ -90,3 +88,21 @@ export const outputPath = (
   offset: number,
   limit: number,
 ): string => inOrg(org, `commands/${commandId}/output?stream=${stream}&offset=${offset}&limit=${limit}`);
+
+export const fetchRecordings = (
+  org: string,
+  agent: string | undefined,
+  cursor: string | null,
+): Promise<{ items: Recording[]; next_cursor: string | null }> => {
+  const query = new URLSearchParams({ limit: '50' });
+  if (agent !== undefined) query.set('agent', agent);
+  if (cursor !== null) query.set('cursor', cursor);
+  return sendJson(inOrg(org, `recordings?${query}`));
+};
+export const fetchRecording = (org: string, id: string, signal: AbortSignal): Promise<Recording> =>
+  sendJson(inOrg(org, `recordings/${id}`), { signal });
+export const castPath = (org: string, id: string): string => inOrg(org, `recordings/${id}/cast`);
+export const fetchCast = async (org: string, id: string, signal: AbortSignal): Promise<string> =>
+  (await send(castPath(org, id), { signal })).text();
+export const deleteRecording = (org: string, id: string): Promise<Response> =>
+  send(inOrg(org, `recordings/${id}`), { method: 'DELETE' });

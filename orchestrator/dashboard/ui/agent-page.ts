@@ -87,6 +87,7 @@ function TabList({ agent, tab, may }: Pick<AgentPageProps, 'tab' | 'may'> & { ag
   const links = [
     ...TABS.filter(({ needs }) => may(needs)).map(({ name, label }) => ({ name: name as string, label })),
     ...(may('terminal.open') ? [{ name: 'terminal', label: 'Terminal' }] : []),
+    ...(may('recordings.read') ? [{ name: 'recordings', label: 'Recordings' }] : []),
   ];
   const nav = useRef<HTMLElement>(null);
   // On a narrow screen the marked one may lie outside.

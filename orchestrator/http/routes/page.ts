@@ -11,6 +11,8 @@ const FILES: readonly { path: string; file: string; type: string }[] = [
   { path: '/charts.js', file: 'charts.js', type: 'text/javascript; charset=utf-8' },
   { path: '/sha256.js', file: 'sha256.js', type: 'text/javascript; charset=utf-8' },
   { path: '/style.css', file: 'style.css', type: 'text/css; charset=utf-8' },
+  { path: '/terminal.js', file: 'terminal.js', type: 'text/javascript; charset=utf-8' },
+  { path: '/terminal.css', file: 'terminal.css', type: 'text/css; charset=utf-8' },
 ];
 
 /** The dashboard's files. */

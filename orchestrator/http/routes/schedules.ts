@@ -10,9 +10,11 @@ import {
   runSavedCommandRequestSchema,
   savedCommandListSchema,
   savedCommandSchema,
+  scheduledJobSchema,
   scheduleListSchema,
   scheduleSchema,
 } from '../../../protocol/rest-schedules.ts';
+import { SHELL_TOOL } from '../../../protocol/tool-manifest.ts';
 import { readJob } from '../../jobs/read.ts';
 import type { Submit } from '../../jobs/submit.ts';
 import type { ScheduleEngine } from '../../schedules/engine.ts';
@@ -21,6 +23,7 @@ import { findSchedule, type Schedules } from '../../schedules/schedules.ts';
 import { fill } from '../../schedules/template.ts';
 import type { Store } from '../../store/store.ts';
 import type { Caller, OrganizationAccess } from '../auth.ts';
+import { requireJobRights } from '../job-rights.ts';
 import { pageAnswer, pageOf } from '../page.ts';
 import { defineRoute, type RequestInfo, type Route } from '../route.ts';
 
@@ -69,7 +72,10 @@ export function scheduleRoutes(options: {
       body: createScheduleRequestSchema,
       response: scheduleSchema,
       successStatus: 201,
-      handler: (context) => schedules.create({ ...asked(context), settings: context.body }),
+      handler(context) {
+        requireJobRights(context.body.job, context.caller, context.org);
+        return schedules.create({ ...asked(context), settings: context.body });
+      },
     }),
     defineRoute({
       method: 'GET',
@@ -90,8 +96,14 @@ export function scheduleRoutes(options: {
       params,
       body: changeScheduleRequestSchema,
       response: scheduleSchema,
-      handler: (context) =>
-        schedules.change({ ...asked(context), id: context.params.id, settings: given(context.body) }),
+      async handler(context) {
+        const { org, caller, body } = context;
+        const { id, job } = await schedules.get(org.id, context.params.id);
+        // To stop it takes no right of what it does; whatever else is changed, it runs by this caller's will.
+        const stops = body.enabled === false && Object.keys(body).length === 1;
+        if (!stops) for (const one of [job, body.job ?? job]) requireJobRights(one, caller, org);
+        return schedules.change({ ...asked(context), id, settings: given(body) });
+      },
     }),
     defineRoute({
       method: 'DELETE',
@@ -116,6 +128,7 @@ export function scheduleRoutes(options: {
       successStatus: 202,
       async handler({ org, caller, request, params: { id } }) {
         const schedule = await findSchedule(store.db, org.id, id);
+        requireJobRights(scheduledJobSchema.parse(JSON.parse(schedule.job)), caller, org);
         const jobId = await engine.runNow(schedule, caller.actor, request.address);
         return readJob(store.db, org.id, jobId, { output: false });
       },
@@ -146,7 +159,10 @@ export function savedCommandRoutes(options: { store: Store; saved: SavedCommands
       body: createSavedCommandRequestSchema,
       response: savedCommandSchema,
       successStatus: 201,
-      handler: (context) => saved.create({ ...asked(context), definition: context.body }),
+      handler(context) {
+        requireJobRights({ tool: SHELL_TOOL }, context.caller, context.org);
+        return saved.create({ ...asked(context), definition: context.body });
+      },
     }),
     defineRoute({
       method: 'GET',
@@ -167,8 +183,11 @@ export function savedCommandRoutes(options: { store: Store; saved: SavedCommands
       params,
       body: changeSavedCommandRequestSchema,
       response: savedCommandSchema,
-      handler: (context) =>
-        saved.change({ ...asked(context), id: context.params.id, definition: given(context.body) }),
+      handler(context) {
+        // Somebody else may run what it becomes.
+        requireJobRights({ tool: SHELL_TOOL }, context.caller, context.org);
+        return saved.change({ ...asked(context), id: context.params.id, definition: given(context.body) });
+      },
     }),
     defineRoute({
       method: 'DELETE',

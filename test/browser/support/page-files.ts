@@ -13,6 +13,8 @@ export async function buildPage(dist: string): Promise<void> {
 const SERVED = [
   { path: '/', name: 'index.html', type: 'text/html; charset=utf-8' },
   { path: '/style.css', name: 'style.css', type: 'text/css; charset=utf-8' },
+  { path: '/terminal.css', name: 'terminal.css', type: 'text/css; charset=utf-8' },
+  { path: '/terminal.js', name: 'terminal.js', type: 'text/javascript; charset=utf-8' },
   { path: '/charts.js', name: 'charts.js', type: 'text/javascript; charset=utf-8' },
   { path: '/sha256.js', name: 'sha256.js', type: 'text/javascript; charset=utf-8' },
   { path: '/app.js', name: 'app.js', type: 'text/javascript; charset=utf-8' },

@@ -83,6 +83,12 @@ export class HostOrchestrator {
     };
   }
 
+  /** For a connection of another kind. */
+  get access(): { url: string; ca: string; token: string } {
+    const { VM_ORCHESTRATOR_CA_FILE: file = '', VM_ORCHESTRATOR_API_TOKEN: token = '' } = this.#env;
+    return { url: this.url, ca: readFileSync(file, 'utf8'), token };
+  }
+
   /** A subcommand that speaks REST. Any exit status is an answer. */
   cli(words: readonly string[], timeoutMs = 60_000): Promise<Outcome> {
     return runProgram([...(this.#options.prefix ?? []), PROGRAM, ...words], { env: this.#env, timeoutMs });

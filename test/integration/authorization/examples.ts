@@ -9,6 +9,8 @@ export interface TenantObjects {
   commandId: string;
   /** Of a job that waits for it. */
   approvalId: string;
+  /** Of a terminal that has ended. */
+  recordingId: string;
   /** What {@link MADE} asks for, by its keys. */
   made: Readonly<Record<string, string>>;
   userIds: Record<Role, string>;
@@ -59,6 +61,8 @@ const PRESENT: Readonly<Record<string, (tenant: TenantObjects) => string>> = {
   'jobs/{id}': (tenant) => tenant.jobId,
   'commands/{id}': (tenant) => tenant.commandId,
   'approvals/{id}': (tenant) => tenant.approvalId,
+  'recordings/{id}': (tenant) => tenant.recordingId,
+  'terminals/{id}': (tenant) => tenant.recordingId,
   'users/{id}': (tenant) => tenant.userIds.viewer,
   'sessions/{id}': (tenant) => tenant.sessionId,
   'tools/{tool}': () => 'get_process_list',
@@ -75,6 +79,7 @@ export const exampleOf = (parameter: string, tenant: TenantObjects): string | un
  */
 export const REQUESTS: Readonly<Record<string, { body?: unknown; query?: string }>> = {
   'PATCH /api/v1/organizations/{org}/users/{id}': { body: { role: 'viewer' } },
+  'GET /api/v1/organizations/{org}/audit/proof': { query: '?seq=1' },
   'GET /api/v1/organizations/{org}/agents/{id}/files/content': { query: '?path=/etc/hostname' },
   'POST /api/v1/organizations/{org}/agents/{id}/files/uploads': { body: { path: '/tmp/x', size: 1 } },
   'PUT /api/v1/organizations/{org}/agents/{id}/files/uploads/{upload_id}': { query: '?path=/tmp/x&offset=0' },
@@ -85,6 +90,11 @@ export const REQUESTS: Readonly<Record<string, { body?: unknown; query?: string 
   'POST /api/v1/organizations/{org}/approvals/{id}/approve': { body: { digest: '0'.repeat(64) } },
   'PUT /api/v1/organizations/{org}/approval-rules/{id}': { body: { name: 'matrix' } },
 };
+
+/** Routes that become a WebSocket: a request without an upgrade is told so, when it may know. */
+export const UPGRADES: ReadonlySet<string> = new Set([
+  'GET /api/v1/organizations/{org}/agents/{id}/terminal',
+]);
 
 /** `agents/{id}` for each parameter of a path. */
 export const parametersOf = (path: string): string[] =>

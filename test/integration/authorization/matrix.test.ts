@@ -1,8 +1,9 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Route } from '../../../orchestrator/http/route.ts';
 import { PERMISSIONS, type Permission, permissionsOf, ROLES } from '../../../protocol/roles.ts';
+import { TERMINAL_SUBPROTOCOL } from '../../../protocol/terminal-codes.ts';
 import { callAs, type Reply, type Who } from './call.ts';
-import { exampleOf, parametersOf, pathOf, REQUESTS } from './examples.ts';
+import { exampleOf, parametersOf, pathOf, REQUESTS, UPGRADES } from './examples.ts';
 import { startWorld, type Tenant } from './world.ts';
 
 // Every route of the real table, with everybody who might knock at it. Nothing here knows the routes: a new one is
@@ -74,7 +75,9 @@ describe('the table of examples', () => {
     'holds objects that exist, as $name shows to their owner',
     async ({ route }) => {
       const { status, text } = await call(world.mine.people.admin, route, example(world.mine));
-      expect(seen(status, text), text).toBeLessThan(400);
+      if (UPGRADES.has(keyOf(route)))
+        expect([status, text]).toEqual([400, expect.stringContaining('WebSocket')]);
+      else expect(seen(status, text), text).toBeLessThan(400);
     },
   );
 });
@@ -162,6 +165,37 @@ describe('[tenancy-3] each role', () => {
     const reply = await call(world.mine.people[role], route, fill);
     expect([401, 403], reply.text).not.toContain(reply.status);
   });
+});
+
+describe('an upgrade asks what its route asks', () => {
+  const upgrades = of((route) => UPGRADES.has(keyOf(route)));
+  const knock = (who: Who, route: Route) =>
+    callAs(world, who, {
+      method: route.method,
+      path: pathOf(route.path, example(world.mine)),
+      upgrade: TERMINAL_SUBPROTOCOL,
+    });
+  const strangers: [string, Who][] = [['no credentials', {}], ...Object.entries(world.gone)];
+
+  it.each(upgrades.flatMap((one) => strangers.map(([who, credentials]) => ({ ...one, who, credentials }))))(
+    '[tenancy-1] $name refuses $who',
+    async ({ route, credentials }) => expect((await knock(credentials, route)).status).toBe(401),
+  );
+  it.each(upgrades)(
+    '[tenancy-2] $name is not there for the admin of another organization',
+    async ({ route }) => {
+      const reply = await knock(world.other.people.admin, route);
+      expect(reply.status).toBe(404);
+      expect(world.mine.canaries.filter((canary) => reply.text.includes(canary))).toEqual([]);
+    },
+  );
+  it.each(upgrades.flatMap((one) => ROLES.map((role) => ({ ...one, role }))))(
+    '[tenancy-3] $name is for the roles that hold its right, and $role may be one',
+    async ({ route, role }) => {
+      const has = isPermission(route.needs) && permissionsOf(role).has(route.needs);
+      expect((await knock(world.mine.people[role], route)).status).toBe(has ? 101 : 403);
+    },
+  );
 });
 
 describe('[tenancy-4] a token with too small scopes', () => {

@@ -11,6 +11,7 @@ import { type Permission, ROLES, type Role } from '../../../protocol/roles.ts';
 import { ROOT } from '../../../scripts/lib/root.ts';
 import { enroll } from '../support/enroll.ts';
 import { type CallOptions, callOrchestrator } from '../support/orchestrator.ts';
+import { makeRecording } from '../support/recording.ts';
 import type { Who } from './call.ts';
 import { MADE, type TenantObjects } from './examples.ts';
 
@@ -47,7 +48,12 @@ type Call = <T>(options: CallOptions) => Promise<T>;
 
 const bearer = (token: string): Who => ({ headers: { authorization: `Bearer ${token}` } });
 
-async function makeTenant(call: Call, target: { url: string; ca: string }, name: string): Promise<Tenant> {
+async function makeTenant(
+  call: Call,
+  target: { url: string; ca: string; dataDir: string },
+  name: string,
+): Promise<Tenant> {
+  const { dataDir } = target;
   const canary = `${name}-${randomBytes(4).toString('hex')}`;
   const { id } = await call<{ id: string }>({ path: '/api/v1/organizations', body: { name: canary } });
   const org = `/api/v1/organizations/${id}`;
@@ -97,6 +103,7 @@ async function makeTenant(call: Call, target: { url: string; ca: string }, name:
     jobId: job.id,
     commandId: job.commands[0]?.id ?? '',
     approvalId: waiting.items[0]?.id ?? '',
+    recordingId: await makeRecording(dataDir, { id, agentId: machine.response.agent_id, vmId, canary }),
     made,
     userIds,
     sessionId: sessions.items[0]?.id ?? '',
@@ -150,8 +157,8 @@ export async function startWorld(): Promise<World> {
     if (answer.status < 300) return answer.body as never;
     throw new Error(`${options.path}: ${answer.status} ${answer.text}`);
   };
-  const mine = await makeTenant(call, target, 'mine');
-  const other = await makeTenant(call, target, 'other');
+  const mine = await makeTenant(call, { ...target, dataDir }, 'mine');
+  const other = await makeTenant(call, { ...target, dataDir }, 'other');
   const org = `/api/v1/organizations/${mine.id}`;
   const newToken = (body: object) => call<{ id: string; token: string }>({ path: `${org}/api-tokens`, body });
 

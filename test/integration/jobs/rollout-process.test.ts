@@ -209,8 +209,9 @@ describe('REST of rollouts', () => {
       });
     expect((await post('pause', 'a')).body).toMatchObject({ rollout: { state: 'paused' } });
     expect((await post('resume', 'b')).body).toMatchObject({ rollout: { state: 'running' } });
-    // The same request again is no new one: it stays as it was resumed.
-    expect((await post('pause', 'a')).body).toMatchObject({ rollout: { state: 'running' } });
+    // The same request again is no new one: it gets its first answer, and the job goes on.
+    expect((await post('pause', 'a')).body).toMatchObject({ rollout: { state: 'paused' } });
+    expect((await readJob(running, job.id)).rollout).toMatchObject({ state: 'running' });
     expect((await post('resume', 'a')).body['code']).toBe('idempotency_mismatch');
     const cancelled = await post('cancel', 'c');
     expect(cancelled.body).toMatchObject({ cancel_requested: 4, already_ended: 0 });

@@ -20,6 +20,7 @@ it('tells the executor the time limit that the caller gave, which may be longer 
     stop: () => undefined,
     signal: () => undefined,
     input: () => undefined,
+    control: () => undefined,
   });
   const context: CallContext = {
     id: 'cmd-1',

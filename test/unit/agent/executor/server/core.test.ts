@@ -43,6 +43,9 @@ beforeEach(async () => {
     verify: () => {
       throw new Error('not asked');
     },
+    verifyInput: () => {
+      throw new Error('not asked');
+    },
     decide: () => ({ allowed: true, read: [], write: [] }),
     shell: { runAs: undefined, enabled: false, defaultTimeoutS: 300, lang: undefined },
     attest: undefined,
