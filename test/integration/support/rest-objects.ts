@@ -2,6 +2,7 @@ import { MADE } from '../authorization/examples.ts';
 import { enrollAgent, submitJob } from './fleet.ts';
 import { type Machine, startMachine } from './machine.ts';
 import type { CallOptions, OrchestratorProcess } from './orchestrator.ts';
+import { makeRecording } from './recording.ts';
 
 /** An operation of the document, such as `GET /api/v1/organizations/{org}/jobs/{id}`. */
 export type Operation = string;
@@ -61,6 +62,7 @@ export async function makeRestObjects(orchestrator: OrchestratorProcess): Promis
   const own = new Map<string, string>();
   for (const name of new Set(Object.values(OWN_ORGANIZATION))) own.set(name, await orgOf(name));
 
+  const { id: organizationId } = await call<{ id: string }>({ path: '/api/v1/organizations/default' });
   const selector = `id=${machine.vmId}`;
   async function objects(name: string, org: string): Promise<Record<string, string>> {
     const made: Record<string, string> = {};
@@ -89,6 +91,12 @@ export async function makeRestObjects(orchestrator: OrchestratorProcess): Promis
         organizations: [{ organization: 'default', role: 'viewer' }],
       },
     });
+    const recordingId = await makeRecording(orchestrator.dataDir, {
+      id: organizationId,
+      agentId: agent.machine.response.agent_id,
+      vmId: agent.vmId,
+      canary: name,
+    });
     return {
       ...made,
       'agents/{id}': agent.machine.response.agent_id,
@@ -96,6 +104,8 @@ export async function makeRestObjects(orchestrator: OrchestratorProcess): Promis
       'commands/{id}': job.commands[0]?.id ?? '',
       'approvals/{id}': items[0]?.id ?? '',
       'users/{id}': user.id,
+      'recordings/{id}': recordingId,
+      'terminals/{id}': recordingId,
       // A token has no sessions; the path must be right all the same.
       'sessions/{id}': 'ses-01HZZZZZZZZZZZZZZZZZZZZZZZ',
       'tools/{tool}': 'get_process_list',
