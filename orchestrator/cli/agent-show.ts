@@ -64,3 +64,24 @@ export async function label(
   if (flags.json) return printJson(deps.stdout, { vm_id: agent.vm_id, labels: agent.labels });
   await write(deps.stdout, `${agent.vm_id}: ${labelsText(agent.labels) || 'no labels'}\n`);
 }
+
+/** `quarantined` cuts it off until it is admitted again. */
+export async function setState(
+  deps: CliDeps,
+  id: string,
+  state: 'active' | 'quarantined',
+  flags: ClientFlags,
+): Promise<void> {
+  const client = await clientFor(deps, flags);
+  const agent = await client.call({
+    method: 'PATCH',
+    path: pathOf(id),
+    body: { state },
+    answer: agentSchema,
+  });
+  if (flags.json) return printJson(deps.stdout, { vm_id: agent.vm_id, state: agent.state });
+  await write(
+    deps.stdout,
+    state === 'active' ? `${agent.vm_id} is admitted\n` : `${agent.vm_id} is in quarantine\n`,
+  );
+}
