@@ -87,6 +87,39 @@ describe('calling a tool and waiting', () => {
     expect(calls.body.items.map(({ id }) => id)).toContain(body.job_id);
   });
 
+  it('refuses what would have to wait for others, and says what stands in the way', async () => {
+    const made: string[] = [];
+    const make = async (kind: string, body: object) => {
+      const { status, body: answer } = await orchestrator.call<{ id: string }>({
+        path: `${ORG}/${kind}`,
+        body,
+      });
+      expect(status).toBe(201);
+      made.push(`${ORG}/${kind}/${answer.id}`);
+    };
+    const undo = async () => {
+      for (const path of made.splice(0)) await orchestrator.call({ method: 'DELETE', path });
+    };
+    await make('approval-rules', { name: 'looks', tools: ['get_process_list'] });
+    expect(await call<Problem>('get_process_list', {})).toMatchObject({
+      status: 403,
+      body: {
+        code: 'forbidden',
+        detail: expect.stringContaining('needs an approval'),
+        hint: expect.stringContaining('job'),
+      },
+    });
+    await undo();
+    await make('locks', { target_type: 'agent', target: machine.vmId, reason: 'under investigation' });
+    expect(await call<Problem>('get_process_list', {})).toMatchObject({
+      status: 423,
+      body: { code: 'locked', detail: expect.stringContaining('under investigation') },
+    });
+    expect((await download('/etc/hostname')).status).toBe(423);
+    await undo();
+    expect((await call('get_process_list', {})).status).toBe(200);
+  });
+
   it('gives the streams of a command, and the whole of them by its handle', async () => {
     const { body } = await call('execute_shell_command', { command: 'seq 1 50000; echo apart >&2; exit 3' });
     expect(body).toMatchObject({ state: 'failed', exit_code: 3, stderr: { text: 'apart\n' } });
