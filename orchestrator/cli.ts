@@ -17,6 +17,7 @@ import { register as registerJobs } from './cli/jobs.ts';
 import { register as registerLocks } from './cli/locks.ts';
 import { register as registerLook } from './cli/look.ts';
 import { register as registerOrg } from './cli/org.ts';
+import { register as registerOverview } from './cli/overview.ts';
 import { OutputError, write } from './cli/print.ts';
 import { register as registerRecordings } from './cli/recordings.ts';
 import { register as registerRun } from './cli/run.ts';
@@ -36,6 +37,7 @@ const SUBCOMMANDS = [
   registerAdmin,
   registerToken,
   registerCloudInit,
+  registerOverview,
   registerAgents,
   registerLook,
   registerFiles,

@@ -9,6 +9,7 @@ import {
   jobIdSchema,
   vmIdSchema,
 } from './ids.ts';
+import { nextCursorSchema } from './rest-pages.ts';
 import { roleSchema } from './roles.ts';
 import { textPatternSchema, toolPatternSchema } from './text-pattern.ts';
 
@@ -59,7 +60,10 @@ export const approvalRuleSchema = approvalRuleDefinitionSchema.extend({
   created_by: z.string(),
 });
 export type ApprovalRule = z.output<typeof approvalRuleSchema>;
-export const approvalRuleListSchema = z.object({ items: z.array(approvalRuleSchema) });
+export const approvalRuleListSchema = z.object({
+  items: z.array(approvalRuleSchema),
+  next_cursor: nextCursorSchema,
+});
 
 export const approvalStateSchema = z.enum(['pending', 'approved', 'denied', 'expired', 'cancelled', 'void']);
 export type ApprovalState = z.infer<typeof approvalStateSchema>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { auditReportSchema } from './audit-log.ts';
-import { listQuerySchema } from './rest-fleet.ts';
+import { listQuerySchema } from './rest-pages.ts';
 
 const time = z.iso.datetime();
 const seq = z.number().int().nonnegative();

@@ -3,6 +3,7 @@ import { actorSchema, commandStateSchema, reasonSchema } from './command.ts';
 import { ERROR_CODES } from './errors.ts';
 import { agentIdSchema, commandIdSchema, jobIdSchema, vmIdSchema } from './ids.ts';
 import { commandSchema, originSchema } from './rest-jobs.ts';
+import { nextCursorSchema } from './rest-pages.ts';
 
 const count = z.number().int().nonnegative();
 
@@ -75,6 +76,7 @@ export const certificateListSchema = z.object({
   agent_id: agentIdSchema,
   vm_id: vmIdSchema,
   items: z.array(certificateSchema).describe('The newest first'),
+  next_cursor: nextCursorSchema,
 });
 
 const remotePath = z.string().min(1).max(4096).describe('Absolute path on the VM');

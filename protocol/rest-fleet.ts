@@ -8,6 +8,7 @@ import {
   tokenLimitsSchema,
   tokenRateSchema,
 } from './provisioning-token.ts';
+import { listQuerySchema, nextCursorSchema } from './rest-pages.ts';
 import { permissionSchema, roleSchema } from './roles.ts';
 
 const time = z.iso.datetime();
@@ -32,7 +33,10 @@ export type Whoami = z.infer<typeof whoamiSchema>;
 
 export const organizationSchema = z.object({ id: organizationIdSchema, name: z.string(), created_at: time });
 export type Organization = z.infer<typeof organizationSchema>;
-export const organizationListSchema = z.object({ items: z.array(organizationSchema) });
+export const organizationListSchema = z.object({
+  items: z.array(organizationSchema),
+  next_cursor: nextCursorSchema,
+});
 
 /** Also what URLs and command lines may hold instead of the identifier. */
 export const createOrganizationRequestSchema = z.strictObject({
@@ -49,11 +53,6 @@ export const deleteOrganizationQuerySchema = z.object({
     .describe('true: also when it has agents; they end'),
 });
 
-/** Lists go page by page; a page says where the next one begins. */
-export const listQuerySchema = z.object({
-  cursor: z.string().max(256).optional().describe('next_cursor of the page before'),
-  limit: z.coerce.number().int().min(1).max(500).default(100),
-});
 export const AGENT_SORTS = [
   'enrolled',
   '-enrolled',
@@ -115,7 +114,10 @@ export const createTokenResponseSchema = z.object({
     .describe('The same in a Pulumi program, with the token as a secret of its stack'),
 });
 export type CreateTokenResponse = z.infer<typeof createTokenResponseSchema>;
-export const tokenListSchema = z.object({ items: z.array(provisioningTokenSchema) });
+export const tokenListSchema = z.object({
+  items: z.array(provisioningTokenSchema),
+  next_cursor: nextCursorSchema,
+});
 /** Who enrolled with a token. */
 export const tokenAgentListSchema = z.object({
   items: z.array(
@@ -128,6 +130,7 @@ export const tokenAgentListSchema = z.object({
       address: z.string().nullable().describe('Where it was last seen'),
     }),
   ),
+  next_cursor: nextCursorSchema,
 });
 export type TokenAgent = z.infer<typeof tokenAgentListSchema>['items'][number];
 
@@ -179,7 +182,7 @@ export const apiTokenSchema = z.object({
   last_used_at: time.nullable(),
 });
 export type ApiToken = z.infer<typeof apiTokenSchema>;
-export const apiTokenListSchema = z.object({ items: z.array(apiTokenSchema) });
+export const apiTokenListSchema = z.object({ items: z.array(apiTokenSchema), next_cursor: nextCursorSchema });
 export const createApiTokenRequestSchema = z.strictObject({
   name: z.string().min(1).max(128),
   role: roleSchema.default('admin'),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { lockIdSchema } from './ids.ts';
+import { nextCursorSchema } from './rest-pages.ts';
 
 const time = z.iso.datetime();
 
@@ -18,7 +19,7 @@ export const lockSchema = z.object({
   expires_at: time.nullable(),
 });
 export type Lock = z.infer<typeof lockSchema>;
-export const lockListSchema = z.object({ items: z.array(lockSchema) });
+export const lockListSchema = z.object({ items: z.array(lockSchema), next_cursor: nextCursorSchema });
 
 export const createLockRequestSchema = z.strictObject({
   target_type: lockTargetSchema,

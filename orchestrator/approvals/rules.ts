@@ -9,6 +9,7 @@ import {
 } from '../../protocol/rest-approvals.ts';
 import { parseSelector } from '../../protocol/selector.ts';
 import { type AuditActor, record } from '../audit/audit.ts';
+import { cutPage, type Page, type PageRequest } from '../store/page.ts';
 import type { Queryable, Store } from '../store/store.ts';
 import type { Row } from '../store/tables.ts';
 
@@ -19,7 +20,7 @@ interface Change {
 }
 
 export interface ApprovalRules {
-  list(organizationId: string): Promise<ApprovalRule[]>;
+  list(organizationId: string, page: PageRequest): Promise<Page<ApprovalRule>>;
   /** @throws AppError `conflict` for a name that is taken, `invalid_selector`, `bad_request` for somebody unknown. */
   create(request: Change & { body: ApprovalRuleDefinition }): Promise<ApprovalRule>;
   /** Takes the place of the rule; approvals that wait keep what they needed. @throws as `create`, and `not_found`. */
@@ -28,15 +29,12 @@ export interface ApprovalRules {
   remove(request: Change & { id: string }): Promise<void>;
 }
 
+const selectRules = (db: Queryable, organizationId: string) =>
+  db.selectFrom('approval_rules').selectAll().where('organization_id', '=', organizationId).orderBy('id');
+
+/** All of them, for who decides whether a job meets one. */
 export const readRules = async (db: Queryable, organizationId: string): Promise<ApprovalRule[]> =>
-  (
-    await db
-      .selectFrom('approval_rules')
-      .selectAll()
-      .where('organization_id', '=', organizationId)
-      .orderBy('id')
-      .execute()
-  ).map(shown);
+  (await selectRules(db, organizationId).execute()).map(shown);
 
 const shown = (row: Row<'approval_rules'>): ApprovalRule => ({
   ...approvalRuleDefinitionSchema.parse(JSON.parse(row.definition)),
@@ -107,7 +105,13 @@ export function createApprovalRules(options: { store: Store; clock: Clock }): Ap
   }
 
   return {
-    list: (organizationId) => readRules(store.db, organizationId),
+    async list(organizationId, { after, limit }) {
+      const rows = await selectRules(store.db, organizationId)
+        .where('id', '>', after ?? '')
+        .limit(limit + 1)
+        .execute();
+      return cutPage(rows, limit, { keyOf: ({ id }) => id, show: shown });
+    },
     create: ({ organizationId, actor, address, body }) =>
       store.transaction(async (tx) => {
         await refuseTaken(tx, organizationId, body.name);

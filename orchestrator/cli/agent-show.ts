@@ -2,6 +2,7 @@ import { certificateListSchema } from '../../protocol/rest-calls.ts';
 import { type Agent, agentSchema } from '../../protocol/rest-fleet.ts';
 import { type ClientFlags, clientFor } from './client.ts';
 import type { CliDeps } from './deps.ts';
+import { readRows } from './pages.ts';
 import { labelsText, printJson, table, timeText, write } from './print.ts';
 
 const pathOf = (id: string) => `/agents/${encodeURIComponent(id)}`;
@@ -42,7 +43,7 @@ export async function show(deps: CliDeps, id: string, flags: ClientFlags): Promi
   const client = await clientFor(deps, flags);
   const agent = await client.call({ path: pathOf(id), answer: agentSchema });
   const path = `${pathOf(agent.agent_id)}/certificates`;
-  const { items } = await client.call({ path, answer: certificateListSchema });
+  const items = await readRows(client, path, certificateListSchema);
   if (flags.json) return printJson(deps.stdout, { ...agent, certificates: items });
   await write(deps.stdout, table(['AGENT', ''], rowsOf(agent, items[0])));
 }
@@ -62,4 +63,25 @@ export async function label(
   });
   if (flags.json) return printJson(deps.stdout, { vm_id: agent.vm_id, labels: agent.labels });
   await write(deps.stdout, `${agent.vm_id}: ${labelsText(agent.labels) || 'no labels'}\n`);
+}
+
+/** `quarantined` cuts it off until it is admitted again. */
+export async function setState(
+  deps: CliDeps,
+  id: string,
+  state: 'active' | 'quarantined',
+  flags: ClientFlags,
+): Promise<void> {
+  const client = await clientFor(deps, flags);
+  const agent = await client.call({
+    method: 'PATCH',
+    path: pathOf(id),
+    body: { state },
+    answer: agentSchema,
+  });
+  if (flags.json) return printJson(deps.stdout, { vm_id: agent.vm_id, state: agent.state });
+  await write(
+    deps.stdout,
+    state === 'active' ? `${agent.vm_id} is admitted\n` : `${agent.vm_id} is in quarantine\n`,
+  );
 }

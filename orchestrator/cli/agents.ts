@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type Agent, agentListSchema, agentSchema } from '../../protocol/rest-fleet.ts';
-import { label, show } from './agent-show.ts';
+import { label, setState, show } from './agent-show.ts';
 import { agentArgument, labelChangeArgument, selectorArgument } from './arguments.ts';
 import {
   CLIENT_HELP,
@@ -64,9 +64,16 @@ async function revoke(deps: CliDeps, id: string, flags: ClientFlags & { yes?: tr
   await write(deps.stdout, `${vm_id} ${already ? 'was revoked already' : 'is revoked'}\n`);
 }
 
+const STATES = [
+  ['admit', 'active', 'let an agent work that is pending or in quarantine'],
+  ['quarantine', 'quarantined', 'cut an agent off until it is admitted; it keeps its identity'],
+] as const;
+
 /** `vm-orchestrator agents …`: the fleet. */
 export function register(program: Command, deps: CliDeps): void {
-  const agents = program.command('agents').description('list, show, label and revoke agents');
+  const agents = program
+    .command('agents')
+    .description('list, show, label, admit, quarantine and revoke agents');
   withClientFlags(
     agents
       .command('list', { isDefault: true })
@@ -102,6 +109,17 @@ export function register(program: Command, deps: CliDeps): void {
     .action((id: string, changes: Record<string, string | null>, flags: ClientFlags) =>
       reporting(deps, flags, () => label(deps, id, changes, flags)),
     );
+  for (const [name, state, description] of STATES)
+    withClientFlags(
+      agents
+        .command(name)
+        .description(description)
+        .argument('<agent>', 'its vm_id or agent_id', agentArgument),
+    )
+      .addHelpText('after', CLIENT_HELP)
+      .action((id: string, flags: ClientFlags) =>
+        reporting(deps, flags, () => setState(deps, id, state, flags)),
+      );
   withClientFlags(
     agents
       .command('revoke')

@@ -9,6 +9,7 @@ import type { Permission, Role } from '../../protocol/roles.ts';
 import { apiTokenArgument, durationArgument, roleArgument, scopeArgument } from './arguments.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
 import type { CliDeps } from './deps.ts';
+import { readRows } from './pages.ts';
 import { printJson, showToken, table, timeText, write } from './print.ts';
 
 interface CreateFlags extends ClientFlags {
@@ -50,9 +51,9 @@ const stateOf = (token: ApiToken, now: number): string =>
 
 async function list(deps: CliDeps, flags: ClientFlags): Promise<void> {
   const client = await clientFor(deps, flags);
-  const tokens = await client.call({ path: PATH, answer: apiTokenListSchema });
-  if (flags.json) return printJson(deps.stdout, tokens);
-  const rows = tokens.items.map((token) => [
+  const items = await readRows(client, PATH, apiTokenListSchema);
+  if (flags.json) return printJson(deps.stdout, { items });
+  const rows = items.map((token) => [
     token.id,
     token.name,
     token.system_admin ? 'system admin' : token.role,

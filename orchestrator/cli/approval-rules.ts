@@ -15,6 +15,7 @@ import {
 } from './arguments.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
 import type { CliDeps } from './deps.ts';
+import { readRows } from './pages.ts';
 import { printJson, table, write } from './print.ts';
 
 interface AddFlags extends ClientFlags {
@@ -80,7 +81,7 @@ export function register(program: Command, deps: CliDeps): void {
     .action((flags: ClientFlags) =>
       reporting(deps, flags, async () => {
         const client = await clientFor(deps, flags);
-        const { items } = await client.call({ path: '/approval-rules', answer: approvalRuleListSchema });
+        const items = await readRows(client, '/approval-rules', approvalRuleListSchema);
         if (flags.json) return printJson(deps.stdout, { items });
         if (items.length === 0)
           return write(deps.stdout, 'There are no rules: no job waits for another person.\n');

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
@@ -86,6 +87,11 @@ function unreachable(url: URL, cause: NodeJS.ErrnoException): AppError {
   });
 }
 
+/** The connection ended before an answer came: it may have been taken or not. */
+const wasCut = (cause: unknown): boolean =>
+  cause instanceof AppError &&
+  ['ECONNRESET', 'EPIPE'].includes((cause.cause as NodeJS.ErrnoException | undefined)?.code ?? '');
+
 async function readAll(response: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
@@ -158,13 +164,18 @@ export function createRestClient(options: {
       ca,
     }),
     async call({ method = 'GET', path, query, body, bytes: file, headers, signal, answer }) {
-      const response = await send({
+      const request = {
         method,
         path,
         query,
-        headers,
+        // The same for a repeat, so that what a lost answer was about is done once.
+        headers: method === 'POST' ? { 'idempotency-key': randomUUID(), ...headers } : headers,
         signal,
         body: file ?? (body === undefined ? undefined : JSON.stringify(body)),
+      };
+      const response = await send(request).catch((cause: unknown) => {
+        if (method === 'POST' && wasCut(cause)) return send(request);
+        throw cause;
       });
       const bytes = await readAll(response).catch((cause: NodeJS.ErrnoException) => {
         throw unreachable(url, cause);

@@ -3,6 +3,7 @@ import { LOCK_TARGETS, type LockTarget, lockListSchema, lockSchema } from '../..
 import { durationArgument, lockArgument } from './arguments.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
 import type { CliDeps } from './deps.ts';
+import { readRows } from './pages.ts';
 import { printJson, table, timeText, write } from './print.ts';
 
 interface AddFlags extends ClientFlags {
@@ -12,7 +13,7 @@ interface AddFlags extends ClientFlags {
 
 async function list(deps: CliDeps, flags: ClientFlags): Promise<void> {
   const client = await clientFor(deps, flags);
-  const { items } = await client.call({ path: '/locks', answer: lockListSchema });
+  const items = await readRows(client, '/locks', lockListSchema);
   if (flags.json) return printJson(deps.stdout, { items });
   if (items.length === 0) return write(deps.stdout, 'Nothing is locked.\n');
   const rows = items.map((lock) => [

@@ -3,6 +3,7 @@ import { organizationListSchema, organizationSchema } from '../../protocol/rest-
 import { organizationArgument } from './arguments.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
 import type { CliDeps } from './deps.ts';
+import { readRows } from './pages.ts';
 import { printJson, table, timeText, write } from './print.ts';
 
 interface DeleteFlags extends ClientFlags {
@@ -15,9 +16,9 @@ const one = (name: string) => `${PATH}/${encodeURIComponent(name)}`;
 
 async function list(deps: CliDeps, flags: ClientFlags): Promise<void> {
   const client = await clientFor(deps, flags, 'all');
-  const organizations = await client.call({ path: PATH, answer: organizationListSchema });
-  if (flags.json) return printJson(deps.stdout, organizations);
-  const rows = organizations.items.map(({ id, name, created_at }) => [name, id, timeText(created_at)]);
+  const items = await readRows(client, PATH, organizationListSchema);
+  if (flags.json) return printJson(deps.stdout, { items });
+  const rows = items.map(({ id, name, created_at }) => [name, id, timeText(created_at)]);
   await write(deps.stdout, table(['NAME', 'ID', 'CREATED'], rows));
 }
 

@@ -4,6 +4,7 @@ import {
   type CreateTokenRequest,
   createTokenResponseSchema,
   type ProvisioningTokenInfo,
+  tokenAgentListSchema,
   tokenListSchema,
 } from '../../protocol/rest-fleet.ts';
 import {
@@ -17,6 +18,7 @@ import {
 } from './arguments.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
 import type { CliDeps } from './deps.ts';
+import { readRows } from './pages.ts';
 import { labelsText, printJson, showToken, table, timeText, write } from './print.ts';
 
 interface CreateFlags extends ClientFlags {
@@ -77,9 +79,9 @@ const UNITS = [
 
 async function list(deps: CliDeps, flags: ClientFlags): Promise<void> {
   const client = await clientFor(deps, flags);
-  const tokens = await client.call({ path: PATH, answer: tokenListSchema });
-  if (flags.json) return printJson(deps.stdout, tokens);
-  const rows = tokens.items.map((token) => [
+  const items = await readRows(client, PATH, tokenListSchema);
+  if (flags.json) return printJson(deps.stdout, { items });
+  const rows = items.map((token) => [
     token.id,
     stateText(token, deps.clock.now()),
     `${token.used}/${token.uses}${rateText(token)}`,
@@ -91,9 +93,26 @@ async function list(deps: CliDeps, flags: ClientFlags): Promise<void> {
   await write(deps.stdout, table(['TOKEN', 'VALID', 'USED', 'ONLY', 'LABELS', 'BY', 'DESCRIPTION'], rows));
 }
 
+async function agents(deps: CliDeps, id: string, flags: ClientFlags): Promise<void> {
+  const client = await clientFor(deps, flags);
+  const path = `${PATH}/${encodeURIComponent(id)}/agents`;
+  const items = await readRows(client, path, tokenAgentListSchema);
+  if (flags.json) return printJson(deps.stdout, { items });
+  if (items.length === 0) return write(deps.stdout, `Nobody has enrolled with ${id}.\n`);
+  const rows = items.map((agent) => [
+    agent.vm_id,
+    agent.agent_id,
+    agent.hostname,
+    agent.state,
+    timeText(agent.enrolled_at),
+    agent.address ?? '-',
+  ]);
+  await write(deps.stdout, table(['VM', 'AGENT', 'HOST', 'STATE', 'ENROLLED', 'LAST ADDRESS'], rows));
+}
+
 async function revoke(deps: CliDeps, id: string, flags: ClientFlags): Promise<void> {
   const client = await clientFor(deps, flags);
-  const { items } = await client.call({ path: PATH, answer: tokenListSchema });
+  const items = await readRows(client, PATH, tokenListSchema);
   const before = items.find((token) => token.id === id);
   await client.call({ method: 'DELETE', path: `${PATH}/${encodeURIComponent(id)}`, answer: undefined });
   const state = before === undefined ? 'revoked' : stateText(before, deps.clock.now());
@@ -131,6 +150,14 @@ export function register(program: Command, deps: CliDeps): void {
   withClientFlags(token.command('list').description('list the tokens; their secrets are not kept'))
     .addHelpText('after', CLIENT_HELP)
     .action((flags: ClientFlags) => reporting(deps, flags, () => list(deps, flags)));
+  withClientFlags(
+    token
+      .command('agents')
+      .description('list the machines that enrolled with a token')
+      .argument('<id>', 'the token’s id', tokenArgument),
+  )
+    .addHelpText('after', CLIENT_HELP)
+    .action((id: string, flags: ClientFlags) => reporting(deps, flags, () => agents(deps, id, flags)));
   withClientFlags(
     token.command('revoke').description('end a token').argument('<id>', 'the token’s id', tokenArgument),
   )

@@ -12,6 +12,7 @@ import {
   withClientFlags,
 } from './client.ts';
 import type { CliDeps } from './deps.ts';
+import { readRows } from './pages.ts';
 import { printJson, table, timeText, write } from './print.ts';
 import { type AddFlags, createUser, listAll, registerSystem } from './users-system.ts';
 
@@ -20,9 +21,9 @@ const PATH = '/users';
 async function list(deps: CliDeps, flags: ClientFlags & { all?: true }): Promise<void> {
   if (flags.all) return listAll(deps, flags);
   const client = await clientFor(deps, flags);
-  const members = await client.call({ path: PATH, answer: memberListSchema });
-  if (flags.json) return printJson(deps.stdout, members);
-  const rows = members.items.map((member) => [
+  const items = await readRows(client, PATH, memberListSchema);
+  if (flags.json) return printJson(deps.stdout, { items });
+  const rows = items.map((member) => [
     member.username,
     member.role,
     member.source === 'oidc' ? 'groups' : 'by hand',
@@ -34,7 +35,7 @@ async function list(deps: CliDeps, flags: ClientFlags & { all?: true }): Promise
 }
 
 async function memberCalled(client: RestClient, name: string): Promise<{ id: string; username: string }> {
-  const { items } = await client.call({ path: PATH, answer: memberListSchema });
+  const items = await readRows(client, PATH, memberListSchema);
   const found = items.find(({ id, username }) => username === name || id === name);
   if (found) return found;
   throw new AppError('not_found', {

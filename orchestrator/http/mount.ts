@@ -73,10 +73,12 @@ function sendAnswer(reply: FastifyReply, { status, body }: Answer): FastifyReply
 }
 
 /** What people change by POST happens once for each Idempotency-Key. */
-const keyOf = (route: Route, request: FastifyRequest): string | undefined =>
-  route.method === 'POST' && route.auth === 'user' && !route.ownIdempotency
-    ? idempotencyKeyOf(request.headers['idempotency-key'])
-    : undefined;
+function keyOf(route: Route, request: FastifyRequest, params: unknown): string | undefined {
+  if (route.method !== 'POST' || route.auth !== 'user' || route.ownIdempotency) return undefined;
+  const key = idempotencyKeyOf(request.headers['idempotency-key']);
+  const { readOnly } = route;
+  return (typeof readOnly === 'function' ? readOnly(params as never) : readOnly) ? undefined : key;
+}
 
 /** Puts one route of the table on the server. */
 export function mountRoute(app: FastifyInstance, route: Route, options: MountOptions): void {
@@ -126,7 +128,7 @@ export function mountRoute(app: FastifyInstance, route: Route, options: MountOpt
         if (!checked.success) throw new AppError('internal', { cause: checked.error });
         return { status: status ?? 200, body: JSON.stringify(checked.data) };
       };
-      const key = keyOf(route, request);
+      const key = keyOf(route, request, context.params);
       const { actor } = context.caller ?? {};
       if (key === undefined || actor === undefined) return sendAnswer(reply, await act());
       const { method, url } = request;

@@ -88,6 +88,9 @@ const IDEMPOTENCY_KEY: Json = {
   schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,255}$' },
 };
 
+const takesKey = ({ auth, method, readOnly }: Route): boolean =>
+  auth === 'user' && method === 'POST' && readOnly !== true;
+
 function operationId(route: Route): string {
   const words = route.path
     .replace(/^\/api\/v1\//, '')
@@ -105,14 +108,13 @@ export function openApiDocument(routes: readonly Route[], options: { version: st
     own[route.method.toLowerCase()] = {
       operationId: operationId(route),
       summary: route.summary,
-      ...(route.needs === undefined ? {} : { 'x-needs': route.needs }),
       tags: [route.path.replace('/organizations/{org}', '').split('/')[3] ?? 'organizations'],
       security: SECURITY[route.auth],
       ...(route.needs === undefined ? {} : { 'x-needs': route.needs }),
       parameters: [
         ...pathParameters(route),
         ...parameters(route.query, 'query'),
-        ...(route.auth === 'user' && route.method === 'POST' ? [IDEMPOTENCY_KEY] : []),
+        ...(takesKey(route) ? [IDEMPOTENCY_KEY] : []),
       ],
       ...(route.body
         ? {
@@ -121,8 +123,20 @@ export function openApiDocument(routes: readonly Route[], options: { version: st
               content: { 'application/json': { schema: jsonSchema(route.body, 'input') } },
             },
           }
-        : {}),
-      responses: { ...successOf(route), default: { $ref: '#/components/responses/Problem' } },
+        : route.rawBody
+          ? {
+              requestBody: {
+                required: true,
+                description: route.rawBody.description,
+                content: { [route.rawBody.contentType]: {} },
+              },
+            }
+          : {}),
+      responses: {
+        ...successOf(route),
+        ...(route.auth === 'agent' ? {} : { 429: { $ref: '#/components/responses/TooManyRequests' } }),
+        default: { $ref: '#/components/responses/Problem' },
+      },
     };
     paths[route.path] = own;
   }
@@ -138,6 +152,17 @@ export function openApiDocument(routes: readonly Route[], options: { version: st
     components: {
       schemas: { Problem: jsonSchema(problemSchema, 'output') },
       responses: {
+        TooManyRequests: {
+          description: 'Too many requests of this user or token, or too many failures from this address',
+          headers: {
+            'Retry-After': {
+              description: 'Seconds to wait',
+              required: true,
+              schema: { type: 'integer', minimum: 1 },
+            },
+          },
+          content: { [PROBLEM_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
+        },
         Problem: {
           description: 'RFC 9457 problem with a stable code',
           content: { [PROBLEM_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },

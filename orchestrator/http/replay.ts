@@ -6,6 +6,8 @@ import type { Store } from '../store/store.ts';
 
 /** What a client may use as Idempotency-Key: up to 255 visible ASCII characters. */
 const KEY = /^[\x21-\x7e]{1,255}$/;
+/** Instead of a process: the request failed in a way that does not say how much of it was done. */
+const UNCERTAIN = 'uncertain';
 /** An answer is kept this long: whoever repeats does so soon. */
 const KEPT_MS = 24 * 3600_000;
 
@@ -44,6 +46,10 @@ export interface Replays {
   once(request: ReplayRequest, act: () => Promise<Answer>): Promise<Answer & { replayed: boolean }>;
 }
 
+/** Said before anything was done: the client was wrong, or nothing could be begun. */
+const wasRefused = (cause: unknown): boolean =>
+  cause instanceof AppError && (cause.status < 500 || cause.status === 503);
+
 export function createReplays(options: { store: Store; sealer: Sealer; clock: Clock }): Replays {
   const { store, sealer, clock } = options;
   /** Rows of another process that have no answer were cut off by its end. */
@@ -59,7 +65,7 @@ export function createReplays(options: { store: Store; sealer: Sealer; clock: Cl
     request: ReplayRequest,
     row: { request_hash: string; process: string; status: number | null; sealed_body: string | null },
   ): Answer {
-    if (row.request_hash !== hashOf(request))
+    if (sealer.open(sealName(request), row.request_hash).toString('utf8') !== hashOf(request))
       throw new AppError('idempotency_mismatch', {
         detail: 'This Idempotency-Key was used for another request.',
         hint: 'Use a new key for each new request.',
@@ -74,7 +80,10 @@ export function createReplays(options: { store: Store; sealer: Sealer; clock: Cl
             hint: 'Ask again in a moment with the same key.',
           }
         : {
-            detail: 'The orchestrator stopped while it worked on the request with this Idempotency-Key.',
+            detail:
+              row.process === UNCERTAIN
+                ? 'The request with this Idempotency-Key failed, and may have been carried out in part or whole.'
+                : 'The orchestrator stopped while it worked on the request with this Idempotency-Key.',
             hint: 'See whether it was carried out; to do it now, send it with a new key.',
           },
     );
@@ -100,7 +109,8 @@ export function createReplays(options: { store: Store; sealer: Sealer; clock: Cl
           .values({
             actor: request.actor,
             key: request.key,
-            request_hash: hashOf(request),
+            // Sealed: the hash of a request that holds a password could be guessed at.
+            request_hash: sealer.seal(sealName(request), Buffer.from(hashOf(request))),
             process: self,
             status: null,
             sealed_body: null,
@@ -124,11 +134,19 @@ export function createReplays(options: { store: Store; sealer: Sealer; clock: Cl
         return { ...answer, replayed: false };
       } catch (cause) {
         // Refused: nothing was done, and the same key may be used for a better try.
-        await store.db
-          .deleteFrom('request_replays')
-          .where('actor', '=', request.actor)
-          .where('key', '=', request.key)
-          .execute();
+        if (wasRefused(cause))
+          await store.db
+            .deleteFrom('request_replays')
+            .where('actor', '=', request.actor)
+            .where('key', '=', request.key)
+            .execute();
+        else
+          await store.db
+            .updateTable('request_replays')
+            .set({ process: UNCERTAIN })
+            .where('actor', '=', request.actor)
+            .where('key', '=', request.key)
+            .execute();
         throw cause;
       }
     },

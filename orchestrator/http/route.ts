@@ -81,6 +81,12 @@ export interface RouteDefinition<
   successStatus?: number;
   /** The handler itself looks after the header Idempotency-Key; every other POST of people has it for nothing. */
   ownIdempotency?: boolean;
+  /** A POST that only looks: its Idempotency-Key means nothing, and no answer of it is kept. */
+  readOnly?: boolean | ((params: Parsed<P>) => boolean);
+  /** A body of bytes that the handler reads itself, for the document. */
+  rawBody?: { contentType: string; description: string };
+  /** Headers of good answers, for the document. */
+  responseHeaders?: Readonly<Record<string, string>>;
   /** Other good answers of the same shape, for the document. */
   otherStatuses?: Readonly<Record<number, string>>;
   handler(

@@ -54,6 +54,10 @@ function withoutTimeout(request: JobRequest): Omit<Work, 'timeoutS'> {
   return { kind, tool, arguments: request.arguments, script: null };
 }
 
+/** The tool that a job comes down to. */
+export const toolOf = ({ tool, script, upgrade }: Pick<JobRequest, 'tool' | 'script' | 'upgrade'>): string =>
+  script !== undefined ? SHELL_TOOL : upgrade !== undefined ? UPGRADE_TOOL : tool;
+
 /**
  * Arguments of the shell are known here: a mistake is told at once, not by every agent. `attended`: somebody sits at it,
  * so it may be a terminal.

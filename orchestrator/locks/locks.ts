@@ -6,11 +6,12 @@ import { lockIdSchema } from '../../protocol/ids.ts';
 import type { createLockRequestSchema, Lock } from '../../protocol/rest-locks.ts';
 import { type AuditActor, record, SYSTEM_ACTOR } from '../audit/audit.ts';
 import type { Bus } from '../hub/bus.ts';
+import { cutPage, type Page, type PageRequest } from '../store/page.ts';
 import type { Queryable, Store } from '../store/store.ts';
 import { personOf } from '../tenancy/person.ts';
 import { lockedMachines } from './affected.ts';
 import { type LockRow, lockOn, lockSentence } from './match.ts';
-import { activeLocks, selectorTargets } from './read.ts';
+import { activeLocks, selectActive, selectorTargets } from './read.ts';
 import { resolveTarget } from './target.ts';
 
 /** Expired ones are found this often; who waits for the end of a lock waits no longer. */
@@ -30,7 +31,7 @@ export interface LiveQuestion {
 }
 
 export interface Locks {
-  list(organizationId: string): Promise<Lock[]>;
+  list(organizationId: string, page: PageRequest): Promise<Page<Lock>>;
   /** @throws AppError `not_found`, `bad_request`, `invalid_selector`, `conflict` for a lock on oneself. */
   add(request: Change & { body: z.output<typeof createLockRequestSchema> }): Promise<Lock>;
   /** @throws AppError `not_found` */
@@ -124,16 +125,20 @@ export function createLocks(options: { store: Store; bus: Bus; clock: Clock }): 
 
   return {
     lockedBy,
-    async list(organizationId) {
-      const rows = await activeLocks(store.db, organizationId, clock.now());
+    async list(organizationId, { after, limit }) {
+      const rows = await selectActive(store.db, organizationId, clock.now())
+        .where('id', '>', after ?? '')
+        .limit(limit + 1)
+        .execute();
+      const page = cutPage(rows, limit, { keyOf: ({ id }) => id, show: (row) => row });
       const items: Lock[] = [];
-      for (const row of rows) {
+      for (const row of page.items) {
         const known = await resolveTarget(store.db, organizationId, row.target_type, row.target).catch(
           () => undefined,
         );
         items.push(shown(row, known?.name ?? row.target));
       }
-      return items;
+      return { ...page, items };
     },
     async add({ organizationId, actor, address, body }) {
       const now = clock.now();

@@ -4,14 +4,15 @@ import type { Row } from '../store/tables.ts';
 import type { LockRow } from './match.ts';
 
 /** The locks of an organization that stand now. */
-export const activeLocks = (db: Queryable, organizationId: string, now: number): Promise<LockRow[]> =>
+export const selectActive = (db: Queryable, organizationId: string, now: number) =>
   db
     .selectFrom('locks')
     .selectAll()
     .where('organization_id', '=', organizationId)
     .where((e) => e.or([e('expires_at', 'is', null), e('expires_at', '>', now)]))
-    .orderBy('id')
-    .execute();
+    .orderBy('id');
+export const activeLocks = (db: Queryable, organizationId: string, now: number): Promise<LockRow[]> =>
+  selectActive(db, organizationId, now).execute();
 
 /** An agent as selectors see it. */
 export const asSelectorTarget = (

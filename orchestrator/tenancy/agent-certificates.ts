@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import { isoTime } from '../../base/clock.ts';
 import type { CertificateInfo } from '../../protocol/rest-calls.ts';
+import { cutPage, type Page, type PageRequest, parseTimeKey, timeKey } from '../store/page.ts';
 import type { Queryable } from '../store/store.ts';
 
-const MAX_SHOWN = 100;
 const time = (ms: number | null): string | null => (ms === null ? null : isoTime(Number(ms)));
 
 /** Node writes a name line by line; people read it on one. */
@@ -14,16 +14,25 @@ export async function listCertificates(
   db: Queryable,
   organizationId: string,
   agentId: string,
-): Promise<CertificateInfo[]> {
-  const rows = await db
+  { after, limit }: PageRequest,
+): Promise<Page<CertificateInfo>> {
+  let query = db
     .selectFrom('certificates')
     .selectAll()
     .where('organization_id', '=', organizationId)
-    .where('agent_id', '=', agentId)
+    .where('agent_id', '=', agentId);
+  if (after !== undefined) {
+    const { at, id } = parseTimeKey(after);
+    query = query.where((e) =>
+      e.or([e('created_at', '<', at), e.and([e('created_at', '=', at), e('fingerprint', '>', id)])]),
+    );
+  }
+  const rows = await query
     .orderBy('created_at', 'desc')
-    .limit(MAX_SHOWN)
+    .orderBy('fingerprint')
+    .limit(limit + 1)
     .execute();
-  return rows.map((row) => {
+  const show = (row: (typeof rows)[number]): CertificateInfo => {
     const { subject, issuer, subjectAltName } = new X509Certificate(row.chain);
     return {
       fingerprint: row.fingerprint,
@@ -37,5 +46,6 @@ export async function listCertificates(
       first_used_at: time(row.first_used_at),
       revoked_at: time(row.revoked_at),
     };
-  });
+  };
+  return cutPage(rows, limit, { keyOf: (row) => timeKey(row.created_at, row.fingerprint), show });
 }

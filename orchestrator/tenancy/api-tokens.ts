@@ -6,6 +6,7 @@ import { apiTokenIdSchema } from '../../protocol/ids.ts';
 import type { ApiToken, createApiTokenRequestSchema } from '../../protocol/rest-fleet.ts';
 import { type Permission, permissionSchema, type Role } from '../../protocol/roles.ts';
 import { type AuditActor, record } from '../audit/audit.ts';
+import { cutPage, type Page, type PageRequest } from '../store/page.ts';
 import type { Queryable, Store } from '../store/store.ts';
 import type { Row } from '../store/tables.ts';
 import { effectivePermissions, type Granter, requireGrantable } from './grants.ts';
@@ -27,7 +28,7 @@ export interface ApiTokens {
   find(token: string): Promise<ApiTokenIdentity | undefined>;
   /** For who holds a connection open: whether it still counts. */
   byId(id: string): Promise<ApiTokenIdentity | undefined>;
-  list(organizationId: string): Promise<ApiToken[]>;
+  list(organizationId: string, page: PageRequest): Promise<Page<ApiToken>>;
   /** @throws AppError `forbidden` when it would hold more than its maker. */
   create(request: {
     organizationId: string;
@@ -157,8 +158,13 @@ export function createApiTokens(options: {
       const row = await store.db.selectFrom('api_tokens').selectAll().where('id', '=', id).executeTakeFirst();
       return row === undefined || expired(row) ? undefined : identity(row);
     },
-    async list(organizationId) {
-      return (await of(store.db, organizationId).orderBy('id').execute()).map(shown);
+    async list(organizationId, { after, limit }) {
+      const rows = await of(store.db, organizationId)
+        .where('id', '>', after ?? '')
+        .orderBy('id')
+        .limit(limit + 1)
+        .execute();
+      return cutPage(rows, limit, { keyOf: ({ id }) => id, show: shown });
     },
     async create({ organizationId, wanted, granter, actor, address }) {
       const { name, role, scopes = null, system_admin, ttl_s } = wanted;

@@ -4,6 +4,7 @@ import { userIdSchema } from '../../protocol/ids.ts';
 import type { Member } from '../../protocol/rest-users.ts';
 import { permissionsOf, type Role } from '../../protocol/roles.ts';
 import { type AuditActor, record } from '../audit/audit.ts';
+import { cutPage, type Page, type PageRequest } from '../store/page.ts';
 import type { Queryable, Store, Tx } from '../store/store.ts';
 import { type Granter, requireGrantable } from './grants.ts';
 import type { Sessions } from './sessions.ts';
@@ -17,7 +18,8 @@ interface Change {
 
 /** The users of one organization, and their roles in it. */
 export interface Members {
-  list(organizationId: string): Promise<Member[]>;
+  /** By user name. */
+  list(organizationId: string, page: PageRequest): Promise<Page<Member>>;
   /** A user who exists already. @throws AppError `not_found`, `conflict`, `forbidden` */
   add(request: Change & { username: string; role: Role }): Promise<Member>;
   /** His sessions end: what he may is decided anew. @throws AppError `not_found`, `conflict`, `forbidden` */
@@ -87,9 +89,13 @@ export function createMembers(options: {
     });
 
   return {
-    async list(organizationId) {
-      const rows = await selectMembers(store.db, organizationId).orderBy('users.username').execute();
-      return rows.map(shown);
+    async list(organizationId, { after, limit }) {
+      const rows = await selectMembers(store.db, organizationId)
+        .where('users.username', '>', after ?? '')
+        .orderBy('users.username')
+        .limit(limit + 1)
+        .execute();
+      return cutPage(rows, limit, { keyOf: ({ username }) => username, show: shown });
     },
     async add(request) {
       const { organizationId, username, role, granter } = request;

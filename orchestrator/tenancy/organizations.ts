@@ -5,6 +5,7 @@ import { AppError } from '../../protocol/errors.ts';
 import { type OrganizationId, organizationIdSchema } from '../../protocol/ids.ts';
 import type { Organization } from '../../protocol/rest-fleet.ts';
 import { type AuditActor, record } from '../audit/audit.ts';
+import { cutPage, type Page, type PageRequest } from '../store/page.ts';
 import type { Queryable, Store } from '../store/store.ts';
 import type { Row } from '../store/tables.ts';
 
@@ -21,6 +22,8 @@ const shown = (row: Pick<Row<'organizations'>, 'id' | 'name' | 'created_at'>): O
 
 export interface Organizations {
   list(ids: 'all' | readonly string[]): Promise<Organization[]>;
+  /** The same, page by page. */
+  page(ids: 'all' | readonly string[], page: PageRequest): Promise<Page<Organization>>;
   /** By identifier or name. */
   find(idOrName: string): Promise<Organization | undefined>;
   /** @throws AppError `conflict` when the name is taken. */
@@ -55,6 +58,14 @@ export function createOrganizations(options: {
   const { store, clock, prepare } = options;
   const named = (db: Queryable, name: string) =>
     db.selectFrom('organizations').selectAll().where('name', '=', name).executeTakeFirst();
+  function of(ids: 'all' | readonly string[]) {
+    const all = store.db
+      .selectFrom('organizations')
+      .selectAll()
+      .where('deleted_at', 'is', null)
+      .orderBy('id');
+    return ids === 'all' ? all : all.where('id', 'in', ids);
+  }
   async function live(tx: Queryable, id: string) {
     const row = await tx
       .selectFrom('organizations')
@@ -71,14 +82,13 @@ export function createOrganizations(options: {
       hint: 'Create another organization instead.',
     });
   return {
-    async list(ids) {
-      let query = store.db
-        .selectFrom('organizations')
-        .selectAll()
-        .where('deleted_at', 'is', null)
-        .orderBy('id');
-      if (ids !== 'all') query = query.where('id', 'in', ids);
-      return (await query.execute()).map(shown);
+    list: async (ids) => (await of(ids).execute()).map(shown),
+    async page(ids, { after, limit }) {
+      const rows = await of(ids)
+        .where('id', '>', after ?? '')
+        .limit(limit + 1)
+        .execute();
+      return cutPage(rows, limit, { keyOf: ({ id }) => id, show: shown });
     },
     async find(idOrName) {
       const row = await store.db

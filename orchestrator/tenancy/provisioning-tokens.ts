@@ -16,6 +16,7 @@ import type {
   TokenAgent,
 } from '../../protocol/rest-fleet.ts';
 import { type AuditActor, record } from '../audit/audit.ts';
+import { cutPage, type Page, type PageRequest, parseTimeKey, timeKey } from '../store/page.ts';
 import type { Queryable, Store } from '../store/store.ts';
 import type { Row } from '../store/tables.ts';
 import { hashToken } from './secrets.ts';
@@ -88,9 +89,10 @@ export interface ProvisioningTokens {
     actor: AuditActor;
     address: string | null;
   }): Promise<{ id: string; token: string; expires_at: string }>;
-  list(organizationId: string): Promise<ProvisioningTokenInfo[]>;
-  /** Who enrolled with it, the newest first (at most 1,000). @throws AppError `not_found` */
-  agentsOf(organizationId: string, id: string): Promise<TokenAgent[]>;
+  /** The newest first. */
+  list(organizationId: string, page: PageRequest): Promise<Page<ProvisioningTokenInfo>>;
+  /** Who enrolled with it, the newest first. @throws AppError `not_found` */
+  agentsOf(organizationId: string, id: string, page: PageRequest): Promise<Page<TokenAgent>>;
   /** @throws AppError `not_found` */
   revoke(request: {
     organizationId: string;
@@ -157,35 +159,56 @@ export function createProvisioningTokens(options: {
       const token = formatProvisioningToken({ id, secret, caPin: caPinOf(rootFingerprint) });
       return { id, token, expires_at: isoTime(expiresAt) };
     },
-    async list(organizationId) {
-      const rows = await store.db
+    async list(organizationId, { after, limit }) {
+      let query = store.db
         .selectFrom('provisioning_tokens')
         .selectAll()
-        .where('organization_id', '=', organizationId)
+        .where('organization_id', '=', organizationId);
+      if (after !== undefined) {
+        const { at, id } = parseTimeKey(after);
+        query = query.where((e) =>
+          e.or([e('created_at', '<', at), e.and([e('created_at', '=', at), e('id', '>', id)])]),
+        );
+      }
+      const rows = await query
         .orderBy('created_at', 'desc')
         .orderBy('id')
-        .limit(1000)
+        .limit(limit + 1)
         .execute();
-      return rows.map(shown);
+      return cutPage(rows, limit, { keyOf: (row) => timeKey(row.created_at, row.id), show: shown });
     },
-    async agentsOf(organizationId, id) {
+    async agentsOf(organizationId, id, { after, limit }) {
       await find(store.db, organizationId, id);
-      const rows = await store.db
+      let query = store.db
         .selectFrom('agents')
         .select(['id', 'vm_id', 'hostname', 'state', 'enrolled_at', 'address'])
         .where('organization_id', '=', organizationId)
-        .where('token_id', '=', id)
+        .where('token_id', '=', id);
+      if (after !== undefined) {
+        const from = parseTimeKey(after);
+        query = query.where((e) =>
+          e.or([
+            e('enrolled_at', '<', from.at),
+            e.and([e('enrolled_at', '=', from.at), e('id', '>', from.id)]),
+          ]),
+        );
+      }
+      const rows = await query
         .orderBy('enrolled_at', 'desc')
-        .limit(1000)
+        .orderBy('id')
+        .limit(limit + 1)
         .execute();
-      return rows.map((row) => ({
-        agent_id: agentIdSchema.parse(row.id),
-        vm_id: vmIdSchema.parse(row.vm_id),
-        hostname: row.hostname,
-        state: row.state,
-        enrolled_at: isoTime(Number(row.enrolled_at)),
-        address: row.address,
-      }));
+      return cutPage(rows, limit, {
+        keyOf: (row) => timeKey(row.enrolled_at, row.id),
+        show: (row) => ({
+          agent_id: agentIdSchema.parse(row.id),
+          vm_id: vmIdSchema.parse(row.vm_id),
+          hostname: row.hostname,
+          state: row.state,
+          enrolled_at: isoTime(Number(row.enrolled_at)),
+          address: row.address,
+        }),
+      });
     },
     async revoke({ organizationId, id, actor, address }) {
       await store.transaction(async (tx) => {

@@ -5,6 +5,7 @@ import { sessionIdSchema } from '../../protocol/ids.ts';
 import type { WebSession } from '../../protocol/rest-users.ts';
 import type { Role } from '../../protocol/roles.ts';
 import { type AuditActor, record } from '../audit/audit.ts';
+import { cutPage, type Page, type PageRequest } from '../store/page.ts';
 import type { Queryable, Store } from '../store/store.ts';
 import type { Row } from '../store/tables.ts';
 import { hashToken } from './secrets.ts';
@@ -66,7 +67,7 @@ export interface Sessions {
   find(token: string, options: { mayRotate: boolean }): Promise<FoundSession | undefined>;
   /** For who holds a connection open: whether it still counts. Is no use of it. */
   byId(id: string): Promise<SessionUser | undefined>;
-  list(userId: string, current: string | undefined): Promise<WebSession[]>;
+  list(userId: string, current: string | undefined, page: PageRequest): Promise<Page<WebSession>>;
   /** @throws AppError `not_found` */
   end(request: EndSession): Promise<void>;
   /** All of the user's but this one; how many. */
@@ -220,21 +221,26 @@ export function createSessions(options: {
       const row = await live(store.db).where('web_sessions.id', '=', id).executeTakeFirst();
       return row && userOf(store.db, { ...row, id: row.user_id });
     },
-    async list(userId, current) {
-      const rows = await live(store.db)
-        .where('user_id', '=', userId)
+    async list(userId, current, { after, limit }) {
+      let query = live(store.db).where('user_id', '=', userId);
+      if (after !== undefined) query = query.where('web_sessions.id', '<', after);
+      const rows = await query
         .orderBy('web_sessions.id', 'desc')
+        .limit(limit + 1)
         .execute();
-      return rows.map((row) => ({
-        id: sessionIdSchema.parse(row.id),
-        current: row.id === current,
-        method: row.method,
-        created_at: isoTime(Number(row.created_at)),
-        last_seen_at: isoTime(Number(row.last_seen_at)),
-        expires_at: isoTime(Number(row.expires_at)),
-        address: row.address,
-        user_agent: row.user_agent,
-      }));
+      return cutPage(rows, limit, {
+        keyOf: ({ id }) => id,
+        show: (row) => ({
+          id: sessionIdSchema.parse(row.id),
+          current: row.id === current,
+          method: row.method,
+          created_at: isoTime(Number(row.created_at)),
+          last_seen_at: isoTime(Number(row.last_seen_at)),
+          expires_at: isoTime(Number(row.expires_at)),
+          address: row.address,
+          user_agent: row.user_agent,
+        }),
+      });
     },
     async end({ userId, id, actor, address }) {
       await store.transaction(async (tx) => {

@@ -5,7 +5,7 @@ import type { Agent, ChangeAgentRequest } from '../../../protocol/rest-fleet.ts'
 import type { Metrics } from '../../../protocol/rest-metrics.ts';
 import type { ProcessList } from '../../../protocol/system.ts';
 import { DOWNLOAD_PIECE_BYTES } from '../../../protocol/transfer.ts';
-import { ApiError, send, sendJson } from './api.ts';
+import { ApiError, fetchAll, send, sendJson } from './api.ts';
 
 /** One agent of one organization, as everything on its page names it. */
 export interface AgentRef {
@@ -73,10 +73,8 @@ export const fetchCommands = (
   return sendJson(agentPath(agent, `/commands?${query}`), signal === undefined ? {} : { signal });
 };
 
-export async function fetchCertificates(agent: AgentRef, signal: AbortSignal): Promise<CertificateInfo[]> {
-  const list: { items: CertificateInfo[] } = await sendJson(agentPath(agent, '/certificates'), { signal });
-  return list.items;
-}
+export const fetchCertificates = (agent: AgentRef, signal: AbortSignal): Promise<CertificateInfo[]> =>
+  fetchAll(agentPath(agent, '/certificates'), signal);
 
 export interface AuditEvent {
   id: number;

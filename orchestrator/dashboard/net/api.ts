@@ -89,6 +89,23 @@ export async function sendJson<T>(path: string, options: RequestOptions = {}): P
   return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
+/** All items of a list, however many pages it has. */
+export async function fetchAll<T>(path: string, signal?: AbortSignal): Promise<T[]> {
+  const items: T[] = [];
+  let cursor: string | undefined;
+  do {
+    const query = `${path.includes('?') ? '&' : '?'}limit=500`;
+    const next = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+    const page: { items: T[]; next_cursor?: string | null } = await sendJson(
+      `${path}${query}${next}`,
+      signal === undefined ? {} : { signal },
+    );
+    items.push(...page.items);
+    cursor = page.next_cursor ?? undefined;
+  } while (cursor !== undefined);
+  return items;
+}
+
 async function readProblem(response: Response): Promise<Partial<Problem>> {
   try {
     const body: unknown = await response.json();

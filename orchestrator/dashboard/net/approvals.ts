@@ -7,7 +7,7 @@ import type {
   ApproveRequest,
 } from '../../../protocol/rest-approvals.ts';
 import type { CreateLockRequest, Lock } from '../../../protocol/rest-locks.ts';
-import { send, sendJson } from './api.ts';
+import { fetchAll, send, sendJson } from './api.ts';
 import { followEvents } from './event-stream.ts';
 import { createStore, useStore } from './store.ts';
 
@@ -36,10 +36,8 @@ export const deny = (
 ): Promise<ApprovalDetail> =>
   sendJson(inOrg(org, `approvals/${id}/deny`), { method: 'POST', body, idempotencyKey });
 
-export async function fetchRules(org: string, signal: AbortSignal): Promise<ApprovalRule[]> {
-  const list: { items: ApprovalRule[] } = await sendJson(inOrg(org, 'approval-rules'), { signal });
-  return list.items;
-}
+export const fetchRules = (org: string, signal: AbortSignal): Promise<ApprovalRule[]> =>
+  fetchAll(inOrg(org, 'approval-rules'), signal);
 export const addRule = (
   org: string,
   body: ApprovalRuleRequest,
@@ -50,10 +48,8 @@ export const replaceRule = (org: string, id: string, body: ApprovalRuleRequest):
 export const removeRule = (org: string, id: string): Promise<Response> =>
   send(inOrg(org, `approval-rules/${id}`), { method: 'DELETE' });
 
-export async function fetchLocks(org: string, signal: AbortSignal): Promise<Lock[]> {
-  const list: { items: Lock[] } = await sendJson(inOrg(org, 'locks'), { signal });
-  return list.items;
-}
+export const fetchLocks = (org: string, signal: AbortSignal): Promise<Lock[]> =>
+  fetchAll(inOrg(org, 'locks'), signal);
 export const addLock = (org: string, body: CreateLockRequest, idempotencyKey: string): Promise<Lock> =>
   sendJson(inOrg(org, 'locks'), { method: 'POST', body, idempotencyKey });
 export const removeLock = (org: string, id: string): Promise<Response> =>

@@ -10,7 +10,7 @@ import type { CreateJobRequest, Job, JobWithCommands } from '../../../protocol/r
 import type { Overview } from '../../../protocol/rest-overview.ts';
 import type { OutputGroups, Preview } from '../../../protocol/rest-rollout.ts';
 import type { Recording } from '../../../protocol/rest-terminals.ts';
-import { send, sendJson } from './api.ts';
+import { fetchAll, send, sendJson } from './api.ts';
 
 export const fetchSession = (): Promise<Whoami> => sendJson('/api/v1/session');
 export const logIn = (username: string, password: string): Promise<Whoami> =>
@@ -28,12 +28,8 @@ export const fetchAgent = (org: string, id: string, signal: AbortSignal): Promis
 export const revokeAgent = (org: string, agentId: string): Promise<Response> =>
   send(inOrg(org, `agents/${agentId}`), { method: 'DELETE' });
 
-export async function fetchTokens(org: string, signal: AbortSignal): Promise<ProvisioningTokenInfo[]> {
-  const list: { items: ProvisioningTokenInfo[] } = await sendJson(inOrg(org, 'provisioning-tokens'), {
-    signal,
-  });
-  return list.items;
-}
+export const fetchTokens = (org: string, signal: AbortSignal): Promise<ProvisioningTokenInfo[]> =>
+  fetchAll(inOrg(org, 'provisioning-tokens'), signal);
 export const createToken = (
   org: string,
   body: CreateTokenRequest,

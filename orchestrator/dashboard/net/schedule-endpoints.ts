@@ -5,15 +5,12 @@ import type {
   SavedCommand,
   Schedule,
 } from '../../../protocol/rest-schedules.ts';
-import { send, sendJson } from './api.ts';
+import { fetchAll, send, sendJson } from './api.ts';
 
 const inOrg = (org: string, path: string): string => `/api/v1/organizations/${org}/${path}`;
 
-/** More than this nobody reads in one list. */
-const LIMIT = 500;
-
-export const fetchSchedules = async (org: string, signal: AbortSignal): Promise<Schedule[]> =>
-  (await sendJson<{ items: Schedule[] }>(inOrg(org, `schedules?limit=${LIMIT}`), { signal })).items;
+export const fetchSchedules = (org: string, signal: AbortSignal): Promise<Schedule[]> =>
+  fetchAll(inOrg(org, 'schedules'), signal);
 export const createSchedule = (org: string, body: CreateScheduleRequest, key: string): Promise<Schedule> =>
   sendJson(inOrg(org, 'schedules'), { method: 'POST', body, idempotencyKey: key });
 export const switchSchedule = (org: string, id: string, enabled: boolean): Promise<Schedule> =>
@@ -23,8 +20,8 @@ export const runSchedule = (org: string, id: string, key: string): Promise<JobWi
 export const removeSchedule = (org: string, id: string): Promise<Response> =>
   send(inOrg(org, `schedules/${id}`), { method: 'DELETE' });
 
-export const fetchSaved = async (org: string, signal: AbortSignal): Promise<SavedCommand[]> =>
-  (await sendJson<{ items: SavedCommand[] }>(inOrg(org, `saved-commands?limit=${LIMIT}`), { signal })).items;
+export const fetchSaved = (org: string, signal: AbortSignal): Promise<SavedCommand[]> =>
+  fetchAll(inOrg(org, 'saved-commands'), signal);
 export const createSaved = (
   org: string,
   body: CreateSavedCommandRequest,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AppError } from '../../../protocol/errors.ts';
 import { sessionIdSchema } from '../../../protocol/ids.ts';
+import { longListQuerySchema } from '../../../protocol/rest-pages.ts';
 import {
   changePasswordRequestSchema,
   endedSessionsSchema,
@@ -9,6 +10,7 @@ import {
 import type { Sessions } from '../../tenancy/sessions.ts';
 import type { SignIn } from '../../tenancy/sign-in.ts';
 import type { Caller } from '../auth.ts';
+import { pageAnswer, pageOf } from '../page.ts';
 import { defineRoute, type Route } from '../route.ts';
 
 const PATH = '/api/v1/session';
@@ -53,10 +55,11 @@ export function accountRoutes(options: { signIn: SignIn; sessions: Sessions }): 
       summary: 'Where one is signed in',
       auth: 'user',
       needs: 'self',
+      query: longListQuerySchema,
       response: webSessionListSchema,
-      async handler({ caller }) {
+      async handler({ caller, query }) {
         const current = sessionOf(caller);
-        return { items: await sessions.list(caller.actor.id, current) };
+        return pageAnswer(await sessions.list(caller.actor.id, current, pageOf(query)));
       },
     }),
     defineRoute({

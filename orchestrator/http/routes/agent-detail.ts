@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { certificateListSchema } from '../../../protocol/rest-calls.ts';
 import { metricsQuerySchema, metricsSchema } from '../../../protocol/rest-metrics.ts';
+import { longListQuerySchema } from '../../../protocol/rest-pages.ts';
 import type { MetricsHistory } from '../../metrics/history.ts';
 import type { Store } from '../../store/store.ts';
 import { listCertificates } from '../../tenancy/agent-certificates.ts';
 import type { Agents } from '../../tenancy/agents.ts';
+import { pageAnswer, pageOf } from '../page.ts';
 import { defineRoute, type Route } from '../route.ts';
 
 const AGENT = '/api/v1/organizations/{org}/agents/{id}';
@@ -38,10 +40,12 @@ export function agentDetailRoutes(options: {
       auth: 'user',
       needs: 'agents.read',
       params,
+      query: longListQuerySchema,
       response: certificateListSchema,
-      async handler({ org, params: { id } }) {
+      async handler({ org, params: { id }, query }) {
         const { agent_id, vm_id } = await agents.get(org.id, id);
-        return { agent_id, vm_id, items: await listCertificates(store.db, org.id, agent_id) };
+        const page = await listCertificates(store.db, org.id, agent_id, pageOf(query));
+        return { agent_id, vm_id, ...pageAnswer(page) };
       },
     }),
   ];

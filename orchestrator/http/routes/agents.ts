@@ -6,7 +6,7 @@ import {
   listAgentsQuerySchema,
 } from '../../../protocol/rest-fleet.ts';
 import type { Agents } from '../../tenancy/agents.ts';
-import { readCursor, writeCursor } from '../cursor.ts';
+import { pageAnswer, pageOf } from '../page.ts';
 import { defineRoute, type Route } from '../route.ts';
 
 const PATH = '/api/v1/organizations/{org}/agents';
@@ -24,17 +24,16 @@ export function agentRoutes(options: { agents: Agents }): Route[] {
       query: listAgentsQuerySchema,
       response: agentListSchema,
       async handler({ org, query }) {
-        const { items, nextAfter } = await agents.list({
+        const page = await agents.list({
           organizationId: org.id,
           selector: query.selector,
-          after: query.cursor === undefined ? undefined : readCursor(query.cursor),
-          limit: query.limit,
+          ...pageOf(query),
           includeRevoked: query.revoked === 'true',
           words: query.q.split(/\s+/).filter((word) => word !== ''),
           state: query.state,
           sort: query.sort,
         });
-        return { items, next_cursor: nextAfter === null ? null : writeCursor(nextAfter) };
+        return pageAnswer(page);
       },
     }),
     defineRoute({

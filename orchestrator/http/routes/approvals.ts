@@ -11,6 +11,7 @@ import {
   approveRequestSchema,
   denyRequestSchema,
 } from '../../../protocol/rest-approvals.ts';
+import { longListQuerySchema } from '../../../protocol/rest-pages.ts';
 import type { Approvals } from '../../approvals/approvals.ts';
 import { countPending, listApprovals, showApproval, type Viewer } from '../../approvals/read.ts';
 import type { ApprovalRules } from '../../approvals/rules.ts';
@@ -18,6 +19,7 @@ import type { Bus } from '../../hub/bus.ts';
 import type { Store } from '../../store/store.ts';
 import type { Caller, OrganizationAccess } from '../auth.ts';
 import type { LiveAccess } from '../live-access.ts';
+import { pageAnswer, pageOf } from '../page.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { eventStream, sseEvent } from '../sse.ts';
 
@@ -151,8 +153,9 @@ export function approvalRoutes(options: {
       summary: 'Rules that say which jobs wait for another person',
       auth: 'user',
       needs: 'approvals.read',
+      query: longListQuerySchema,
       response: approvalRuleListSchema,
-      handler: async ({ org }) => ({ items: await rules.list(org.id) }),
+      handler: async ({ org, query }) => pageAnswer(await rules.list(org.id, pageOf(query))),
     }),
     defineRoute({
       method: 'POST',

@@ -147,6 +147,7 @@ function routesOf(
       path: `${path}/verify`,
       summary: `Verify the audit log ${of} against its checkpoints and what witnesses keep`,
       auth: 'user',
+      readOnly: true,
       needs: read,
       body: verifyRequestSchema,
       response: verifyResponseSchema,

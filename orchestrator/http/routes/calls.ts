@@ -7,8 +7,9 @@ import {
   callQuerySchema,
   callResultSchema,
 } from '../../../protocol/rest-calls.ts';
-import { listQuerySchema } from '../../../protocol/rest-fleet.ts';
 import { originSchema } from '../../../protocol/rest-jobs.ts';
+import { listQuerySchema } from '../../../protocol/rest-pages.ts';
+import type { Permission } from '../../../protocol/roles.ts';
 import { rightFor } from '../../../protocol/tool-rights.ts';
 import type { Calls, Ended } from '../../calls/call.ts';
 import { listAgentCommands } from '../../jobs/read.ts';
@@ -18,6 +19,7 @@ import { requireNeed } from '../auth-user.ts';
 import { numberCursor, writeCursor } from '../cursor.ts';
 import { defineRoute, type Route } from '../route.ts';
 
+const READS: ReadonlySet<Permission> = new Set(['inspect.read', 'files.read']);
 const AGENT = '/api/v1/organizations/{org}/agents/{id}';
 const id = z.string().max(128).describe('agent_id, or the vm_id of a live agent');
 const tool = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be the name of a tool');
@@ -58,6 +60,8 @@ export function callRoutes(options: { calls: Calls; agents: Agents; store: Store
       summary: 'Call a tool of an agent and wait for its result; needs the right of that tool as well',
       auth: 'user',
       needs: 'inspect.read',
+      // What a tool reads of a machine rests nowhere.
+      readOnly: (asked) => READS.has(rightFor(asked.tool)),
       params: z.object({ id, tool }),
       query: callQuerySchema,
       body: callArgumentsSchema,

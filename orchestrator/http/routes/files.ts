@@ -155,6 +155,7 @@ export function fileRoutes(options: {
       needs: 'files.write',
       params: params.extend(uploadParamsSchema.shape),
       query: appendQuerySchema,
+      rawBody: { contentType: 'application/octet-stream', description: 'The bytes from `offset` on' },
       response: uploadSchema,
       async handler({ params: { id, upload_id }, query: { path: file_path, offset }, ...context }) {
         const who = await whoOf(context, id);

@@ -11,12 +11,11 @@ import {
   readJobQuerySchema,
 } from '../../../protocol/rest-jobs.ts';
 import { outputGroupsSchema, previewSchema, retryRequestSchema } from '../../../protocol/rest-rollout.ts';
-import { rightFor } from '../../../protocol/tool-rights.ts';
 import type { Jobs } from '../../jobs/jobs.ts';
-import { listJobs, readJob } from '../../jobs/read.ts';
+import { findJob, listJobs, readJob } from '../../jobs/read.ts';
 import type { Store } from '../../store/store.ts';
 import type { Caller, OrganizationAccess } from '../auth.ts';
-import { requireNeed } from '../auth-user.ts';
+import { requireJobRights } from '../job-rights.ts';
 import { idempotencyKeyOf } from '../replay.ts';
 import { defineRoute, type RequestInfo, type Route } from '../route.ts';
 
@@ -71,11 +70,14 @@ export function jobRoutes(options: { store: Store; jobs: RouteJobs; clock: Clock
       path: `${PATH}/preview`,
       summary: 'Say who a job would hit, and in which waves; does nothing',
       auth: 'user',
+      readOnly: true,
       needs: 'jobs.run',
       body: createJobRequestSchema,
       response: previewSchema,
-      handler: ({ org, caller, request, body }) =>
-        jobs.preview({ organizationId: org.id, actor: caller.actor, address: request.address, body }),
+      handler({ org, caller, request, body }) {
+        requireJobRights(body, caller, org);
+        return jobs.preview({ organizationId: org.id, actor: caller.actor, address: request.address, body });
+      },
     }),
     defineRoute({
       method: 'POST',
@@ -92,7 +94,9 @@ export function jobRoutes(options: { store: Store; jobs: RouteJobs; clock: Clock
       successStatus: 202,
       otherStatuses: { 200: 'The same request was accepted before' },
       async handler(context) {
-        const { org, body, reply } = context;
+        const { org, caller, body, reply } = context;
+        const { tool } = await findJob(store.db, org.id, context.params.id);
+        requireJobRights({ tool }, caller, org);
         const { jobId, created } = await jobs.retry({ ...asked(context), which: body.which });
         if (!created) reply.status(200);
         reply.header('location', `/api/v1/organizations/${org.id}/jobs/${jobId}`);
@@ -122,7 +126,7 @@ export function jobRoutes(options: { store: Store; jobs: RouteJobs; clock: Clock
       // Stored with the job, in one transaction.
       ownIdempotency: true,
       async handler({ org, caller, request, reply, body }) {
-        requireNeed(rightFor(body.tool), caller, org);
+        requireJobRights(body, caller, org);
         const { jobId, created } = await submit({
           organizationId: org.id,
           actor: caller.actor,

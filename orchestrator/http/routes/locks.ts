@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { lockIdSchema } from '../../../protocol/ids.ts';
 import { createLockRequestSchema, lockListSchema, lockSchema } from '../../../protocol/rest-locks.ts';
+import { longListQuerySchema } from '../../../protocol/rest-pages.ts';
 import type { Locks } from '../../locks/locks.ts';
+import { pageAnswer, pageOf } from '../page.ts';
 import { defineRoute, type Route } from '../route.ts';
 
 const PATH = '/api/v1/organizations/{org}/locks';
@@ -17,8 +19,9 @@ export function lockRoutes(options: { locks: Locks }): Route[] {
       summary: 'Locks that stand now',
       auth: 'user',
       needs: 'organization.read',
+      query: longListQuerySchema,
       response: lockListSchema,
-      handler: async ({ org }) => ({ items: await locks.list(org.id) }),
+      handler: async ({ org, query }) => pageAnswer(await locks.list(org.id, pageOf(query))),
     }),
     defineRoute({
       method: 'POST',

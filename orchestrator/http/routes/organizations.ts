@@ -6,8 +6,10 @@ import {
   organizationListSchema,
   organizationSchema,
 } from '../../../protocol/rest-fleet.ts';
+import { longListQuerySchema } from '../../../protocol/rest-pages.ts';
 import type { Agents } from '../../tenancy/agents.ts';
 import type { Organizations } from '../../tenancy/organizations.ts';
+import { pageAnswer, pageOf } from '../page.ts';
 import { defineRoute, type Route } from '../route.ts';
 
 const PATH = '/api/v1/organizations';
@@ -42,12 +44,15 @@ export function organizationRoutes(options: {
       summary: 'The organizations that the caller sees',
       auth: 'user',
       needs: 'self',
+      query: longListQuerySchema,
       response: organizationListSchema,
-      handler: async ({ caller }) => ({
-        items: await organizations.list(
-          caller.systemAdmin ? 'all' : caller.organizations.map(({ id }) => id),
+      handler: async ({ caller, query }) =>
+        pageAnswer(
+          await organizations.page(
+            caller.systemAdmin ? 'all' : caller.organizations.map(({ id }) => id),
+            pageOf(query),
+          ),
         ),
-      }),
     }),
     defineRoute({
       method: 'POST',

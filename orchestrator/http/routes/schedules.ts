@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AppError } from '../../../protocol/errors.ts';
-import { listQuerySchema } from '../../../protocol/rest-fleet.ts';
 import { createJobRequestSchema, jobWithCommandsSchema } from '../../../protocol/rest-jobs.ts';
+import { listQuerySchema } from '../../../protocol/rest-pages.ts';
 import {
   changeSavedCommandRequestSchema,
   changeScheduleRequestSchema,
@@ -10,9 +10,11 @@ import {
   runSavedCommandRequestSchema,
   savedCommandListSchema,
   savedCommandSchema,
+  scheduledJobSchema,
   scheduleListSchema,
   scheduleSchema,
 } from '../../../protocol/rest-schedules.ts';
+import { SHELL_TOOL } from '../../../protocol/tool-manifest.ts';
 import { readJob } from '../../jobs/read.ts';
 import type { Submit } from '../../jobs/submit.ts';
 import type { ScheduleEngine } from '../../schedules/engine.ts';
@@ -21,7 +23,8 @@ import { findSchedule, type Schedules } from '../../schedules/schedules.ts';
 import { fill } from '../../schedules/template.ts';
 import type { Store } from '../../store/store.ts';
 import type { Caller, OrganizationAccess } from '../auth.ts';
-import { readCursor, writeCursor } from '../cursor.ts';
+import { requireJobRights } from '../job-rights.ts';
+import { pageAnswer, pageOf } from '../page.ts';
 import { defineRoute, type RequestInfo, type Route } from '../route.ts';
 
 const SCHEDULES = '/api/v1/organizations/{org}/schedules';
@@ -42,15 +45,6 @@ const asked = ({
   address: request.address,
 });
 
-const page = <I>({ items, nextAfter }: { items: I[]; nextAfter: string | null }) => ({
-  items,
-  next_cursor: nextAfter === null ? null : writeCursor(nextAfter),
-});
-const from = (query: z.output<typeof listQuerySchema>) => ({
-  after: query.cursor === undefined ? undefined : readCursor(query.cursor),
-  limit: query.limit,
-});
-
 export function scheduleRoutes(options: {
   store: Store;
   schedules: Schedules;
@@ -67,7 +61,7 @@ export function scheduleRoutes(options: {
       query: listQuerySchema,
       response: scheduleListSchema,
       handler: async ({ org, query }) =>
-        page(await schedules.list({ organizationId: org.id, ...from(query) })),
+        pageAnswer(await schedules.list({ organizationId: org.id, ...pageOf(query) })),
     }),
     defineRoute({
       method: 'POST',
@@ -78,7 +72,10 @@ export function scheduleRoutes(options: {
       body: createScheduleRequestSchema,
       response: scheduleSchema,
       successStatus: 201,
-      handler: (context) => schedules.create({ ...asked(context), settings: context.body }),
+      handler(context) {
+        requireJobRights(context.body.job, context.caller, context.org);
+        return schedules.create({ ...asked(context), settings: context.body });
+      },
     }),
     defineRoute({
       method: 'GET',
@@ -99,8 +96,14 @@ export function scheduleRoutes(options: {
       params,
       body: changeScheduleRequestSchema,
       response: scheduleSchema,
-      handler: (context) =>
-        schedules.change({ ...asked(context), id: context.params.id, settings: given(context.body) }),
+      async handler(context) {
+        const { org, caller, body } = context;
+        const { id, job } = await schedules.get(org.id, context.params.id);
+        // To stop it takes no right of what it does; whatever else is changed, it runs by this caller's will.
+        const stops = body.enabled === false && Object.keys(body).length === 1;
+        if (!stops) for (const one of [job, body.job ?? job]) requireJobRights(one, caller, org);
+        return schedules.change({ ...asked(context), id, settings: given(body) });
+      },
     }),
     defineRoute({
       method: 'DELETE',
@@ -125,6 +128,7 @@ export function scheduleRoutes(options: {
       successStatus: 202,
       async handler({ org, caller, request, params: { id } }) {
         const schedule = await findSchedule(store.db, org.id, id);
+        requireJobRights(scheduledJobSchema.parse(JSON.parse(schedule.job)), caller, org);
         const jobId = await engine.runNow(schedule, caller.actor, request.address);
         return readJob(store.db, org.id, jobId, { output: false });
       },
@@ -143,7 +147,8 @@ export function savedCommandRoutes(options: { store: Store; saved: SavedCommands
       needs: 'schedules.read',
       query: listQuerySchema,
       response: savedCommandListSchema,
-      handler: async ({ org, query }) => page(await saved.list({ organizationId: org.id, ...from(query) })),
+      handler: async ({ org, query }) =>
+        pageAnswer(await saved.list({ organizationId: org.id, ...pageOf(query) })),
     }),
     defineRoute({
       method: 'POST',
@@ -154,7 +159,10 @@ export function savedCommandRoutes(options: { store: Store; saved: SavedCommands
       body: createSavedCommandRequestSchema,
       response: savedCommandSchema,
       successStatus: 201,
-      handler: (context) => saved.create({ ...asked(context), definition: context.body }),
+      handler(context) {
+        requireJobRights({ tool: SHELL_TOOL }, context.caller, context.org);
+        return saved.create({ ...asked(context), definition: context.body });
+      },
     }),
     defineRoute({
       method: 'GET',
@@ -175,8 +183,11 @@ export function savedCommandRoutes(options: { store: Store; saved: SavedCommands
       params,
       body: changeSavedCommandRequestSchema,
       response: savedCommandSchema,
-      handler: (context) =>
-        saved.change({ ...asked(context), id: context.params.id, definition: given(context.body) }),
+      handler(context) {
+        // Somebody else may run what it becomes.
+        requireJobRights({ tool: SHELL_TOOL }, context.caller, context.org);
+        return saved.change({ ...asked(context), id: context.params.id, definition: given(context.body) });
+      },
     }),
     defineRoute({
       method: 'DELETE',

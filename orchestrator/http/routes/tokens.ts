@@ -9,6 +9,7 @@ import {
   tokenAgentListSchema,
   tokenListSchema,
 } from '../../../protocol/rest-fleet.ts';
+import { longListQuerySchema } from '../../../protocol/rest-pages.ts';
 import type { ApiTokens } from '../../tenancy/api-tokens.ts';
 import {
   type EnrollmentAddress,
@@ -17,6 +18,7 @@ import {
   setupCommand,
 } from '../../tenancy/enrollment-lines.ts';
 import type { ProvisioningTokens } from '../../tenancy/provisioning-tokens.ts';
+import { pageAnswer, pageOf } from '../page.ts';
 import { defineRoute, type Route } from '../route.ts';
 
 const ORG = '/api/v1/organizations/{org}';
@@ -70,21 +72,24 @@ export function tokenRoutes(options: {
     defineRoute({
       method: 'GET',
       path: `${ORG}/provisioning-tokens`,
-      summary: 'Provisioning tokens, the newest first (at most 1,000)',
+      summary: 'Provisioning tokens, the newest first',
       auth: 'user',
       needs: 'provisioning.read',
+      query: longListQuerySchema,
       response: tokenListSchema,
-      handler: async ({ org }) => ({ items: await provisioningTokens.list(org.id) }),
+      handler: async ({ org, query }) => pageAnswer(await provisioningTokens.list(org.id, pageOf(query))),
     }),
     defineRoute({
       method: 'GET',
       path: `${ORG}/provisioning-tokens/{id}/agents`,
-      summary: 'Agents that enrolled with a token, the newest first (at most 1,000)',
+      summary: 'Agents that enrolled with a token, the newest first',
       auth: 'user',
       needs: 'provisioning.read',
       params: idParams,
+      query: longListQuerySchema,
       response: tokenAgentListSchema,
-      handler: async ({ org, params }) => ({ items: await provisioningTokens.agentsOf(org.id, params.id) }),
+      handler: async ({ org, params, query }) =>
+        pageAnswer(await provisioningTokens.agentsOf(org.id, params.id, pageOf(query))),
     }),
     defineRoute({
       method: 'DELETE',
@@ -128,8 +133,9 @@ export function tokenRoutes(options: {
       summary: 'API tokens of this organization, without their secrets',
       auth: 'user',
       needs: 'api_tokens.read',
+      query: longListQuerySchema,
       response: apiTokenListSchema,
-      handler: async ({ org }) => ({ items: await apiTokens.list(org.id) }),
+      handler: async ({ org, query }) => pageAnswer(await apiTokens.list(org.id, pageOf(query))),
     }),
     defineRoute({
       method: 'DELETE',

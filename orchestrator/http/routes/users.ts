@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AppError } from '../../../protocol/errors.ts';
 import { userIdSchema } from '../../../protocol/ids.ts';
-import { listQuerySchema } from '../../../protocol/rest-fleet.ts';
+import { listQuerySchema, longListQuerySchema } from '../../../protocol/rest-pages.ts';
 import {
   addMemberRequestSchema,
   changeMemberRequestSchema,
@@ -18,7 +18,7 @@ import {
 import type { Members } from '../../tenancy/members.ts';
 import type { Users } from '../../tenancy/users.ts';
 import type { Caller, OrganizationAccess } from '../auth.ts';
-import { readCursor, writeCursor } from '../cursor.ts';
+import { pageAnswer, pageOf } from '../page.ts';
 import { defineRoute, type RequestInfo, type Route } from '../route.ts';
 
 const MEMBERS = '/api/v1/organizations/{org}/users';
@@ -42,8 +42,9 @@ export function memberRoutes(options: { members: Members }): Route[] {
       summary: 'Users of the organization, with their roles',
       auth: 'user',
       needs: 'users.read',
+      query: longListQuerySchema,
       response: memberListSchema,
-      handler: async ({ org }) => ({ items: await members.list(org.id) }),
+      handler: async ({ org, query }) => pageAnswer(await members.list(org.id, pageOf(query))),
     }),
     defineRoute({
       method: 'POST',
@@ -96,11 +97,7 @@ export function userRoutes(options: { users: Users }): Route[] {
       needs: 'system',
       query: listQuerySchema,
       response: userListSchema,
-      async handler({ query }) {
-        const after = query.cursor === undefined ? undefined : readCursor(query.cursor);
-        const { items, nextAfter } = await users.list({ after, limit: query.limit });
-        return { items, next_cursor: nextAfter === null ? null : writeCursor(nextAfter) };
-      },
+      handler: async ({ query }) => pageAnswer(await users.list(pageOf(query))),
     }),
     defineRoute({
       method: 'POST',

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { diskLayout, policyFile } from '../../../protocol/disk-layout.ts';
 import { enrollHome } from '../../browser/support/enroll.ts';
 import { type AgentProcess, startAgent } from '../../fakes/agent-process.ts';
 import { createTempHome } from '../../fakes/temp-home.ts';
@@ -14,11 +16,22 @@ export interface Machine extends AsyncDisposable {
   agent: AgentProcess;
 }
 
-export async function startMachine(orchestrator: OrchestratorProcess): Promise<Machine> {
+export async function startMachine(
+  orchestrator: OrchestratorProcess,
+  options: {
+    /** Text of policy.yaml; without it everything is allowed. */
+    policy?: (folder: string) => string;
+    /** Files in its folder, by name. */
+    files?: Readonly<Record<string, string>>;
+  } = {},
+): Promise<Machine> {
   const temp = await createTempHome();
   const made = await orchestrator.call<{ token: string }>({ path: `${ORG}/provisioning-tokens`, body: {} });
   const home = temp.join('agent');
   const vmId = await enrollHome({ home, url: orchestrator.url, token: made.body.token });
+  if (options.policy)
+    await writeFile(policyFile(diskLayout(home)).path, options.policy(temp.path), { mode: 0o600 });
+  for (const [name, text] of Object.entries(options.files ?? {})) await writeFile(temp.join(name), text);
   const agent = startAgent({ home });
   await untilOnline(orchestrator, vmId);
   const found = await orchestrator.call<{ agent_id: string }>({ path: `${ORG}/agents/${vmId}` });

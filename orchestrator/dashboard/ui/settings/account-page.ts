@@ -44,16 +44,19 @@ function PasswordForm({ session }: { session: Session }): VNode {
     const form = event.currentTarget as HTMLFormElement;
     const [current, wanted, again] = ['current', 'wanted', 'again'].map((name) => fieldOf(event, name));
     setDone(undefined);
-    const good = await run(async () => {
-      if (wanted !== again)
-        throw new ApiError(400, { detail: 'The new passwords differ.', hint: 'Type the same one twice.' });
-      const { sessions_ended } = await changePassword(current ?? '', wanted ?? '');
-      setDone(
-        sessions_ended === 0
-          ? 'The password is changed.'
-          : `The password is changed; ${plural(sessions_ended, 'other session')} ended.`,
-      );
-    });
+    const good = await run(
+      async (key) => {
+        if (wanted !== again)
+          throw new ApiError(400, { detail: 'The new passwords differ.', hint: 'Type the same one twice.' });
+        const { sessions_ended } = await changePassword(current ?? '', wanted ?? '', key);
+        setDone(
+          sessions_ended === 0
+            ? 'The password is changed.'
+            : `The password is changed; ${plural(sessions_ended, 'other session')} ended.`,
+        );
+      },
+      [current, wanted],
+    );
     if (good) form.reset();
   };
   return html`<form class="card" onSubmit=${submit} aria-labelledby="password-title">

@@ -28,12 +28,12 @@ export function AllUsersPage({ session }: { session: Session }): VNode {
   const { data, error, refresh } = usePolling(readAll, USERS_EVERY_MS, []);
   const { error: failure, run } = useSubmit();
   const [password, setPassword] = useState<{ username: string; text: string } | undefined>(undefined);
-  const change = (work: () => Promise<unknown>) =>
-    void run(async () => {
-      await work();
-    }).then(refresh);
-  const reset = async ({ id, username }: User) => {
-    const { password: text } = await resetPassword(id);
+  const change = (work: (key: string) => Promise<unknown>, asked?: unknown) =>
+    void run(async (key) => {
+      await work(key);
+    }, asked).then(refresh);
+  const reset = async ({ id, username }: User, key: string) => {
+    const { password: text } = await resetPassword(id, key);
     if (text !== null) setPassword({ username, text });
   };
   const onMade = (username: string, text: string | undefined) => {
@@ -69,7 +69,7 @@ export function AllUsersPage({ session }: { session: Session }): VNode {
                 user,
                 own: user.id === session.userId,
                 onChange: (body) => change(() => changeUser(user.id, body)),
-                onReset: () => change(() => reset(user)),
+                onReset: () => change((key) => reset(user, key), ['reset', user.id]),
               }),
             )}</tbody>
           </table></div>`
@@ -96,7 +96,10 @@ function NewUserForm({
       organizations:
         session.org === '' ? [] : [{ organization: session.org, role: roleOf(fieldOf(event, 'role')) }],
     };
-    const good = await run(async () => onMade(username, (await createUser(body)).initial_password));
+    const good = await run(
+      async (key) => onMade(username, (await createUser(body, key)).initial_password),
+      body,
+    );
     if (good) form.reset();
   };
   const organization = session.organizations.find(({ id }) => id === session.org);

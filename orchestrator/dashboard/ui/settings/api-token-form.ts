@@ -45,7 +45,7 @@ export function ApiTokenForm({
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
     const body = readForm(form, role);
-    const good = await run(async () => onMade(await createApiToken(session.org, body)));
+    const good = await run(async (key) => onMade(await createApiToken(session.org, body, key)), body);
     if (!good) return;
     form.reset();
     setRole('viewer');

@@ -55,11 +55,11 @@ function NewForm({ session }: { session: Session }): VNode {
   const submit = (event: Event) => {
     event.preventDefault();
     const name = fieldOf(event, 'name').trim();
-    void run(async () => {
-      const { id } = await createOrganization(name);
+    void run(async (key) => {
+      const { id } = await createOrganization(name, key);
       chooseOrganization(session, id);
       await reload();
-    });
+    }, name);
   };
   return html`<form class="card" onSubmit=${submit} aria-labelledby="new-organization-title">
     <h2 id="new-organization-title">New organization</h2>

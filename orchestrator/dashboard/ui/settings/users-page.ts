@@ -60,10 +60,10 @@ function AddForm({ org, session, onAdded }: { org: string; session: Session; onA
   const submit = async (event: Event) => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
-    const [username, role] = [fieldOf(event, 'username'), roleOf(fieldOf(event, 'role'))];
-    const good = await run(async () => {
-      await addMember(org, username.trim(), role);
-    });
+    const body = { username: fieldOf(event, 'username').trim(), role: roleOf(fieldOf(event, 'role')) };
+    const good = await run(async (key) => {
+      await addMember(org, body, key);
+    }, body);
     if (!good) return;
     form.reset();
     onAdded();

@@ -92,11 +92,33 @@ describe('a request with an Idempotency-Key', () => {
     expect(await replays.once(request(), run)).toMatchObject({ status: 201, replayed: false });
   });
 
+  it('[rest-3] is not done again when it failed and may have been done', async () => {
+    const replays = start();
+    const { run, times } = act();
+    for (const [key, cause] of Object.entries({
+      timeout: new AppError('call_timeout'),
+      internal: new Error('the disk is full'),
+    })) {
+      const asked = request({ key });
+      await expect(replays.once(asked, () => Promise.reject(cause))).rejects.toBe(cause);
+      await expect(replays.once(asked, run)).rejects.toMatchObject({
+        code: 'conflict',
+        message: expect.stringContaining('may have been carried out'),
+      });
+    }
+    expect(times()).toBe(0);
+    const offline = () => Promise.reject(new AppError('agent_offline'));
+    await expect(replays.once(request(), offline)).rejects.toMatchObject({ code: 'agent_offline' });
+    expect(await replays.once(request(), run)).toMatchObject({ replayed: false });
+  });
+
   it('keeps no secret in the clear, and nothing after a day', async () => {
     const { run, times } = act();
     await start().once(request(), run);
     const [row] = await store.db.selectFrom('request_replays').selectAll().execute();
     expect(JSON.stringify(row)).not.toContain('vmo_1');
+    // Not even a hash of what was asked for, which may be a password.
+    expect(row?.request_hash).toMatch(/^v1\./);
     await clock.advance(25 * 3600_000);
     await start().once(request({ body: 'another' }), run);
     expect(times()).toBe(2);

@@ -1,0 +1,71 @@
+import type { Command } from 'commander';
+import { type Overview, overviewSchema } from '../../protocol/rest-overview.ts';
+import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
+import type { CliDeps } from './deps.ts';
+import { printJson, table, timeText, write } from './print.ts';
+
+const KINDS = {
+  certificate: 'certificate',
+  provisioning_token: 'provisioning token',
+  api_token: 'API token',
+} as const satisfies Record<Overview['expiring'][number]['kind'], string>;
+
+function text({ machines, offline, jobs, failed, expiring }: Overview): string {
+  const { total, online, quarantined, pending } = machines;
+  const also = [
+    ...(quarantined > 0 ? [`${quarantined} in quarantine`] : []),
+    ...(pending > 0 ? [`${pending} waiting to be admitted`] : []),
+  ];
+  const lines = [
+    `${online} of ${total} machines online${also.map((one) => `, ${one}`).join('')}`,
+    `${jobs.active} jobs active, ${jobs.failed_commands} commands failed in the last 24 hours`,
+  ];
+  const parts = [`${lines.join('\n')}\n`];
+  if (offline.length > 0)
+    parts.push(
+      table(
+        ['OFFLINE', 'HOST', 'LAST SEEN'],
+        offline.map(({ vm_id, hostname, last_seen_at }) => [
+          vm_id,
+          hostname,
+          last_seen_at === null ? 'never' : timeText(last_seen_at),
+        ]),
+      ),
+    );
+  if (failed.length > 0)
+    parts.push(
+      table(
+        ['FAILED', 'STATE', 'MACHINES', 'WHAT'],
+        failed.map(({ job, state, machines: count }) => [
+          job.id,
+          state,
+          `${count}`,
+          job.description || String(job.arguments['command'] ?? job.tool),
+        ]),
+      ),
+    );
+  if (expiring.length > 0)
+    parts.push(
+      table(
+        ['EXPIRES', 'KIND', 'NAME', 'ID'],
+        expiring.map(({ kind, id, name, at }) => [timeText(at), KINDS[kind], name, id]),
+      ),
+    );
+  return parts.join('\n');
+}
+
+/** `vm-orchestrator overview`: what the dashboard's first page says. */
+export function register(program: Command, deps: CliDeps): void {
+  withClientFlags(
+    program.command('overview').description('say what is offline, what failed lately and what expires soon'),
+  )
+    .addHelpText('after', CLIENT_HELP)
+    .action((flags: ClientFlags) =>
+      reporting(deps, flags, async () => {
+        const client = await clientFor(deps, flags);
+        const overview = await client.call({ path: '/overview', answer: overviewSchema });
+        if (flags.json) return printJson(deps.stdout, overview);
+        await write(deps.stdout, text(overview));
+      }),
+    );
+}
