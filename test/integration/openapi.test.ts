@@ -61,10 +61,26 @@ function configFor(document: Document, { parametersFor }: RestObjects): string {
       const parameters = Object.entries(parametersFor(`${method} ${path}`))
         .map(([name, value]) => `${JSON.stringify(name)} = ${JSON.stringify(value)}`)
         .join(', ');
-      return `[[operations]]\ninclude-method = "${method}"\ninclude-path = "${path}"\nparameters = { ${parameters} }\n`;
+      return `[[operations]]\ninclude-name = "${method} ${path}"\nparameters = { ${parameters} }\n`;
     })
     .join('\n');
 }
+
+/** Drawn keys repeat, and a repeat is refused before anything is tried; keys have tests of their own. */
+const withoutKeys = ({ paths, ...rest }: Document): Document => ({
+  ...rest,
+  paths: Object.fromEntries(
+    Object.entries(paths).map(([path, methods]) => [
+      path,
+      Object.fromEntries(
+        Object.entries(methods).map(([method, { parameters, ...operation }]) => [
+          method,
+          { ...operation, parameters: parameters.filter(({ name }) => name !== 'Idempotency-Key') },
+        ]),
+      ),
+    ]),
+  ),
+});
 
 /** The failures, short enough to be read. */
 function shown(output: string): string {
@@ -97,17 +113,19 @@ describe('the OpenAPI document', () => {
     const document = (await orchestrator.call<Document>({ path: '/api/v1/openapi.json' })).body;
     objects = await makeRestObjects(orchestrator);
     await writeFile(home.join('schemathesis.toml'), configFor(document, objects));
+    await writeFile(home.join('openapi.json'), JSON.stringify(withoutKeys(document)));
     await writeFile(home.join('ca.crt'), orchestrator.ca);
     const { code, output } = await schemathesis(
       [
         'run',
-        `${orchestrator.url}/api/v1/openapi.json`,
+        home.join('openapi.json'),
+        ...['--url', orchestrator.url],
         ...['--tls-verify', home.join('ca.crt'), '--checks', CHECKS.join(',')],
         ...['-H', `Authorization: Bearer ${orchestrator.credentials.api_token}`],
-        ...['--phases', 'examples,coverage,fuzzing', '--max-examples', '8', '--seed', '20261127'],
+        ...['--phases', 'examples,coverage,fuzzing', '--max-examples', '5', '--seed', '20261127'],
         ...['--exclude-path-regex', LEFT_OUT_PATTERN, '--suppress-health-check', 'all'],
         ...['--request-timeout', '20', '--no-color', '--continue-on-failure', '--no-shrink'],
-        ...['--warnings', 'off'],
+        ...['--warnings', 'off', '--workers', '2'],
       ],
       home.path,
     );
