@@ -1,5 +1,4 @@
-import { parseDuration } from '../protocol/duration.ts';
-import { invalid, readNamed, secretOf } from './config-input.ts';
+import { invalid, readNamed, retentionMs, secretOf } from './config-input.ts';
 
 /** Where copies of the audit log go, and how long it is kept. */
 export interface AuditConfig {
@@ -63,17 +62,6 @@ function webhookTarget(text: string | undefined, secret: string | undefined): Au
   return { url, secret };
 }
 
-function keepMs(text: string | undefined): number | undefined {
-  if (text === undefined || text === 'forever') return undefined;
-  const seconds = parseDuration(text);
-  if (seconds === undefined || seconds < 86_400)
-    throw invalid(
-      `--audit-retention ${JSON.stringify(text)} is no time of a day or more.`,
-      'Write e.g. 90d, 365d, or forever.',
-    );
-  return seconds * 1000;
-}
-
 /** Only whoever starts the server says where copies go: no route changes it. */
 export async function auditConfig(
   flags: AuditFlags,
@@ -89,6 +77,9 @@ export async function auditConfig(
       of(flags.auditWebhook, 'VM_ORCHESTRATOR_AUDIT_WEBHOOK'),
       await secretOf(env, 'VM_ORCHESTRATOR_AUDIT_WEBHOOK_SECRET'),
     ),
-    keepMs: keepMs(of(flags.auditRetention, 'VM_ORCHESTRATOR_AUDIT_RETENTION')),
+    keepMs: retentionMs(
+      of(flags.auditRetention, 'VM_ORCHESTRATOR_AUDIT_RETENTION') ?? 'forever',
+      '--audit-retention',
+    ),
   };
 }

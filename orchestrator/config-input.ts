@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { parseDuration } from '../protocol/duration.ts';
 import { AppError } from '../protocol/errors.ts';
 
 export const invalid = (detail: string, hint: string): AppError =>
@@ -25,4 +26,16 @@ export async function secretOf(
   const text =
     env[name] ?? (file ? (await readNamed(file, `${name}_FILE`)).split('\n', 1)[0]?.trim() : undefined);
   return text === '' ? undefined : text;
+}
+
+/** A time of a day or more (ms), or `forever`: undefined. @throws AppError `config_invalid` */
+export function retentionMs(text: string, flag: string): number | undefined {
+  if (text === 'forever') return undefined;
+  const seconds = parseDuration(text);
+  if (seconds === undefined || seconds < 86_400)
+    throw invalid(
+      `${flag} ${JSON.stringify(text)} is no time of a day or more.`,
+      'Write e.g. 90d, 365d, or forever.',
+    );
+  return seconds * 1000;
 }

@@ -4,7 +4,7 @@ import { envOverrides, loadConfig } from '../base/config-file.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { TokenRate } from '../protocol/provisioning-token.ts';
 import { type AuditConfig, type AuditFlags, auditConfig } from './audit-config.ts';
-import { invalid, readNamed, secretOf } from './config-input.ts';
+import { invalid, readNamed, retentionMs, secretOf } from './config-input.ts';
 import { type OidcConfig, oidcConfigSchema } from './oidc-config.ts';
 
 /** What `serve` runs with: flags and environment, checked, typed and frozen. */
@@ -27,6 +27,8 @@ export interface ServeConfig {
   /** Undefined: people sign in by passwords alone. */
   oidc: OidcConfig | undefined;
   audit: AuditConfig;
+  /** How long ended jobs and their output are kept (ms); undefined: for ever. */
+  keepJobsMs: number | undefined;
 }
 
 export interface AdminEnvironment {
@@ -54,8 +56,10 @@ export interface ServeFlags extends AuditFlags {
   oidcIssuer?: string | undefined;
   oidcClientId?: string | undefined;
   oidcClientSecretFile?: string | undefined;
+  jobRetention?: string | undefined;
 }
 
+const JOB_RETENTION = '30d';
 const SESSIONS = { idle_s: 2 * 3600, lifetime_s: 12 * 3600 } as const;
 const REQUESTS: TokenRate = { uses: 3000, window_s: 60 };
 const FAILURES: TokenRate = { uses: 30, window_s: 60 };
@@ -197,6 +201,10 @@ export async function loadServeConfig(
     },
     oidc: await oidcOf(flags, env),
     audit: await auditConfig(flags, env),
+    keepJobsMs: retentionMs(
+      flags.jobRetention ?? (env['VM_ORCHESTRATOR_JOB_RETENTION'] || JOB_RETENTION),
+      '--job-retention',
+    ),
   });
 }
 

@@ -115,15 +115,17 @@ export async function startOrchestrator(
       apiTokenRefused: audit.apiTokenRefused,
     });
     closing.push(() => people.close());
+    const shown = (agentId: string, organizationId: string) =>
+      bus.publish({ topic: 'fleet', organization_id: organizationId, agent_ids: [agentId], what: 'agent' });
     const hooks: RevocationHooks = {
       endCommands: createEndCommands({ clock }),
       revoked(agentId, organizationId) {
         bus.publish({ topic: 'revoked', agent_id: agentId });
-        bus.publish({ topic: 'fleet', organization_id: organizationId, agent_ids: [agentId], what: 'agent' });
+        shown(agentId, organizationId);
       },
       changed(agentId, organizationId, quarantined) {
         if (quarantined) bus.publish({ topic: 'revoked', agent_id: agentId, state: 'quarantined' });
-        bus.publish({ topic: 'fleet', organization_id: organizationId, agent_ids: [agentId], what: 'agent' });
+        shown(agentId, organizationId);
       },
     };
     const agents = createAgents({ store, clock, hooks });
@@ -142,6 +144,7 @@ export async function startOrchestrator(
       outputDirectory: join(config.dataDir, 'output'),
       outputCap: DEFAULT_OUTPUT_CAP_BYTES,
       sessionOf: (agentId) => hub?.session(agentId),
+      keepMs: config.keepJobsMs,
       hooks: controls.hooks,
       locks: controls.dispatchLocks,
     });
@@ -209,6 +212,7 @@ export async function startOrchestrator(
           throttle: createThrottle({ clock, ...THROTTLE }),
           publicOrigin,
           heartbeatInterval: HEARTBEAT_INTERVAL_S,
+          onEnrolled: shown,
         }),
         renew: createRenew({ store, clock, authority }),
         agents,
@@ -254,7 +258,11 @@ export async function startOrchestrator(
       ...auditRoutes({ store, audit }),
       ...setupScriptRoutes({ dist }),
       ...artifactRoutes({ dist }),
-      ...healthRoutes({ store, isStopping: () => stopping.signal.aborted }),
+      ...healthRoutes({
+        store,
+        isStopping: () => stopping.signal.aborted,
+        auditBrokenMs: audit.brokenMs,
+      }),
       ...pageRoutes({ dist }),
     ];
     let document: unknown;

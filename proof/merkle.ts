@@ -1,20 +1,21 @@
 import { createHash } from 'node:crypto';
+import { leafHash, nodeHash, type Sha256, verifyInclusion } from '../protocol/merkle.ts';
 
-// The Merkle tree of RFC 6962, section 2.1, over SHA-256. Leaves and inner nodes are hashed apart, so that one cannot
-// be shown as the other.
+// A whole tree in memory, of leaves that are text and hashes that are hex: the targets of an approval. What a tree is
+// stands in `protocol/merkle.ts`.
 
-const leafHash = (leaf: string): Buffer => createHash('sha256').update('\0').update(leaf).digest();
-const nodeHash = (left: Uint8Array, right: Uint8Array): Buffer =>
-  createHash('sha256').update('\x01').update(left).update(right).digest();
+const sha256: Sha256 = (bytes) => createHash('sha256').update(bytes).digest();
+const hashOf = (leaf: string): Uint8Array => leafHash(sha256, Buffer.from(leaf));
+const hex = (hash: Uint8Array): string => Buffer.from(hash).toString('hex');
 
 /** Every level of the tree, from the leaves to the root. An odd last node moves up as it is. */
-function levels(leaves: readonly string[]): Buffer[][] {
-  const all = [leaves.map(leafHash)];
+function levels(leaves: readonly string[]): Uint8Array[][] {
+  const all = [leaves.map(hashOf)];
   for (let level = all[0] ?? []; level.length > 1; all.push(level)) {
-    const next: Buffer[] = [];
+    const next: Uint8Array[] = [];
     for (let at = 0; at < level.length; at += 2) {
       const [left, right] = level.slice(at, at + 2);
-      if (left !== undefined) next.push(right === undefined ? left : nodeHash(left, right));
+      if (left !== undefined) next.push(right === undefined ? left : nodeHash(sha256, left, right));
     }
     level = next;
   }
@@ -32,15 +33,15 @@ export interface MerkleTree {
 export function merkleTree(leaves: readonly string[]): MerkleTree {
   if (leaves.length === 0) throw new Error('a tree has at least one leaf');
   const all = levels(leaves);
-  const [root = Buffer.alloc(0)] = all.at(-1) ?? [];
+  const [root = new Uint8Array(0)] = all.at(-1) ?? [];
   return {
-    root: root.toString('hex'),
+    root: hex(root),
     pathOf(index) {
       const path: string[] = [];
       let at = index;
       for (const level of all.slice(0, -1)) {
         const neighbour = level[at ^ 1];
-        if (neighbour !== undefined) path.push(neighbour.toString('hex'));
+        if (neighbour !== undefined) path.push(hex(neighbour));
         at >>= 1;
       }
       return path;
@@ -48,7 +49,9 @@ export function merkleTree(leaves: readonly string[]): MerkleTree {
   };
 }
 
-/** Whether `leaf` is the `index`th of `count` leaves under `root`. */
+const HASH_IN_HEX = /^[0-9a-f]{64}$/;
+
+/** Whether `leaf` is the `index`th of `count` leaves under `root`. What is no hash is in no tree. */
 export function isInTree(options: {
   root: string;
   count: number;
@@ -56,19 +59,14 @@ export function isInTree(options: {
   index: number;
   path: readonly string[];
 }): boolean {
-  const { root, count, leaf, path } = options;
-  let at = options.index;
-  if (!Number.isSafeInteger(count) || at < 0 || at >= count) return false;
-  let hash = leafHash(leaf);
-  let used = 0;
-  for (let size = count; size > 1; size = Math.ceil(size / 2)) {
-    if ((at ^ 1) < size) {
-      const text = path[used++];
-      if (text === undefined) return false;
-      const neighbour = Buffer.from(text, 'hex');
-      hash = at % 2 === 1 ? nodeHash(neighbour, hash) : nodeHash(hash, neighbour);
-    }
-    at >>= 1;
-  }
-  return used === path.length && hash.toString('hex') === root;
+  const { root, count, leaf, index, path } = options;
+  if (!Number.isSafeInteger(count) || !Number.isSafeInteger(index)) return false;
+  if (![root, ...path].every((text) => HASH_IN_HEX.test(text))) return false;
+  return verifyInclusion(sha256, {
+    index,
+    size: count,
+    leaf: hashOf(leaf),
+    root: Buffer.from(root, 'hex'),
+    proof: path.map((text) => Buffer.from(text, 'hex')),
+  });
 }

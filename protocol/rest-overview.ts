@@ -1,13 +1,23 @@
 import { z } from 'zod';
 import { commandStateSchema, reasonSchema } from './command.ts';
-import { agentIdSchema, commandIdSchema, vmIdSchema } from './ids.ts';
+import { agentIdSchema, commandIdSchema, lockIdSchema, vmIdSchema } from './ids.ts';
 import { labelsSchema } from './provisioning-token.ts';
 import { agentStateSchema } from './rest-fleet.ts';
 import { jobSchema } from './rest-jobs.ts';
+import { lockSchema } from './rest-locks.ts';
+import { rolloutSchema } from './rest-rollout.ts';
 
 const time = z.iso.datetime();
 const count = z.number().int().nonnegative();
 const fraction = z.number().min(0).max(1);
+
+/** Why nothing is sent to a machine: the first of the locks on it, its selection or its organization. */
+export const machineLockSchema = lockSchema
+  .pick({ target_type: true, reason: true, expires_at: true })
+  .extend({
+    id: lockIdSchema,
+  });
+export type MachineLock = z.infer<typeof machineLockSchema>;
 
 /** What a list of thousands of machines shows of each. `GET …/agents/{id}` says the rest. */
 export const machineSchema = z.object({
@@ -25,6 +35,7 @@ export const machineSchema = z.object({
   load: z.object({ load1: z.number(), memory_used: fraction, disk_used: fraction.nullable() }).nullable(),
   last_heartbeat_at: time.nullable(),
   certificate_expires_at: time,
+  lock: machineLockSchema.nullable(),
 });
 export type Machine = z.infer<typeof machineSchema>;
 export const machineListSchema = z.object({ items: z.array(machineSchema) });
@@ -52,7 +63,20 @@ export const fleetEventSchema = z.discriminatedUnion('type', [
 ]);
 export type FleetEvent = z.infer<typeof fleetEventSchema>;
 
-/** The first page: what is offline, what failed, what expires soon. */
+const jobHeadSchema = jobSchema.pick({
+  id: true,
+  tool: true,
+  arguments: true,
+  description: true,
+  kind: true,
+  script: true,
+});
+const machineNameSchema = machineSchema.pick({ agent_id: true, vm_id: true, hostname: true });
+
+/**
+ * The first page: what is offline, what failed, what expires soon, what waits for somebody. What the caller may not
+ * read is empty, or null where a number would say something.
+ */
 export const overviewSchema = z.object({
   machines: z.object({
     total: count,
@@ -60,7 +84,32 @@ export const overviewSchema = z.object({
     offline: count,
     quarantined: count,
     pending: count,
+    locked: count,
   }),
+  held: z
+    .array(
+      machineNameSchema.extend({
+        state: agentStateSchema,
+        lock: machineLockSchema.nullable(),
+      }),
+    )
+    .describe('Machines that get nothing: quarantined, not admitted yet, or locked; at most 50'),
+  approvals: z
+    .object({ pending: count })
+    .nullable()
+    .describe('What waits for a decision; null without approvals.read'),
+  rollouts: z
+    .array(
+      z.object({
+        job: jobHeadSchema,
+        state: rolloutSchema.shape.state.extract(['paused', 'stopped']),
+        wave: count,
+        waves: count,
+        detail: z.string().nullable().describe('Why it stopped'),
+        ended_at: time.nullable(),
+      }),
+    )
+    .describe('Rollouts that are paused, and those that stopped in the last 24 hours; at most 20'),
   offline: z
     .array(
       z.object({
@@ -75,14 +124,7 @@ export const overviewSchema = z.object({
   failed: z
     .array(
       z.object({
-        job: jobSchema.pick({
-          id: true,
-          tool: true,
-          arguments: true,
-          description: true,
-          kind: true,
-          script: true,
-        }),
+        job: jobHeadSchema,
         state: commandStateSchema,
         reason: reasonSchema.nullable(),
         machines: count,

@@ -394,4 +394,8 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'logs-6',
     text: 'Counts of a log’s analysis add up to the lines that were read, whatever the log holds and is filtered by.',
   },
+  {
+    id: 'retention-1',
+    text: 'Ended jobs and their output go when they are older than --job-retention says, and nothing that is open or younger does.',
+  },
 ];

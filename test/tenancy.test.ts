@@ -58,6 +58,8 @@ const ACROSS: Readonly<Record<string, string>> = {
     'after a restart all that were open end, each in its organization',
   'orchestrator/metrics/history.ts metric_blocks':
     'the clock drops what is old in all; each is dropped by its organization',
+  'orchestrator/jobs/retention.ts idempotency_keys':
+    'the clock forgets what is older than a week of all; nothing of it is read',
   'orchestrator/calls/sweep.ts commands':
     'the clock drops what is old of all; each is dropped by its organization',
   'orchestrator/audit/erase.ts audit_events': 'by the number of an event that was read by its organization',

@@ -11,6 +11,8 @@ const COMPLAIN_MS = 60_000;
 export interface Sequencer {
   /** Seals all that is there now. */
   run(): Promise<void>;
+  /** For how long some log could not be sealed (ms, by the monotonic clock); 0: all is well. */
+  brokenMs(): number;
   /** Seals what is left, and stops. */
   close(): Promise<void>;
 }
@@ -24,6 +26,9 @@ export function createSequencer(
 ): Sequencer {
   const { store, clock, log } = options;
   const complained = new Map<string, number>();
+  /** Since when each log fails; the empty name: which logs there are could not be read. */
+  const failing = new Map<string, number>();
+  const failed = (name: string) => failing.set(name, failing.get(name) ?? clock.monotonic());
   let running: Promise<void> | undefined;
 
   async function sealLog(name: string): Promise<void> {
@@ -35,8 +40,16 @@ export function createSequencer(
   }
 
   async function once(): Promise<void> {
-    for (const name of await unsealedLogs(store.db)) {
-      await sealLog(name).catch((cause: unknown) => {
+    const names = await unsealedLogs(store.db).catch((cause: unknown) => {
+      failed('');
+      throw cause;
+    });
+    // What has nothing to seal cannot fail at it.
+    for (const name of failing.keys()) if (!names.includes(name)) failing.delete(name);
+    for (const name of names) {
+      const sealed = sealLog(name).then(() => void failing.delete(name));
+      await sealed.catch((cause: unknown) => {
+        failed(name);
         if (clock.monotonic() - (complained.get(name) ?? Number.NEGATIVE_INFINITY) < COMPLAIN_MS) return;
         complained.set(name, clock.monotonic());
         log.error(
@@ -63,6 +76,7 @@ export function createSequencer(
 
   return {
     run,
+    brokenMs: () => clock.monotonic() - Math.min(clock.monotonic(), ...failing.values()),
     async close() {
       timer.cancel();
       await running?.catch(() => undefined);

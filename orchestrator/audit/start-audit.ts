@@ -75,6 +75,8 @@ export interface Audit {
   }>;
   /** Records that somebody came with an API token that is none. */
   apiTokenRefused(address: string): Promise<void>;
+  /** For how long events could not be sealed (ms); 0: all is well. */
+  brokenMs(): number;
   /** Seals what is left. */
   close(): Promise<void>;
 }
@@ -156,6 +158,7 @@ export function startAudit(options: {
     witnesses,
     erase: eraser(options),
     drop,
+    brokenMs: sequencer.brokenMs,
     checkpoint,
     apiTokenRefused: (address) =>
       record(db, {

@@ -40,6 +40,7 @@ export interface ServeFlags {
   auditSyslogCa?: string;
   auditWebhook?: string;
   auditRetention?: string;
+  jobRetention?: string;
   logLevel: LogLevel;
 }
 

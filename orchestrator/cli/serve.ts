@@ -42,6 +42,10 @@ export function register(program: Command, deps: CliDeps): void {
     .option('--audit-syslog-ca <file>', 'CA of that receiver (PEM), when the system does not trust it')
     .option('--audit-webhook <url>', 'copies of the audit log by signed POST to https://…')
     .option('--audit-retention <time>', 'how long audit events are kept, e.g. 365d (default: forever)')
+    .option(
+      '--job-retention <time>',
+      'how long ended jobs and their output are kept, or forever (default: 30d)',
+    )
     // Known by name, so that they are refused by name.
     .addOption(new Option('--agent-listen <host:port>').hideHelp())
     .addOption(new Option('--proxy-protocol-from <cidr>').hideHelp())
@@ -59,6 +63,7 @@ Environment:
                                          signs what --audit-webhook sends
   VM_ORCHESTRATOR_AUDIT_SYSLOG, …_AUDIT_SYSLOG_CA, …_AUDIT_WEBHOOK, …_AUDIT_RETENTION
                                          instead of the options of these names
+  VM_ORCHESTRATOR_JOB_RETENTION          as --job-retention
 
 Ctrl-C or SIGTERM stops it when running requests have ended; a second one at once.
 

@@ -91,8 +91,7 @@ export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
         view(AgentsPage, {
           org,
           filter: place.query.get('q') ?? '',
-          mayRun: may('jobs.run'),
-          mayAdd: may('provisioning.write'),
+          may,
         }),
     },
   ],

@@ -78,7 +78,7 @@ export function createFleetFeed(options: { store: Pick<Store, 'db'>; bus: Bus; c
     const events: FleetEvent[] = [];
     for (let at = 0; at < ids.length; at += BATCH) {
       const part = ids.slice(at, at + BATCH);
-      const items = await readSome(store.db, organizationId, part);
+      const items = await readSome(store.db, organizationId, part, clock.now());
       if (items.length > 0) events.push({ type: 'agents', items });
       const listed = new Set<string>(items.map(({ agent_id }) => agent_id));
       const gone = part.filter((id) => !listed.has(id)) as AgentId[];

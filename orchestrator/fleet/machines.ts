@@ -4,6 +4,7 @@ import { agentIdSchema, vmIdSchema } from '../../protocol/ids.ts';
 import type { Machine } from '../../protocol/rest-overview.ts';
 import type { Queryable } from '../store/store.ts';
 import { isOnline } from '../tenancy/agent-rows.ts';
+import { machineLocks } from './machine-locks.ts';
 
 /** Machines in one query: the server serves others between two. */
 const BATCH = 500;
@@ -49,7 +50,7 @@ export function shortLoad(load: string | null): Machine['load'] {
 const heartbeatOf = ({ last_heartbeat_at: at }: Pick<MachineRow, 'last_heartbeat_at'>): string | null =>
   at === null ? null : isoTime(Number(at));
 
-function machine(row: MachineRow): Machine {
+function machine(row: MachineRow, lock: Machine['lock']): Machine {
   const facts = row.facts === null ? undefined : (JSON.parse(row.facts) as Facts);
   return {
     agent_id: agentIdSchema.parse(row.id),
@@ -66,6 +67,7 @@ function machine(row: MachineRow): Machine {
     load: shortLoad(row.load),
     last_heartbeat_at: heartbeatOf(row),
     certificate_expires_at: isoTime(Number(row.certificate_end ?? row.enrolled_at)),
+    lock,
   };
 }
 
@@ -73,14 +75,16 @@ function machine(row: MachineRow): Machine {
 export async function* readMachines(
   db: Queryable,
   organizationId: string,
+  now: number,
 ): AsyncGenerator<Machine[], void, void> {
+  const lockOf = await machineLocks(db, organizationId, now);
   let after = '';
   for (;;) {
     const rows = await selectMachines(db, organizationId)
       .where('agents.id', '>', after)
       .limit(BATCH)
       .execute();
-    if (rows.length > 0) yield rows.map(machine);
+    if (rows.length > 0) yield rows.map((row) => machine(row, lockOf(row)));
     const last = rows.at(-1);
     if (last === undefined || rows.length < BATCH) return;
     after = last.id;
@@ -92,8 +96,11 @@ export async function readSome(
   db: Queryable,
   organizationId: string,
   ids: readonly string[],
+  now: number,
 ): Promise<Machine[]> {
-  return (await selectMachines(db, organizationId).where('agents.id', 'in', ids).execute()).map(machine);
+  const lockOf = await machineLocks(db, organizationId, now);
+  const rows = await selectMachines(db, organizationId).where('agents.id', 'in', ids).execute();
+  return rows.map((row) => machine(row, lockOf(row)));
 }
 
 /** What the last heartbeat of each said. */

@@ -2,9 +2,12 @@ import { type Clock, isoTime } from '../../base/clock.ts';
 import { type CommandState, FINAL_STATES, type Reason } from '../../protocol/command.ts';
 import { agentIdSchema, commandIdSchema, vmIdSchema } from '../../protocol/ids.ts';
 import type { Overview } from '../../protocol/rest-overview.ts';
+import type { Permission } from '../../protocol/roles.ts';
 import { jobHead } from '../jobs/read.ts';
 import type { Queryable, Store } from '../store/store.ts';
 import { isOnline } from '../tenancy/agent-rows.ts';
+import { machineLocks } from './machine-locks.ts';
+import { pendingApprovals, uneasyRollouts } from './overview-waiting.ts';
 
 const HOUR_MS = 3600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -14,14 +17,21 @@ const FAILED: readonly CommandState[] = FINAL_STATES.filter(
   (state) => !['succeeded', 'cancelled', 'skipped'].includes(state),
 );
 const MAX_OFFLINE = 50;
+const MAX_HELD = 50;
 const MAX_FAILED = 20;
 const MAX_EXPIRING = 50;
 /** Agents renew at half of a certificate's life: one that has less than this left is late. */
 const LATE_RENEWAL = 0.25;
 
-/** What a person wants to know first. */
+/** Machines carry a certificate; whoever made a token for a program wants to know sooner. */
+const API_TOKEN_ENDS_MS = 14 * DAY_MS;
+
+/** Whether the caller has a right in the organization. */
+type May = (permission: Permission) => boolean;
+
+/** What a person wants to know first. What he may not read is left out. */
 export interface OverviewReader {
-  read(organizationId: string): Promise<Overview>;
+  read(organizationId: string, may: May): Promise<Overview>;
 }
 
 type Expiring = Overview['expiring'][number];
@@ -29,25 +39,40 @@ type Expiring = Overview['expiring'][number];
 export function createOverview(options: { store: Pick<Store, 'db'>; clock: Clock }): OverviewReader {
   const { store, clock } = options;
   return {
-    async read(organizationId) {
+    async read(organizationId, may) {
       const now = clock.now();
       const { db } = store;
       return {
-        ...(await machines(db, organizationId)),
-        ...(await failures(db, organizationId, now)),
-        expiring: await expiring(db, organizationId, now),
+        ...(await machines(db, organizationId, now)),
+        ...(may('jobs.read') ? await failures(db, organizationId, now) : NO_JOBS),
+        rollouts: may('jobs.read') ? await uneasyRollouts(db, organizationId, now - DAY_MS) : [],
+        approvals: may('approvals.read') ? await pendingApprovals(db, organizationId, now) : null,
+        expiring: await expiring(db, organizationId, now, may),
       };
     },
   };
 }
 
+const NO_JOBS: Pick<Overview, 'jobs' | 'failed'> = { jobs: { active: 0, failed_commands: 0 }, failed: [] };
+
 async function machines(
   db: Queryable,
   organizationId: string,
-): Promise<Pick<Overview, 'machines' | 'offline'>> {
+  now: number,
+): Promise<Pick<Overview, 'machines' | 'offline' | 'held'>> {
+  const lockOf = await machineLocks(db, organizationId, now);
   const rows = await db
     .selectFrom('agents')
-    .select(['id', 'vm_id', 'hostname', 'state', 'connected_at', 'disconnected_at'])
+    .select([
+      'id',
+      'vm_id',
+      'hostname',
+      'state',
+      'connected_at',
+      'disconnected_at',
+      'labels',
+      'reported_labels',
+    ])
     .where('organization_id', '=', organizationId)
     .where('state', '!=', 'revoked')
     .execute();
@@ -55,6 +80,13 @@ async function machines(
   const offline = rows.filter((row) => row.state === 'active' && !isOnline(row));
   const seen = (row: (typeof rows)[number]) => Number(row.disconnected_at ?? 0);
   offline.sort((a, b) => seen(b) - seen(a));
+  const named = (row: (typeof rows)[number]) => ({
+    agent_id: agentIdSchema.parse(row.id),
+    vm_id: vmIdSchema.parse(row.vm_id),
+    hostname: row.hostname,
+  });
+  const locks = rows.map((row) => ({ row, lock: lockOf(row) }));
+  const held = locks.filter(({ row, lock }) => lock !== null || row.state !== 'active');
   return {
     machines: {
       total: rows.length,
@@ -62,11 +94,11 @@ async function machines(
       offline: offline.length,
       quarantined: count(({ state }) => state === 'quarantined'),
       pending: count(({ state }) => state === 'pending'),
+      locked: locks.filter(({ lock }) => lock !== null).length,
     },
+    held: held.slice(0, MAX_HELD).map(({ row, lock }) => ({ ...named(row), state: row.state, lock })),
     offline: offline.slice(0, MAX_OFFLINE).map((row) => ({
-      agent_id: agentIdSchema.parse(row.id),
-      vm_id: vmIdSchema.parse(row.vm_id),
-      hostname: row.hostname,
+      ...named(row),
       last_seen_at: row.disconnected_at === null ? null : isoTime(Number(row.disconnected_at)),
     })),
   };
@@ -129,7 +161,16 @@ async function failures(
   };
 }
 
-async function expiring(db: Queryable, organizationId: string, now: number): Promise<Expiring[]> {
+async function expiring(db: Queryable, organizationId: string, now: number, may: May): Promise<Expiring[]> {
+  const items = [
+    ...(await certificatesThatEnd(db, organizationId, now)),
+    ...(may('provisioning.read') ? await provisioningTokensThatEnd(db, organizationId, now) : []),
+    ...(may('api_tokens.read') ? await apiTokensThatEnd(db, organizationId, now) : []),
+  ];
+  return items.sort((a, b) => a.at.localeCompare(b.at)).slice(0, MAX_EXPIRING);
+}
+
+async function certificatesThatEnd(db: Queryable, organizationId: string, now: number): Promise<Expiring[]> {
   const certificates = await db
     .selectFrom('agents as a')
     .innerJoin('certificates as c', (join) =>
@@ -145,6 +186,19 @@ async function expiring(db: Queryable, organizationId: string, now: number): Pro
   const late = certificates.filter(
     ({ begin, end }) => Number(end) - now < (Number(end) - Number(begin)) * LATE_RENEWAL,
   );
+  return late.map(({ id, vm_id, end }) => ({
+    kind: 'certificate',
+    id,
+    name: vm_id,
+    at: isoTime(Number(end)),
+  }));
+}
+
+async function provisioningTokensThatEnd(
+  db: Queryable,
+  organizationId: string,
+  now: number,
+): Promise<Expiring[]> {
   const tokens = await db
     .selectFrom('provisioning_tokens')
     .select(['id', 'description', 'expires_at'])
@@ -154,18 +208,29 @@ async function expiring(db: Queryable, organizationId: string, now: number): Pro
     .where('expires_at', '>', now)
     .where('expires_at', '<', now + HOUR_MS)
     .execute();
-  const items: Expiring[] = [
-    ...late.map(
-      ({ id, vm_id, end }): Expiring => ({ kind: 'certificate', id, name: vm_id, at: isoTime(Number(end)) }),
-    ),
-    ...tokens.map(
-      ({ id, description, expires_at }): Expiring => ({
-        kind: 'provisioning_token',
-        id,
-        name: description,
-        at: isoTime(Number(expires_at)),
-      }),
-    ),
-  ];
-  return items.sort((a, b) => a.at.localeCompare(b.at)).slice(0, MAX_EXPIRING);
+  return tokens.map(({ id, description, expires_at }) => ({
+    kind: 'provisioning_token',
+    id,
+    name: description,
+    at: isoTime(Number(expires_at)),
+  }));
+}
+
+/** Those that ended lately as well: what used them fails now. */
+async function apiTokensThatEnd(db: Queryable, organizationId: string, now: number): Promise<Expiring[]> {
+  const tokens = await db
+    .selectFrom('api_tokens')
+    .select(['id', 'name', 'expires_at'])
+    .where('organization_id', '=', organizationId)
+    .where('expires_at', '>', now - DAY_MS)
+    .where('expires_at', '<', now + API_TOKEN_ENDS_MS)
+    .orderBy('expires_at')
+    .limit(MAX_EXPIRING)
+    .execute();
+  return tokens.map(({ id, name, expires_at }) => ({
+    kind: 'api_token',
+    id,
+    name,
+    at: isoTime(Number(expires_at)),
+  }));
 }

@@ -19,6 +19,7 @@ import { createOutputIntake } from './output-intake.ts';
 import { createOutputStore, type OutputStore } from './output-store.ts';
 import { createPreview, type MakePreview } from './preview.ts';
 import { createReleaser, type Release } from './release.ts';
+import { createRetention } from './retention.ts';
 import { createRetry, type Retry } from './retry.ts';
 import { type Control, createControl } from './rollout/control.ts';
 import { createRolloutEngine, type RolloutEngine } from './rollout/engine.ts';
@@ -35,6 +36,8 @@ export interface JobsOptions {
   outputDirectory: string;
   /** Hard cap of each command's output (bytes). */
   outputCap: number;
+  /** How long ended jobs and their output are kept (ms); undefined: for ever. */
+  keepMs?: number | undefined;
   /** The agent's session, if this process holds one. */
   sessionOf: (agentId: string) => AgentSession | undefined;
   locks?: DispatchLocks;
@@ -87,6 +90,7 @@ export function createJobs(options: JobsOptions): Jobs {
   const rollouts = createRolloutEngine({ store, commits, keys, releaser, submit, bus, clock, log });
   engine = rollouts;
   const cancel = createCancel({ store, commits, dispatch, bus, clock });
+  const retention = createRetention({ store, commits, files, clock, log, keepMs: options.keepMs });
   return {
     submit,
     release: releaser.release,
@@ -115,6 +119,7 @@ export function createJobs(options: JobsOptions): Jobs {
     },
     async close() {
       await rollouts.close();
+      await retention.close();
       expiry.close();
       ingest.flush();
       await output.idle();

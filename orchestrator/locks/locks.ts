@@ -9,6 +9,7 @@ import type { Bus } from '../hub/bus.ts';
 import { cutPage, type Page, type PageRequest } from '../store/page.ts';
 import type { Queryable, Store } from '../store/store.ts';
 import { personOf } from '../tenancy/person.ts';
+import { lockedMachines } from './affected.ts';
 import { type LockRow, lockOn, lockSentence } from './match.ts';
 import { activeLocks, selectActive, selectorTargets } from './read.ts';
 import { resolveTarget } from './target.ts';
@@ -67,8 +68,17 @@ export const lockedError = (lock: LockRow): AppError =>
 
 export function createLocks(options: { store: Store; bus: Bus; clock: Clock }): Locks {
   const { store, bus, clock } = options;
-  const changed = (organizationId: string) =>
+  function changed(organizationId: string, locks: readonly LockRow[]): void {
     bus.publish({ topic: 'locks', organization_id: organizationId });
+    lockedMachines(store.db, organizationId, locks).then(
+      (ids) => {
+        if (ids.length === 0) return;
+        bus.publish({ topic: 'fleet', organization_id: organizationId, agent_ids: ids, what: 'agent' });
+      },
+      // Lists are read anew from time to time.
+      () => undefined,
+    );
+  }
 
   async function lockedBy(organizationId: string, question: LiveQuestion, db: Queryable = store.db) {
     const locks = await activeLocks(db, organizationId, clock.now());
@@ -108,7 +118,7 @@ export function createLocks(options: { store: Store; bus: Bus; clock: Clock }): 
         });
       }
     });
-    for (const id of new Set(ended.map((row) => row.organization_id))) changed(id);
+    for (const [id, rows] of Map.groupBy(ended, (row) => row.organization_id)) changed(id, rows);
   }
   // What cannot be read now is read five seconds later.
   const timer = every(clock, SWEEP_MS, () => void sweep().catch(() => undefined));
@@ -162,18 +172,19 @@ export function createLocks(options: { store: Store; bus: Bus; clock: Clock }): 
           detail: { target_type: type, target, reason: body.reason, expires_at: row.expires_at },
         });
       });
-      changed(organizationId);
+      changed(organizationId, [row]);
       return shown(row, name);
     },
     async remove({ organizationId, id, actor, address }) {
-      await store.transaction(async (tx) => {
-        const row = await tx
+      const row = await store.transaction(async (tx) => {
+        const removed = await tx
           .deleteFrom('locks')
           .where('organization_id', '=', organizationId)
           .where('id', '=', id)
           .returningAll()
           .executeTakeFirst();
-        if (row === undefined) throw new AppError('not_found', { detail: `There is no lock ${id} here.` });
+        if (removed === undefined)
+          throw new AppError('not_found', { detail: `There is no lock ${id} here.` });
         await record(tx, {
           at: clock.now(),
           organizationId,
@@ -181,10 +192,11 @@ export function createLocks(options: { store: Store; bus: Bus; clock: Clock }): 
           actor,
           address,
           target: id,
-          detail: { target_type: row.target_type, target: row.target, reason: row.reason },
+          detail: { target_type: removed.target_type, target: removed.target, reason: removed.reason },
         });
+        return removed;
       });
-      changed(organizationId);
+      changed(organizationId, [row]);
     },
     async refuse(organizationId, question, db) {
       const lock = await lockedBy(organizationId, question, db);

@@ -12,6 +12,10 @@ export interface LockQuestion {
   agent?: SelectorTarget | undefined;
 }
 
+/** Whether it is machines that are locked, and not all of an organization. */
+export const isAgentLock = ({ target_type: type }: LockRow): boolean =>
+  type === 'agent' || type === 'selector';
+
 /** Whether a lock stops it. A lock on the organization stops whatever is done on machines, and no reading. Pure. */
 export function stops(lock: LockRow, { who, tool, agent }: LockQuestion): boolean {
   switch (lock.target_type) {

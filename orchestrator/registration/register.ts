@@ -59,6 +59,8 @@ export function createRegistration(options: {
   publicOrigin: () => string;
   /** Seconds between an agent's heartbeats. */
   heartbeatInterval: number;
+  /** After the commit, before it was ever connected. */
+  onEnrolled: (agentId: string, organizationId: string) => void;
 }): Registration {
   const { store, clock, authority, commandKeys, throttle, publicOrigin, heartbeatInterval } = options;
 
@@ -181,6 +183,7 @@ export function createRegistration(options: {
           });
         throw cause;
       });
+      options.onEnrolled(agent.id, agent.organization_id);
       const command = await commandKeys.root(agent.organization_id);
       const socketOrigin = publicOrigin().replace(/^https:/, 'wss:');
       return {

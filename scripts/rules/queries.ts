@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 
@@ -59,22 +59,19 @@ export function queriesOf(path: string, text: string): Query[] {
   return found;
 }
 
-/** Tables with a column `organization_id`, from the types of the store. */
+/** Tables with a column `organization_id`, from the types of the store: `Tables`, and the parts that it is made of. */
 export function tenantTables(root: string): Set<string> {
-  const path = 'orchestrator/store/tables.ts';
-  const file = ts.createSourceFile(
-    path,
-    readFileSync(join(root, path), 'utf8'),
-    ts.ScriptTarget.Latest,
-    true,
-  );
   const tables = new Set<string>();
-  for (const statement of file.statements) {
-    if (!ts.isInterfaceDeclaration(statement) || statement.name.text !== 'Tables') continue;
-    for (const table of statement.members) {
-      if (!ts.isPropertySignature(table) || !table.type || !ts.isTypeLiteralNode(table.type)) continue;
-      if (table.type.members.some((column) => column.name?.getText(file) === 'organization_id'))
-        tables.add(table.name.getText(file));
+  for (const path of globSync('orchestrator/store/tables*.ts', { cwd: root })) {
+    const text = readFileSync(join(root, path), 'utf8');
+    const file = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+    for (const statement of file.statements) {
+      if (!ts.isInterfaceDeclaration(statement) || !/^\w*Tables$/.test(statement.name.text)) continue;
+      for (const table of statement.members) {
+        if (!ts.isPropertySignature(table) || !table.type || !ts.isTypeLiteralNode(table.type)) continue;
+        if (table.type.members.some((column) => column.name?.getText(file) === 'organization_id'))
+          tables.add(table.name.getText(file));
+      }
     }
   }
   return tables;

@@ -186,3 +186,37 @@ describe('approvals in the page', () => {
     expect(watched.complaints).toEqual([]);
   });
 });
+
+describe('a lock on a machine', () => {
+  const open = (hash: string) => page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+
+  it('is made on its page, seen in every list without a reload, and ended there', async () => {
+    const { body } = await call<{ items: { agent_id: string; vm_id: string }[] }>({ path: `${ORG}/agents` });
+    const [{ agent_id: id, vm_id: vmId } = { agent_id: '', vm_id: '' }] = body.items;
+    await open('#/agents');
+    const row = page.getByRole('row').filter({ hasText: vmId });
+    for (const way of ['Files', 'Logs', 'Terminal'])
+      expect(await row.getByRole('link', { name: `${way} of ${vmId}` }).getAttribute('href')).toBe(
+        `#/agents/${id}/${way.toLowerCase()}`,
+      );
+    await row.getByRole('link', { name: vmId, exact: true }).click();
+    await page.getByRole('button', { name: `Lock ${vmId}` }).click();
+    await page.getByLabel('Reason').fill('under investigation');
+    await look('machine-lock-form');
+    await page.getByRole('button', { name: 'Lock', exact: true }).click();
+    await page.getByText('This machine is locked').waitFor();
+    await look('machine-locked');
+    await open('#/agents');
+    await row.getByText('under investigation').waitFor();
+    await look('agents-locked');
+    await open('#/');
+    await page.getByRole('region', { name: 'Get nothing now' }).getByText('under investigation').waitFor();
+    await look('overview-locked');
+    await open(`#/agents/${id}`);
+    await page.getByRole('button', { name: 'Unlock' }).click();
+    await page.getByRole('button', { name: 'Yes, unlock' }).click();
+    await page.getByRole('button', { name: `Lock ${vmId}` }).waitFor();
+    await open('#/agents');
+    await row.getByText('under investigation').waitFor({ state: 'detached' });
+  });
+});

@@ -67,6 +67,7 @@ function machineOf(agent: Agent): Machine {
     arch: facts?.arch ?? '',
     cpus: facts?.cpus ?? 0,
     load: load === null ? null : { ...load, disk_used: load.disk_used ?? null },
+    lock: null,
   });
 }
 
@@ -161,7 +162,11 @@ export function createFakeFleet(options: { now: () => number }): FakeFleet {
           offline: offline.length,
           quarantined: 0,
           pending: 0,
+          locked: 0,
         },
+        held: [],
+        approvals: { pending: 0 },
+        rollouts: [],
         offline: offline.map(({ agent_id, vm_id, hostname }) => ({
           agent_id,
           vm_id,

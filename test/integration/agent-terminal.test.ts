@@ -128,7 +128,6 @@ describe('a terminal', () => {
 
   it('[terminal-2] ends when nobody uses it, and at its time limit although it is used', async () => {
     const idle = open({ ...shell, idle_timeout: 1 });
-    await idle.until('ready> ');
     expect((await idle.result()).state).toBe('timed_out');
     const busy = open({ command: 'while :; do echo busy; sleep 0.1; done' }, 1);
     expect((await busy.result()).state).toBe('timed_out');

@@ -196,3 +196,35 @@ describe('locks', () => {
     }
   });
 });
+
+describe('a call, for which nobody can wait', () => {
+  const call = () =>
+    olga.call<{ code?: string; detail?: string; hint?: string }>({
+      path: `${ORG}/agents/${machine.vmId}/tools/execute_shell_command`,
+      body: { command: 'halt' },
+    });
+
+  it('is refused when it meets an approval rule, and told how it can be asked for', async () => {
+    const before = agent.commands.length;
+    const { body: rule } = await orchestrator.call<{ id: string }>({
+      path: `${ORG}/approval-rules`,
+      body: { name: 'stops', commands: ['*halt*'] },
+    });
+    expect(await call()).toMatchObject({
+      status: 403,
+      body: {
+        code: 'forbidden',
+        detail: expect.stringContaining('needs an approval'),
+        hint: expect.stringContaining('job'),
+      },
+    });
+    await orchestrator.call({ method: 'DELETE', path: `${ORG}/approval-rules/${rule.id}` });
+    expect(agent.commands).toHaveLength(before);
+  });
+
+  it('[lock-1] is refused with the reason when its machine is locked', async () => {
+    const made = await lock({ target_type: 'agent', target: machine.vmId });
+    expect(await call()).toMatchObject(refused);
+    await unlock(made);
+  });
+});

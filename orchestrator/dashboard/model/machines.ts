@@ -12,9 +12,10 @@ export interface Fleet {
   /** Online first, then by name. */
   sorted: readonly Listed[];
   online: number;
+  locked: number;
 }
 
-export const EMPTY_FLEET: Fleet = { byId: new Map(), sorted: [], online: 0 };
+export const EMPTY_FLEET: Fleet = { byId: new Map(), sorted: [], online: 0, locked: 0 };
 
 function listed(machine: Machine): Listed {
   const labels = Object.entries({ ...machine.reported_labels, ...machine.labels }).map(
@@ -29,6 +30,7 @@ function listed(machine: Machine): Listed {
     version ?? '',
     state,
     online ? 'online' : 'offline',
+    ...(machine.lock === null ? [] : ['locked']),
     ...labels,
   ];
   return { machine, text: words.join(' ').toLowerCase() };
@@ -39,7 +41,13 @@ const order = ({ machine: a }: Listed, { machine: b }: Listed): number =>
 
 function fleetOf(byId: ReadonlyMap<string, Listed>, sorted?: readonly Listed[]): Fleet {
   const all = sorted ?? [...byId.values()].sort(order);
-  return { byId, sorted: all, online: all.filter(({ machine }) => machine.online).length };
+  const count = (test: (machine: Machine) => boolean) => all.filter(({ machine }) => test(machine)).length;
+  return {
+    byId,
+    sorted: all,
+    online: count(({ online }) => online),
+    locked: count(({ lock }) => lock !== null),
+  };
 }
 
 export const toFleet = (machines: readonly Machine[]): Fleet =>

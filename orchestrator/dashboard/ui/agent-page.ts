@@ -14,6 +14,7 @@ import { CertificateTab } from './machine/certificate.ts';
 import { CommandsTab } from './machine/commands.ts';
 import type { TabName, TabProps } from './machine/context.ts';
 import { FilesTab } from './machine/files.ts';
+import { MachineLockBox } from './machine/lock.ts';
 import { LogsTab } from './machine/logs.ts';
 import { MetricsTab } from './machine/metrics.ts';
 import { OverviewTab } from './machine/overview.ts';
@@ -63,6 +64,7 @@ export function AgentPage({ org, id, tab, query, may }: AgentPageProps): VNode {
   return html`<div class="agent-page">${back}
     ${view(PageTitle, { title: agent.vm_id }, html`${view(OnlineState, { agent })}`)}
     ${may('agents.write') ? view(Actions, { org, agent, refresh }) : null}
+    ${view(MachineLockBox, { org, agent, mayWrite: may('locks.write') })}
     ${view(TabList, { agent, tab, may })}
     ${
       shown === undefined

@@ -1,4 +1,5 @@
 import type { VNode } from 'preact';
+import type { Permission } from '../../../protocol/roles.ts';
 import { plural } from '../model/format.ts';
 import { filterFleet } from '../model/machines.ts';
 import { useFleet } from '../net/fleet-feed.ts';
@@ -15,11 +16,11 @@ export interface AgentsPageProps {
   org: string;
   /** What the link asks for. */
   filter: string;
-  mayRun: boolean;
-  mayAdd: boolean;
+  may(permission: Permission): boolean;
 }
 
-export function AgentsPage({ org, filter: asked, mayRun, mayAdd }: AgentsPageProps): VNode {
+export function AgentsPage({ org, filter: asked, may }: AgentsPageProps): VNode {
+  const [mayRun, mayAdd] = [may('jobs.run'), may('provisioning.write')];
   const { fleet, loaded, error } = useFleet(org);
   const selected = useStore(selection);
   const filter = useDeferredFilter('agents', asked);
@@ -75,7 +76,7 @@ export function AgentsPage({ org, filter: asked, mayRun, mayAdd }: AgentsPagePro
     ${
       found.length === 0
         ? html`<p class="loading" role="status">No machine matches “${filter.applied}”.</p>`
-        : view(AgentsTable, { machines: found, selected: chosen, onSelect: select })
+        : view(AgentsTable, { machines: found, selected: chosen, onSelect: select, may })
     }
   </div>`;
 }

@@ -3,6 +3,7 @@ import type { VNode } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Agent } from '../../../protocol/rest-fleet.ts';
 import type { Machine } from '../../../protocol/rest-overview.ts';
+import type { Permission } from '../../../protocol/roles.ts';
 import { formatPercent } from '../model/format.ts';
 import type { Listed } from '../model/machines.ts';
 import { agentLink } from '../model/route.ts';
@@ -18,9 +19,17 @@ export interface AgentsTableProps {
   machines: readonly Listed[];
   selected: ReadonlySet<string>;
   onSelect: (ids: readonly string[], on: boolean) => void;
+  may(permission: Permission): boolean;
 }
 
-export function AgentsTable({ machines, selected, onSelect }: AgentsTableProps): VNode {
+/** Straight to what people look for on a machine. */
+const WAYS: readonly { tab: string; label: string; needs: Permission }[] = [
+  { tab: 'files', label: 'Files', needs: 'files.read' },
+  { tab: 'logs', label: 'Logs', needs: 'files.read' },
+  { tab: 'terminal', label: 'Terminal', needs: 'terminal.open' },
+];
+
+export function AgentsTable({ machines, selected, onSelect, may }: AgentsTableProps): VNode {
   const all = useRef<HTMLInputElement>(null);
   const virtual = useVirtualRows(machines.length, ROW_HEIGHT);
   const count =
@@ -53,6 +62,7 @@ export function AgentsTable({ machines, selected, onSelect }: AgentsTableProps):
               measure: virtual.measure,
               selected: selected.has(machine.agent_id),
               onSelect,
+              may,
             });
       })}
       ${spacer(virtual.after)}
@@ -72,17 +82,22 @@ interface AgentRowProps {
   measure: (row: Element | null) => void;
   selected: boolean;
   onSelect: AgentsTableProps['onSelect'];
+  may: AgentsTableProps['may'];
 }
 
-function AgentRow({ machine, index, measure, selected, onSelect }: AgentRowProps): VNode {
+function AgentRow({ machine, index, measure, selected, onSelect, may }: AgentRowProps): VNode {
   const { agent_id, vm_id, os, arch, cpus, labels } = machine;
   const hardware = [arch, cpus > 0 ? `${cpus} CPU` : ''].filter((t) => t !== '').join(' · ');
   const others = Object.keys(machine.reported_labels).length;
   return html`<tr class=${selected ? 'selected' : ''} ref=${measure} data-index=${index} aria-rowindex=${index + 2}>
     <td class="check"><input type="checkbox" aria-label=${`Select ${vm_id}`} checked=${selected}
       onChange=${(event: Event) => onSelect([agent_id], (event.currentTarget as HTMLInputElement).checked)} /></td>
-    <td class="name"><a href=${agentLink(agent_id)}>${vm_id}</a><small>${said(machine.hostname)}</small></td>
-    <td>${view(OnlineState, { agent: machine })}</td>
+    <td class="name"><a href=${agentLink(agent_id)}>${vm_id}</a><small>${said(machine.hostname)}</small>
+      <small class="ways">${WAYS.filter(({ needs }) => may(needs)).map(
+        ({ tab, label }) =>
+          html`<a key=${tab} href=${`${agentLink(agent_id)}/${tab}`} aria-label=${`${label} of ${vm_id}`}>${label}</a>`,
+      )}</small></td>
+    <td>${view(OnlineState, { agent: machine })}${machine.lock === null ? null : view(LockSign, { lock: machine.lock })}</td>
     <td data-label="System">${os === '' ? dash() : html`<span>${said(os)}</span><small>${said(hardware)}</small>`}</td>
     <td data-label="Load">${view(Load, { load: machine.load, cpus, online: machine.online })}</td>
     <td data-label="Agent">${machine.version === null ? dash() : said(machine.version)}</td>
@@ -108,6 +123,11 @@ export function OnlineState({
     ${agent.state === 'active' ? null : html`<span class="badge bad">${agent.state}</span>`}
     <small>${agent.last_heartbeat_at === null ? 'no heartbeat yet' : view(Ago, { at: agent.last_heartbeat_at })}</small>
   </span>`;
+}
+
+/** Why nothing is sent to a machine. */
+export function LockSign({ lock }: { lock: NonNullable<Machine['lock']> }): VNode {
+  return html`<span class="lock-sign"><span class="badge busy still">locked</span><small>${said(lock.reason)}</small></span>`;
 }
 
 export interface LoadProps {

@@ -5,6 +5,7 @@ import { agentLink, jobLink } from '../model/route.ts';
 import { fetchOverview } from '../net/endpoints.ts';
 import { useFleet, useJobsChanged } from '../net/fleet-feed.ts';
 import { usePolling } from '../net/hooks.ts';
+import { LockSign } from './agents-table.ts';
 import { Ago, Empty, ErrorBox, Loading, PageTitle, StateBadge, said, Until } from './bits.ts';
 import { html, view } from './html.ts';
 import { jobTitle } from './jobs-page.ts';
@@ -20,7 +21,7 @@ export function OverviewPage({ org, mayAdd }: { org: string; mayAdd: boolean }):
     (signal) => fetchOverview(org, signal),
     OVERVIEW_EVERY_MS,
     [org],
-    [fleet.online, fleet.byId.size, jobs],
+    [fleet.online, fleet.byId.size, fleet.locked, jobs],
   );
   if (data === undefined) {
     return html`<div>${view(PageTitle, { title: 'Overview' })}
@@ -42,13 +43,13 @@ export function OverviewPage({ org, mayAdd }: { org: string; mayAdd: boolean }):
   return html`<div>${view(PageTitle, { title: 'Overview' })}
     ${view(Figures, { data })}
     <div class="overview">
-      ${view(Offline, { data })} ${view(Failed, { data })} ${view(Expiring, { data })}
+      ${view(Rollouts, { data })} ${view(Held, { data })} ${view(Offline, { data })} ${view(Failed, { data })} ${view(Expiring, { data })}
     </div>
   </div>`;
 }
 
 function Figures({ data }: { data: Overview }): VNode {
-  const { machines, jobs } = data;
+  const { machines, jobs, approvals } = data;
   const waiting = machines.quarantined + machines.pending;
   const figures: { count: number; label: string; href: string; tone: string }[] = [
     { count: machines.online, label: 'online', href: '#/agents?q=online', tone: 'good' },
@@ -60,6 +61,19 @@ function Figures({ data }: { data: Overview }): VNode {
     },
     ...(waiting > 0
       ? [{ count: waiting, label: 'wait to be admitted', href: '#/agents', tone: 'warn' }]
+      : []),
+    ...(machines.locked > 0
+      ? [{ count: machines.locked, label: 'locked', href: '#/agents?q=locked', tone: 'warn' }]
+      : []),
+    ...(approvals !== null && approvals.pending > 0
+      ? [
+          {
+            count: approvals.pending,
+            label: approvals.pending === 1 ? 'approval is asked for' : 'approvals are asked for',
+            href: '#/approvals',
+            tone: 'warn',
+          },
+        ]
       : []),
     { count: jobs.active, label: jobs.active === 1 ? 'job runs' : 'jobs run', href: '#/jobs', tone: '' },
     {
@@ -73,6 +87,33 @@ function Figures({ data }: { data: Overview }): VNode {
     ({ count, label, href, tone }) =>
       html`<li key=${label}><a href=${href} class=${tone}><b>${count}</b> ${label}</a></li>`,
   )}</ul>`;
+}
+
+/** Those that go on only when somebody does something. */
+function Rollouts({ data }: { data: Overview }): VNode | null {
+  if (data.rollouts.length === 0) return null;
+  return html`<section class="card" aria-labelledby="rollouts"><h2 id="rollouts">Rollouts that wait or stopped</h2>
+    <ul class="entries">${data.rollouts.map(
+      ({ job, state, wave, waves, detail, ended_at }) => html`<li key=${job.id}>
+        <a class="script" href=${jobLink(job.id)}><code><bdi>${jobTitle(job).slice(0, 200)}</bdi></code></a>
+        <span class=${`badge ${state === 'stopped' ? 'bad' : ''}`}>${state}</span>
+        <span class="quiet">wave ${wave} of ${waves}${detail === null ? '' : `: ${detail}`}</span>
+        ${ended_at === null ? null : html`<span class="end">${view(Ago, { at: ended_at })}</span>`}</li>`,
+    )}</ul>
+  </section>`;
+}
+
+function Held({ data }: { data: Overview }): VNode | null {
+  const { held } = data;
+  if (held.length === 0) return null;
+  return html`<section class="card" aria-labelledby="held"><h2 id="held">Get nothing now</h2>
+    <ul class="entries">${held.map(
+      ({ agent_id, vm_id, hostname, state, lock }) => html`<li key=${agent_id}>
+        <a href=${agentLink(agent_id)}>${vm_id}</a> <span class="quiet">${said(hostname)}</span>
+        ${state === 'active' ? null : html`<span class="badge bad">${state}</span>`}
+        ${lock === null ? null : view(LockSign, { lock })}</li>`,
+    )}</ul>
+  </section>`;
 }
 
 function Offline({ data }: { data: Overview }): VNode {

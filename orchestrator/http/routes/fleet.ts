@@ -27,7 +27,7 @@ export function fleetRoutes(options: {
   async function* list(organizationId: string): AsyncGenerator<string, void, void> {
     let first = true;
     yield '{"items":[';
-    for await (const batch of readMachines(store.db, organizationId)) {
+    for await (const batch of readMachines(store.db, organizationId, clock.now())) {
       yield `${first ? '' : ','}${JSON.stringify(machineListSchema.shape.items.parse(batch)).slice(1, -1)}`;
       first = false;
     }
@@ -43,11 +43,11 @@ export function fleetRoutes(options: {
     defineRoute({
       method: 'GET',
       path: `${ORG}/overview`,
-      summary: 'What is offline, what failed lately, what expires soon',
+      summary: 'What is offline, what failed lately, what expires soon, what waits for somebody',
       auth: 'user',
       needs: 'agents.read',
       response: overviewSchema,
-      handler: ({ org }) => overview.read(org.id),
+      handler: ({ org }) => overview.read(org.id, (permission) => org.permissions.has(permission)),
     }),
     defineRoute({
       method: 'GET',

@@ -4,8 +4,16 @@ import { defineRoute, type Route } from '../route.ts';
 
 const EMPTY = { headers: { 'content-type': 'text/plain' }, body: '' };
 
+/** A busy disk is no reason to be taken out of service; what is longer than this is. */
+const AUDIT_BROKEN_MS = 60_000;
+
 /** For supervisors and balancers: bare answers that say nothing about what runs here. */
-export function healthRoutes(options: { store: Store; isStopping(): boolean }): Route[] {
+export function healthRoutes(options: {
+  store: Pick<Store, 'db'>;
+  isStopping(): boolean;
+  /** For how long events of the audit log could not be sealed (ms). */
+  auditBrokenMs(): number;
+}): Route[] {
   return [
     defineRoute({
       method: 'GET',
@@ -18,7 +26,7 @@ export function healthRoutes(options: { store: Store; isStopping(): boolean }): 
     defineRoute({
       method: 'GET',
       path: '/readyz',
-      summary: 'The process takes requests and reaches its store',
+      summary: 'The process takes requests, reaches its store and seals its audit log',
       auth: 'none',
       raw: { contentType: 'text/plain', description: 'Nothing' },
       async handler() {
@@ -29,6 +37,11 @@ export function healthRoutes(options: { store: Store; isStopping(): boolean }): 
         } catch (cause) {
           throw new AppError('unavailable', { detail: 'The store cannot be read.', cause });
         }
+        if (options.auditBrokenMs() > AUDIT_BROKEN_MS)
+          throw new AppError('unavailable', {
+            detail: 'The audit log could not be sealed for over a minute.',
+            hint: 'Run vm-orchestrator audit verify; the orchestrator’s log says what is wrong.',
+          });
         return EMPTY;
       },
     }),

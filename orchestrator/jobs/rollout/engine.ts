@@ -14,7 +14,16 @@ import { type Released, type Releaser, readJobRow } from '../release.ts';
 import type { Stored, Submit } from '../submit.ts';
 import { applyStep, keyOf, saveRollout } from './apply.ts';
 import { type Action, afterPass, decideRollout } from './decide.ts';
-import { factsOf, gatedAgents, type Loaded, loadRollout, lookAtGate, ONLINE, withAgents } from './facts.ts';
+import {
+  factsOf,
+  gatedAgents,
+  type Loaded,
+  loadRollout,
+  lockedAgents,
+  lookAtGate,
+  ONLINE,
+  withAgents,
+} from './facts.ts';
 
 /** Hints may be lost, and agents come and go: each open rollout is looked at this often at least. */
 const SWEEP_MS = 5000;
@@ -75,16 +84,19 @@ export function createRolloutEngine(options: {
 
   async function release(tx: Tx, loaded: Loaded, job: Row<'jobs'>, count: number, signer: CommandSigner) {
     const { row } = loaded;
+    const most = Math.min(count, MOST_RELEASED);
+    const locked = new Set((await lockedAgents(tx, row, clock.now())).map(({ agentId }) => agentId));
     const next = await withAgents(tx, row.organization_id, row.job_id)
-      .select('commands.id')
+      .select(['commands.id', 'commands.agent_id'])
       .where('commands.state', '=', 'scheduled')
       .where('commands.wave', '<=', row.wave)
       .where(ONLINE)
       .orderBy('commands.wave')
       .orderBy('commands.position')
-      .limit(Math.min(count, MOST_RELEASED))
+      .limit(most + locked.size)
       .execute();
-    const ids = next.map(({ id }) => id);
+    const free = next.filter(({ agent_id }) => !locked.has(agent_id));
+    const ids = free.slice(0, most).map(({ id }) => id);
     if (ids.length === 0) return { offers: [], waiting: [], rows: [] };
     const rows = await selectCommands(tx, row.organization_id)
       .where('id', 'in', ids)
@@ -259,7 +271,10 @@ export function createRolloutEngine(options: {
   }
 
   const unsubscribe = bus.subscribe((hint) => {
-    if (hint.topic !== 'job' || watched.size === 0) return;
+    if (watched.size === 0) return;
+    if (hint.topic === 'locks')
+      for (const one of watched.values()) if (one.organizationId === hint.organization_id) kick(one);
+    if (hint.topic !== 'job') return;
     for (const one of watched.values())
       if (one.jobId === hint.job_id || one.checkJobId === hint.job_id) kick(one);
   });

@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
 import { FAILED_STATES, isFinal } from '../../../protocol/command.ts';
 import type { RolloutPlan } from '../../../protocol/rest-rollout.ts';
+import { isAgentLock, stops } from '../../locks/match.ts';
+import { activeLocks, selectorTargets } from '../../locks/read.ts';
 import type { Tx } from '../../store/store.ts';
 import type { Row } from '../../store/tables.ts';
 import { isOnline } from '../../tenancy/agent-rows.ts';
@@ -67,7 +69,36 @@ function placeOf(state: string, online: boolean): Exclude<keyof WaveFacts, 'size
   return online ? 'waitingOnline' : 'waitingOffline';
 }
 
-async function wavesOf(tx: Tx, { row, waves }: Loaded): Promise<WaveFacts[]> {
+/**
+ * Connected machines of a rollout that are locked and have not begun: nothing is sent to them, so that they count as
+ * those that are offline. A lock on the whole organization holds all of it up instead, as it does with everything.
+ */
+export async function lockedAgents(
+  tx: Tx,
+  row: Pick<Loaded['row'], 'organization_id' | 'job_id'>,
+  now: number,
+): Promise<{ agentId: string; wave: number | null; state: string }[]> {
+  const locks = (await activeLocks(tx, row.organization_id, now)).filter(isAgentLock);
+  if (locks.length === 0) return [];
+  const waiting = await withAgents(tx, row.organization_id, row.job_id)
+    .select(['commands.agent_id', 'commands.wave', 'commands.state'])
+    .where('commands.wave', 'is not', null)
+    .where('commands.ended_at', 'is', null)
+    .where('commands.state', 'not in', ['sent', 'accepted', 'running'])
+    .where(ONLINE)
+    .execute();
+  const targets = await selectorTargets(
+    tx,
+    row.organization_id,
+    waiting.map(({ agent_id }) => agent_id),
+  );
+  return waiting.flatMap(({ agent_id: agentId, wave, state }) => {
+    const agent = targets.get(agentId);
+    return locks.some((lock) => stops(lock, { agent })) ? [{ agentId, wave, state }] : [];
+  });
+}
+
+async function wavesOf(tx: Tx, { row, waves }: Loaded, now: number): Promise<WaveFacts[]> {
   const facts = waves.map(({ size }) => emptyWave(size));
   const counts = await withAgents(tx, row.organization_id, row.job_id)
     .select((e) => ['commands.wave', 'commands.state', ONLINE.as('online'), e.fn.countAll<number>().as('n')])
@@ -77,6 +108,12 @@ async function wavesOf(tx: Tx, { row, waves }: Loaded): Promise<WaveFacts[]> {
   for (const { wave, state, online, n } of counts) {
     const of = facts[(wave ?? 0) - 1];
     if (of !== undefined) of[placeOf(state, Boolean(online))] += Number(n);
+  }
+  for (const { wave, state } of await lockedAgents(tx, row, now)) {
+    const of = facts[(wave ?? 0) - 1];
+    if (of === undefined) continue;
+    of[placeOf(state, true)] -= 1;
+    of[placeOf(state, false)] += 1;
   }
   return facts;
 }
@@ -126,7 +163,7 @@ export async function factsOf(tx: Tx, loaded: Loaded, now: number): Promise<Roll
     phase,
     phaseUntil: row.phase_until,
     wave: row.wave,
-    waves: await wavesOf(tx, loaded),
+    waves: await wavesOf(tx, loaded, now),
     ...limitsOf(plan, row.total),
     pauseMs: plan.pause * 1000,
     gateMs: plan.gate_timeout * 1000,

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readJob } from '../../../orchestrator/jobs/read.ts';
+import { factsOf, loadRollout } from '../../../orchestrator/jobs/rollout/facts.ts';
 import type { JobId } from '../../../protocol/ids.ts';
 import type { CreateJobRequest, JobWithCommands } from '../../../protocol/rest-jobs.ts';
 import { rolloutPlanSchema } from '../../../protocol/rest-rollout.ts';
@@ -214,6 +215,53 @@ describe('a rollout over simulated agents', () => {
     for (const { agent } of members.slice(0, 2)) await agent.connect();
     await rig.eventsOf(jobId);
     expect((await read(jobId)).counts).toEqual({ succeeded: 3 });
+  });
+
+  /** A lock as `vm-orchestrator locks add` makes it; the way back removes it. */
+  async function lock(target_type: 'agent' | 'selector' | 'organization', target: string) {
+    const row = { organization_id: rig.organizationId, id: `lck-${target}`, target_type, target };
+    const about = { reason: 'under investigation', created_at: 0, created_by: 'olga', expires_at: null };
+    await rig.store.db
+      .insertInto('locks')
+      .values({ ...row, ...about })
+      .execute();
+    const tell = () => rig.bus.publish({ topic: 'locks', organization_id: rig.organizationId });
+    tell();
+    return async () => {
+      await rig.store.db.deleteFrom('locks').where('id', '=', row.id).execute();
+      tell();
+    };
+  }
+
+  it('does not wait in a wave for machines that are locked, and gives them their turn when they are free', async () => {
+    const members = await fleet(4);
+    const [, a, b] = members;
+    const free = [await lock('agent', a?.agentId ?? ''), await lock('selector', `id=${b?.vmId}`)];
+    const { jobId } = await start({ waves: [1, 2, '100%'] });
+    await untilEvent(jobId, 'wave_passed', 3);
+    expect((await read(jobId)).counts).toEqual({ succeeded: 2, scheduled: 2 });
+    expect(a?.agent.commands).toEqual([]);
+    for (const unlock of free) await unlock();
+    await rig.eventsOf(jobId);
+    expect(await read(jobId)).toMatchObject({ rollout: { state: 'completed' }, counts: { succeeded: 4 } });
+  });
+
+  it('does not wait for what was queued for a machine before it was locked', async () => {
+    const [first] = await fleet(2, { manual: true });
+    const { jobId } = await start({ waves: ['100%'] });
+    await first?.agent.command();
+    await lock('agent', first?.agentId ?? '');
+    // As it stands when the lock came before the dispatcher.
+    await rig.store.db
+      .updateTable('commands')
+      .set({ state: 'queued' })
+      .where('agent_id', '=', first?.agentId ?? '')
+      .execute();
+    const wave = await rig.store.transaction(async (tx) => {
+      const loaded = await loadRollout(tx, rig.organizationId, jobId);
+      return loaded && (await factsOf(tx, loaded, rig.clock.now())).waves[0];
+    });
+    expect(wave).toMatchObject({ queuedOffline: 1, active: 1 });
   });
 
   it('leaves machines out that are offline, when it is asked to', async () => {

@@ -69,6 +69,29 @@ it('[audit-1] signs nothing on top of a log that somebody changed', async () => 
   await sequencer.close();
 });
 
+it('says for how long a log could not be sealed, until it can', async () => {
+  await using rig = await startLogRig();
+  await rig.fill(10);
+  const sequencer = startSequencer(rig);
+  const changed = "UPDATE audit_tiles SET hashes = 'AAAA' || substr(hashes, 5)";
+  const [before] = await rig.store.db.selectFrom('audit_tiles').select('hashes').execute();
+  rig.tamper(changed);
+  await sequencer.run();
+  expect(sequencer.brokenMs()).toBe(0);
+  await rig.add(1);
+  await sequencer.run();
+  await rig.clock.advance(61_000);
+  expect(sequencer.brokenMs()).toBe(61_000);
+  await rig.store.db
+    .updateTable('audit_tiles')
+    .set({ hashes: before?.hashes ?? '' })
+    .execute();
+  await sequencer.run();
+  await sequencer.run();
+  expect(sequencer.brokenMs()).toBe(0);
+  await sequencer.close();
+});
+
 it('lists by action, actor, target and time, page by page', async () => {
   await using rig = await startLogRig();
   await rig.add(3);

@@ -113,6 +113,32 @@ describe('[audit-6] an agent as a witness', () => {
     await agent.audit.close();
   });
 
+  it('is not alarmed by an orchestrator that does not know yet what it keeps', async () => {
+    await using rig = await startLogRig();
+    await withAgentRow(rig);
+    await rig.fill(10);
+    const agent = await connected(rig);
+    await agent.open();
+    await agent.answer();
+    await rig.fill(5);
+    await agent.beat();
+    const offered = agent.sent.filter((one) => one.type === 'audit_head');
+    const [first, second] = offered.slice(-2);
+    if (first === undefined || second === undefined) throw new Error('two checkpoints were offered');
+    // The answer to the second is on its way when the same offer, and one that is proven from the first alone, come.
+    expect(await agent.answer()).toMatchObject({ kept: { size: 15 } });
+    expect(judgeCheckpoint(agent.kept(), second, agent.trust)).toMatchObject({ kept: { size: 15 } });
+    await rig.fill(5);
+    await agent.beat();
+    const third = agent.sent.at(-1);
+    if (third?.type !== 'audit_head') throw new Error('a third checkpoint was offered');
+    const stale = { ...third, from: 10, proof: [] };
+    expect(judgeCheckpoint(agent.kept(), stale, agent.trust)).toEqual({ kept: agent.kept() });
+    expect(judgeCheckpoint(agent.kept(), third, agent.trust)).toMatchObject({ kept: { size: 20 } });
+    expect(judgeCheckpoint(agent.kept(), { ...third, proof: [] }, agent.trust)).toHaveProperty('refused');
+    await agent.audit.close();
+  });
+
   it('is left alone when it does not know of it', async () => {
     await using rig = await startLogRig();
     await withAgentRow(rig);
@@ -165,7 +191,7 @@ describe('[audit-6] an agent as a witness', () => {
     const sign = (size: number) => key?.checkpoint({ size, root: Buffer.alloc(32, 7), retained: 0 }) ?? '';
     const judge = (over: Partial<AuditHeadMessage>) =>
       judgeCheckpoint(agent.kept(), { ...message, ...over }, agent.trust);
-    expect(judge({ checkpoint: sign(12) })).toEqual({
+    expect(judge({ from: 10, checkpoint: sign(12) })).toEqual({
       refused: expect.stringContaining('does not continue'),
     });
     expect(judge({ checkpoint: sign(10) })).toEqual({

@@ -18,6 +18,7 @@ const machine = (name: string, more: Partial<Machine> = {}): Machine =>
     load: null,
     last_heartbeat_at: null,
     certificate_expires_at: '2030-01-01T00:00:00.000Z',
+    lock: null,
     ...more,
   }) as Machine;
 
@@ -63,5 +64,12 @@ describe('the list of machines', () => {
     expect(next.byId.get(agent_id)?.machine.load).toEqual(load);
     expect(next.sorted[1]?.machine.load).toEqual(load);
     expect(next.byId.get('agt-b')).toBe(fleet.byId.get('agt-b'));
+  });
+
+  it('finds what is locked, and counts it', () => {
+    const lock = { id: 'lck-1', target_type: 'agent', reason: 'under investigation', expires_at: null };
+    const some = toFleet([machine('a'), machine('b', { lock: lock as Machine['lock'] })]);
+    expect(names(filterFleet(some, 'locked'))).toEqual(['b']);
+    expect(some.locked).toBe(1);
   });
 });
