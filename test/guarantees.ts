@@ -236,10 +236,7 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'rest-1',
     text: 'The OpenAPI document describes every answer of the REST API, and no request makes a server error.',
   },
-  {
-    id: 'rest-2',
-    text: 'A POST with an Idempotency-Key is carried out once; a repeat gets the first answer.',
-  },
+  { id: 'rest-2', text: 'A POST with an Idempotency-Key is done once; a repeat gets the first answer.' },
   { id: 'rest-3', text: 'A POST that failed half-way is not done again by the same Idempotency-Key.' },
   { id: 'rest-4', text: 'Lists come page by page, each item once, and none ends early in silence.' },
   { id: 'rest-5', text: 'What runs later needs the right of what it does, as a job does.' },
