@@ -16,7 +16,7 @@ export const callArgumentsSchema = z.record(z.string(), z.unknown());
 export const callQuerySchema = z.object({
   wait: z.coerce
     .number()
-    .positive()
+    .min(0.1)
     .max(MAX_CALL_S)
     .default(DEFAULT_CALL_S)
     .describe('Seconds to wait for the result; then the call is cancelled'),

@@ -100,26 +100,11 @@ export const GUARANTEES: readonly Guarantee[] = [
     id: 'rest-1',
     text: 'The OpenAPI document describes every answer of the REST API, and no request makes a server error.',
   },
-  {
-    id: 'rest-2',
-    text: 'A POST with an Idempotency-Key is carried out once; a repeat gets the first answer.',
-  },
-  {
-    id: 'rest-3',
-    text: 'A request with an Idempotency-Key that failed after it may have done something is not done again.',
-  },
-  {
-    id: 'rest-4',
-    text: 'Lists come page by page, each item once, and none of them ends early without saying so.',
-  },
-  {
-    id: 'rest-5',
-    text: 'What runs later needs the right of what it does: schedules, saved commands, retries.',
-  },
-  {
-    id: 'rest-6',
-    text: 'A caller who asks too often gets 429 with Retry-After and a problem.',
-  },
+  { id: 'rest-2', text: 'A POST with an Idempotency-Key is done once; a repeat gets the first answer.' },
+  { id: 'rest-3', text: 'A POST that failed half-way is not done again by the same Idempotency-Key.' },
+  { id: 'rest-4', text: 'Lists come page by page, each item once, and none ends early in silence.' },
+  { id: 'rest-5', text: 'What runs later needs the right of what it does, as a job does.' },
+  { id: 'rest-6', text: 'Who asks too often gets 429 with Retry-After and a problem.' },
   {
     id: 'tenancy-1',
     text: 'Without credentials that count, also revoked, expired and ended ones, every route for people answers 401.',

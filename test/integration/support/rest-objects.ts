@@ -33,6 +33,8 @@ const OWN_ORGANIZATION: Readonly<Record<Operation, string>> = {
 
 /** Query parameters that must mean something that exists. */
 const QUERIES: Readonly<Record<Operation, (machine: Machine) => Record<string, string>>> = {
+  // A call that is given less than it takes is answered with 504, as it should.
+  [`POST ${AGENT}/tools/{tool}`]: () => ({ wait: '20' }),
   [`GET ${AGENT}/files/content`]: (machine) => ({ path: machine.join('read.txt') }),
   [`PUT ${AGENT}/files/uploads/{upload_id}`]: (machine) => ({ path: machine.join('upload') }),
   [`DELETE ${AGENT}/files/uploads/{upload_id}`]: (machine) => ({ path: machine.join('upload') }),
@@ -63,7 +65,6 @@ export async function makeRestObjects(orchestrator: OrchestratorProcess): Promis
   for (const name of new Set(Object.values(OWN_ORGANIZATION))) own.set(name, await orgOf(name));
 
   const { id: organizationId } = await call<{ id: string }>({ path: '/api/v1/organizations/default' });
-  const selector = `id=${machine.vmId}`;
   async function objects(name: string, org: string): Promise<Record<string, string>> {
     const made: Record<string, string> = {};
     for (const [parameter, { path, body }] of Object.entries(MADE)) {
@@ -78,8 +79,16 @@ export async function makeRestObjects(orchestrator: OrchestratorProcess): Promis
   async function things(name: string): Promise<Record<string, string>> {
     const made = await objects(name, 'default');
     const agent = await enrollAgent(orchestrator);
+    // Offline, so that its jobs wait and can be paused and cancelled.
+    const selector = `id=${agent.vmId}`;
     const job = await submitJob(orchestrator, { selector, rollout: {} });
-    await submitJob(orchestrator, { selector, arguments: { command: `wait for ${name}` } });
+    const asker = await call<{ token: string }>({
+      path: '/api/v1/organizations/default/api-tokens',
+      body: { name: `asks for ${name}`, role: 'operator' },
+    });
+    // Nobody approves what he asked for himself.
+    const command = { selector, arguments: { command: `wait for ${name}` } };
+    await submitJob(orchestrator, command, { authorization: `Bearer ${asker.token}` });
     const { items } = await call<{ items: { id: string }[] }>({
       path: '/api/v1/organizations/default/approvals',
     });
@@ -107,7 +116,7 @@ export async function makeRestObjects(orchestrator: OrchestratorProcess): Promis
       'recordings/{id}': recordingId,
       'terminals/{id}': recordingId,
       // A token has no sessions; the path must be right all the same.
-      'sessions/{id}': 'ses-01HZZZZZZZZZZZZZZZZZZZZZZZ',
+      'sessions/{id}': 'ses-01hzzzzzzzzzzzzzzzzzzzzzzz',
       'tools/{tool}': 'get_process_list',
       'uploads/{upload_id}': 'ab'.repeat(16),
     };
