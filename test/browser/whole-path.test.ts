@@ -102,7 +102,7 @@ describe('from an empty orchestrator to a command on a machine', () => {
     expect(isAlive(pid)).toBe(true);
     await page.getByRole('button', { name: 'Cancel 1 command' }).click();
     await page.getByRole('button', { name: 'Yes, cancel' }).click();
-    await card().getByText('cancelled').waitFor();
+    await card().getByText('cancelled', { exact: true }).waitFor();
     expect(isAlive(pid)).toBe(false);
   });
 
