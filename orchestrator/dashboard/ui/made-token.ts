@@ -14,6 +14,13 @@ interface Way {
 
 const waysOf = (made: CreateTokenResponse): Way[] => [
   {
+    title: 'Without root',
+    what: 'the line for an installation without root',
+    text: made.user_one_liner,
+    label: 'One-line installer without root',
+    note: 'Installs into ~/.vm-agent. Commands run with your rights alone; the last lines say how to start the agent.',
+  },
+  {
     title: 'cloud-init user-data',
     what: 'the user-data',
     text: made.user_data,
