@@ -161,7 +161,8 @@ describe('a terminal on the dashboard', () => {
 
 describe('a recording', () => {
   it('is listed, played, sought in and deleted, and acts on nothing either', async () => {
-    await page.getByRole('navigation').getByRole('link', { name: 'Recordings' }).click();
+    await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Audit' }).click();
+    await page.getByRole('link', { name: 'Recordings', exact: true }).click();
     await page.getByRole('heading', { name: 'Recordings' }).waitFor();
     const links = page.getByRole('link', { name: vmId });
     await links.last().waitFor();

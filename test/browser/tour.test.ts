@@ -2,13 +2,151 @@
 // browser, one sitting. Each test goes on where the last ended.
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { placeOf } from '../../orchestrator/dashboard/model/route.ts';
+import type { Agent } from '../../protocol/rest-fleet.ts';
 import { isAlive } from '../fakes/processes.ts';
+import { ORG } from '../integration/support/fleet.ts';
 import { ended, runProgram, startProgram } from '../integration/support/installer.ts';
 import { signIn, type WatchedPage } from './support/browser.ts';
+import { inspect, navigation, patterns, type Screen } from './support/screens.ts';
+import { fillMetrics, type Seeded, seed } from './support/seed.ts';
 import { createStage, type Stage, signInAsAdmin } from './support/stage.ts';
+
+const press = (name: string | RegExp) => (on: Page) =>
+  on.getByRole('main').getByRole('button', { name }).first().click();
+const reveal = (text: string) => (on: Page) => on.getByText(text, { exact: true }).first().click();
+/** `{host}` stands for an agent's identifier. */
+const SCREENS: Screen[] = [
+  { name: 'overview', hash: '#/', shows: 'Expires soon' },
+  { name: 'agents', hash: '#/agents', shows: 'machines online' },
+  {
+    name: 'agents-selector',
+    hash: '#/agents?q=web',
+    shows: 'machines online',
+    open: (on) => on.getByText('Selector', { exact: true }).first().click(),
+  },
+  { name: 'add', hash: '#/add', shows: 'A provisioning token', open: reveal('Which machines, and how fast') },
+  {
+    name: 'token-made',
+    hash: '#/add',
+    shows: 'A provisioning token',
+    async open(on) {
+      await press('Create token')(on);
+      for (const way of ['Without root', 'cloud-init user-data', 'Pulumi', 'From a checkout'])
+        await reveal(way)(on);
+    },
+  },
+  { name: 'agent', hash: '#/agents/{web-1}', shows: 'Host name' },
+  { name: 'agent-overview', hash: '#/agents/{web-1}/overview', shows: 'Host name' },
+  { name: 'agent-offline', hash: '#/agents/{db-1}/overview', shows: 'Host name' },
+  { name: 'agent-offline-files', hash: '#/agents/{db-1}/files', shows: /offline/ },
+  {
+    name: 'agent-metrics',
+    hash: '#/agents/{web-1}/metrics',
+    shows: 'CPU',
+    open: (on) => on.locator('canvas').last().waitFor(),
+  },
+  { name: 'agent-metrics-none', hash: '#/agents/{db-1}/metrics', shows: /CPU|Nothing was reported/ },
+  {
+    name: 'agent-metrics-tables',
+    hash: '#/agents/{web-1}/metrics?range=6h',
+    shows: 'CPU',
+    open: (on) => on.getByLabel('Show as tables').check(),
+  },
+  {
+    name: 'agent-processes',
+    hash: '#/agents/{web-1}/processes',
+    shows: 'Processes',
+    open: (on) => on.getByRole('table').waitFor(),
+  },
+  { name: 'agent-files', hash: '#/agents/{web-1}/files?path=<folder>', shows: 'nginx.conf' },
+  {
+    name: 'agent-file',
+    hash: '#/agents/{web-1}/files?file=<folder>%2Fnginx.conf',
+    shows: 'worker_processes',
+  },
+  {
+    name: 'agent-file-diff',
+    hash: '#/agents/{web-1}/files?file=<folder>%2Fnginx.conf',
+    shows: 'worker_processes',
+    async open(on) {
+      await press('Edit')(on);
+      await on.getByLabel(/^Content of/).fill('worker_processes 8;\nuser www-data;\n');
+      await press('Review changes')(on);
+      await on.getByRole('region', { name: 'What the change does' }).waitFor();
+    },
+  },
+  { name: 'agent-logs', hash: '#/agents/{web-1}/logs', shows: 'Choose a log' },
+  {
+    name: 'agent-log',
+    hash: '#/agents/{web-1}/logs?log=<folder>%2Fapp.log',
+    shows: 'written while one looks',
+    async open(on) {
+      await press(/^Analyze the last/)(on);
+      await on.getByText('What stands out').waitFor();
+    },
+  },
+  { name: 'agent-commands', hash: '#/agents/{web-1}/commands', shows: 'restart of nginx' },
+  { name: 'agent-certificate', hash: '#/agents/{web-1}/certificate', shows: /days left/ },
+  { name: 'agent-audit', hash: '#/agents/{web-1}/audit', shows: 'tool.call' },
+  {
+    name: 'agent-terminal',
+    hash: '#/agents/{web-1}/terminal',
+    shows: 'Connected',
+    async open(on) {
+      await on.keyboard.type('ls -la /\n');
+      await on.locator('.xterm-rows').getByText('root').first().waitFor();
+    },
+  },
+  { name: 'agent-recordings', hash: '#/agents/{web-1}/recordings', shows: 'exit 0' },
+  { name: 'recordings', hash: '#/recordings', shows: 'exit 0' },
+  { name: 'replay', hash: '#/recordings/<recording>', shows: 'Cut long waits' },
+  { name: 'tokens', hash: '#/tokens', shows: 'role=cache' },
+  { name: 'jobs', hash: '#/jobs', shows: 'restart of nginx' },
+  { name: 'job-new', hash: '#/jobs/new', shows: 'wave 1' },
+  {
+    name: 'job-waves',
+    hash: '#/jobs/<rollout>',
+    shows: 'Roll out version 2',
+    open: async (on) => {
+      await press('Compare outputs')(on);
+      await on
+        .getByText(/identical|differ/)
+        .first()
+        .waitFor();
+    },
+  },
+  { name: 'job-waiting', hash: '#/jobs/<waiting>', shows: 'Security upgrade' },
+  { name: 'schedules', hash: '#/schedules', shows: 'nightly-upgrade' },
+  { name: 'schedule-new', hash: '#/schedules', shows: 'nightly-upgrade', open: press('New schedule') },
+  { name: 'saved', hash: '#/saved', shows: 'restart-service' },
+  { name: 'saved-new', hash: '#/saved', shows: 'restart-service', open: press('Save a command') },
+  { name: 'approvals', hash: '#/approvals', shows: 'Security upgrade' },
+  { name: 'approvals-ended', hash: '#/approvals/ended', shows: 'restart of nginx' },
+  { name: 'approval-rules', hash: '#/approvals/rules', shows: 'restarts', open: press('Add rule') },
+  { name: 'locks', hash: '#/locks', shows: 'audit in progress' },
+  {
+    name: 'audit',
+    hash: '#/audit',
+    shows: 'approval.request',
+    async open(on) {
+      await press('Verify the log')(on);
+      await on.getByText('The log is good.').waitFor();
+      await on
+        .getByText(/^№ \d+$/)
+        .first()
+        .click();
+    },
+  },
+  { name: 'settings', hash: '#/settings', shows: 'this one' },
+  { name: 'settings-users', hash: '#/settings/users', shows: 'petra' },
+  { name: 'settings-api-tokens', hash: '#/settings/api-tokens', shows: 'backup' },
+  { name: 'settings-organization', hash: '#/settings/organization', shows: 'default' },
+  { name: 'settings-all-users', hash: '#/settings/all-users', shows: 'petra' },
+  { name: 'missing', hash: '#/nothing', shows: 'There is no such page' },
+];
 
 let stage: Stage;
 let watched: WatchedPage;
@@ -46,15 +184,17 @@ const output = (host: string) => page.getByRole('log', { name: `Output of ${mach
 const card = (host: string) => page.getByRole('article', { name: machine(host) });
 async function openMachine(host: string): Promise<void> {
   await tab('Agents');
-  await page.getByRole('table').getByRole('link', { name: machine(host) }).click();
+  await page
+    .getByRole('table')
+    .getByRole('link', { name: machine(host) })
+    .click();
   await page.getByRole('heading', { name: machine(host) }).waitFor();
 }
 /** Runs a command on the machines that are ticked. */
 async function runOn(hosts: readonly string[], command: string): Promise<void> {
   await tab('Agents');
-  const clear = button(/^Clear selection/);
-  if (await clear.isVisible()) await clear.click();
-  for (const host of hosts) await page.getByRole('checkbox', { name: machine(host) }).check();
+  for (const { vmId } of stage.agents)
+    await page.getByRole('checkbox', { name: vmId }).setChecked(hosts.some((host) => vmId.includes(host)));
   await page.getByText(`Selected (${hosts.length})`).waitFor();
   await page.getByRole('textbox', { name: 'Command' }).fill(command);
   await button('Run').click();
@@ -67,7 +207,8 @@ describe('a team’s first day', () => {
   });
 
   it('creates a token and enrolls a fourth machine with the line that is shown, which appears without a reload', async () => {
-    await tab('Tokens');
+    await tab('Agents');
+    await page.getByRole('link', { name: 'Tokens', exact: true }).click();
     await page.getByRole('link', { name: 'Create token' }).first().click();
     await page.getByLabel('Labels').fill('env=test role=cache');
     await button('Create token').click();
@@ -114,7 +255,7 @@ describe('a team’s first day', () => {
     expect(isAlive(pid)).toBe(true);
     await button('Cancel 1 command').click();
     await button('Yes, cancel').click();
-    await card('db-1').getByText('cancelled').waitFor();
+    await card('db-1').getByText('cancelled', { exact: true }).waitFor();
     expect(isAlive(pid)).toBe(false);
   });
 
@@ -135,7 +276,11 @@ describe('a team’s first day', () => {
     await page.getByRole('row').filter({ hasText: '*restart*' }).waitFor();
 
     await runOn(['web-1'], 'echo restart of nginx');
-    await card('web-1').getByText('waits for approval').or(card('web-1').getByText(/approval/)).first().waitFor();
+    await card('web-1')
+      .getByText('waits for approval')
+      .or(card('web-1').getByText(/approval/))
+      .first()
+      .waitFor();
     second = await stage.open();
     await signIn(second.page, 'petra', password);
     await tab('Approvals', second.page);
@@ -177,12 +322,15 @@ describe('a team’s first day', () => {
     expect(await diff.locator('.added').textContent()).toContain('worker_processes 4;');
     expect(readFileSync(file, 'utf8')).toContain('worker_processes 1;');
     await button('Save').click();
-    await page.getByRole('region', { name: 'Content of the file' }).getByText('worker_processes 4;').waitFor();
+    await page
+      .getByRole('region', { name: 'Content of the file' })
+      .getByText('worker_processes 4;')
+      .waitFor();
     expect(readFileSync(file, 'utf8')).toBe('worker_processes 4;\nuser www-data;\n');
   });
 
   it('reads its load as charts and as tables', async () => {
-    fillMetrics(machine('web-1'));
+    fillMetrics(stage, machine('web-1'));
     await part('Metrics');
     await page.getByRole('region', { name: 'CPU' }).locator('canvas').waitFor();
     // The line is blue; text and grid are grey.
@@ -195,7 +343,11 @@ describe('a team’s first day', () => {
       return blue > 200;
     })()`);
     await page.getByLabel('Show as tables').check();
-    await page.getByRole('table', { name: 'CPU over time' }).getByRole('cell', { name: /%/ }).first().waitFor();
+    await page
+      .getByRole('table', { name: 'CPU over time' })
+      .getByRole('cell', { name: /%/ })
+      .first()
+      .waitFor();
   });
 
   it('follows a log and has it analyzed', async () => {
@@ -226,7 +378,10 @@ describe('a team’s first day', () => {
   it('plays the terminal again', async () => {
     await openMachine('web-1');
     await part('Recordings');
-    await page.getByRole('table').getByRole('link', { name: machine('web-1') }).click();
+    await page
+      .getByRole('table')
+      .getByRole('link', { name: machine('web-1') })
+      .click();
     const screen = page.getByRole('group', { name: /^Recording of/ }).locator('.xterm-rows');
     const position = page.getByRole('slider', { name: 'Position' });
     await position.waitFor();
@@ -236,7 +391,7 @@ describe('a team’s first day', () => {
 
   it('verifies the audit log, which tells all of it', async () => {
     await tab('Audit');
-    for (const action of ['terminal.open', 'approval.approve', 'file.write', 'agent.register'])
+    for (const action of ['terminal.opened', 'approval.approve', 'command.cancel', 'tool.call'])
       await page.getByRole('row').filter({ hasText: action }).first().waitFor();
     await button('Verify the log').click();
     await page.getByText('The log is good.').waitFor();
@@ -255,24 +410,51 @@ describe('a team’s first day', () => {
   });
 });
 
-/** An hour of history that an agent told of, since this one is only seconds old. */
-function fillMetrics(vmId: string): void {
-  const database = new DatabaseSync(join(stage.orchestrator.dataDir, 'orchestrator.db'));
-  database.exec('PRAGMA busy_timeout = 5000');
-  const now = Math.floor(Date.now() / 1000);
-  const put = database.prepare('INSERT OR REPLACE INTO metric_blocks VALUES (?, ?, 30, ?, ?)');
-  const row = database.prepare('SELECT organization_id, id FROM agents WHERE vm_id = ?').get(vmId) ?? {};
-  for (let start = Math.floor(now / 300) * 300 - 300; start > now - 3600; start -= 300) {
-    const wave = (scale: number) =>
-      Array.from({ length: 10 }, (_, i) => scale * (1 + Math.sin((start + i * 30) / 300)));
-    const mean = {
-      cpu_used: wave(0.3),
-      memory_used: wave(0.2),
-      load1: wave(0.8),
-      net_rx_bytes_s: wave(40_000).map(Math.round),
-      net_tx_bytes_s: wave(90_000).map(Math.round),
-    };
-    put.run(String(row['organization_id']), String(row['id']), start, JSON.stringify({ mean }));
-  }
-  database.close();
-}
+describe('every page, on a desk and on a phone, by day and by night', () => {
+  const visited = new Set<string>();
+  const linked = new Set<string>();
+  let seeded: Seeded;
+  let recording: string;
+  const ids = new Map<string, string>();
+  /** Stands for what is only known once the machines are there. */
+  const hashOf = ({ hash }: Screen) =>
+    hash
+      .replace(/\{([\w-]+)\}/, (_, host: string) => ids.get(machine(host)) ?? '')
+      .replace('<rollout>', () => seeded.rollout.id)
+      .replace('<waiting>', () => seeded.waiting.id)
+      .replace('<recording>', () => recording)
+      .replace('<folder>', () => encodeURIComponent(folder));
+
+  beforeAll(async () => {
+    await stage.agents.find(({ vmId }) => vmId.includes('db-1'))?.process[Symbol.asyncDispose]();
+    seeded = await seed(stage);
+    const { call } = stage.orchestrator;
+    const agents = await call<{ items: Agent[] }>({ path: `${ORG}/agents` });
+    for (const { vm_id, agent_id } of agents.body.items) ids.set(vm_id, agent_id);
+    recording =
+      (await call<{ items: { id: string }[] }>({ path: `${ORG}/recordings` })).body.items[0]?.id ?? '';
+  });
+
+  it('[page-2] login', async () => {
+    await inspect(page, 'login');
+    await signInAsAdmin(stage, page);
+  });
+
+  it.each(SCREENS)('[page-2] $name', async (screen) => {
+    const hash = hashOf(screen);
+    await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+    await page.getByRole('main').getByText(screen.shows).first().waitFor();
+    await screen.open?.(page);
+    visited.add(placeOf(hash, await patterns())?.pattern ?? 'missing').add(hash);
+    for (const link of await navigation(page)) linked.add(link);
+    await inspect(page, screen.name);
+  });
+
+  it('was visited', async () => {
+    expect((await patterns()).filter((pattern) => !visited.has(pattern))).toEqual([]);
+    const parts = (hash: string) => hash.split('?')[0]?.replace(/agt-\w+/, 'agent') ?? '';
+    const seen = new Set([...visited].map(parts));
+    expect([...linked].map(parts).filter((link) => !seen.has(link))).toEqual([]);
+    expect(watched.complaints).toEqual([]);
+  });
+});

@@ -132,6 +132,7 @@ function EventTable({ log, filter }: { log: Log; filter: AuditFilter }): VNode {
 
 function EventRow({ event }: { event: AuditEvent }): VNode {
   const { actor } = event;
+  const number = event.seq === null ? 'not sealed yet' : `№ ${event.seq ?? event.id}`;
   const erased = (event.erased ?? []).length > 0;
   return html`<tr>
     <td data-label="When" class="when">${view(Ago, { at: event.at })}</td>
@@ -140,7 +141,7 @@ function EventRow({ event }: { event: AuditEvent }): VNode {
       ${event.address === null ? null : html`<small>${said(event.address)}</small>`}</td>
     <td data-label="Target" class="where">${event.target === null ? html`<span class="quiet">none</span>` : html`<code title=${safeLine(event.target)}>${safeLine(event.target)}</code>`}</td>
     <td data-label="Details"><details>
-      <summary aria-label=${`Details of ${safeLine(event.action)}, event ${event.id}`}>${event.seq === null ? 'not sealed yet' : `№ ${event.seq ?? event.id}`}</summary>
+      <summary aria-label=${`${number}: details of ${safeLine(event.action)}`}>${number}</summary>
       <dl class="audit-detail">
         <div><dt>Time</dt><dd>${absolute(event.at)}</dd></div>
         <div><dt>Who</dt><dd>${safeLine(`${actor.type} ${actor.id}`)}</dd></div>

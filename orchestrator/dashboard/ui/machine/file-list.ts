@@ -74,7 +74,7 @@ function Row(props: Omit<ListProps, 'entries'> & { entry: Entry }): VNode {
     <td data-label="Changed">${view(Ago, { at: entry.modified })}</td>
     <td data-label="Mode"><code>${entry.mode}</code></td>
     <td data-label="Owner">${said(entry.owner)}</td>
-    <td class="row-actions">${
+    <td class="file-actions">${
       isFile
         ? html`<a class="button small" href=${downloadLink(at, path)} download=${entry.name} aria-label=${`Download ${entry.name}`}>Download</a>
           ${write ? html`<button type="button" class="button small" aria-label=${`Rename ${entry.name}`} onClick=${() => setRenaming(true)}>Rename</button>` : null}
