@@ -169,7 +169,7 @@ function Patterns({ report, onPattern }: LogReportProps): VNode | null {
   const { other_patterns: others } = report;
   return html`<section aria-labelledby="log-patterns"><h3 id="log-patterns">Messages</h3>
     <div class="table-box"><table class="log-patterns">
-      <thead><tr><th scope="col">Count</th><th scope="col">Share</th><th scope="col">Level</th><th scope="col">Message</th><th scope="col">Last seen</th></tr></thead>
+      <thead><tr><th scope="col" class="number">Count</th><th scope="col" class="number">Share</th><th scope="col">Level</th><th scope="col">Message</th><th scope="col">Last seen</th></tr></thead>
       <tbody>${report.patterns.map(
         ({
           id,

@@ -87,7 +87,7 @@ function Row({
     <td data-label="By">${said(actor.name)}</td>
     <td data-label="Opened">${view(Ago, { at: opened_at })}</td>
     <td data-label="Lasted">${lasted}</td>
-    <td data-label="Ended">${end_reason === null ? 'open' : said(end_reason.replaceAll('_', ' '))}${exit_code === null ? '' : ` ${exit_code}`}</td>
+    <td data-label="Ended"><span>${end_reason === null ? 'open' : said(end_reason.replaceAll('_', ' '))}${exit_code === null ? '' : ` ${exit_code}`}</span></td>
     <td data-label="Size">${formatBytes(size)}</td>
     <td class="end">${
       mayDelete && ended_at !== null
