@@ -150,7 +150,10 @@ describe('[page-1] what a machine says stays text', () => {
     await page.evaluate(
       `location.hash = ${JSON.stringify(`#/agents/${realId}/files?path=${encodeURIComponent(folder)}`)}`,
     );
-    await main().getByRole('link', { name: AS_NAME, exact: false }).first().click();
+    await main()
+      .getByRole('link', { name: `${AS_NAME}.log`, exact: true })
+      .first()
+      .click();
     await main().getByRole('region', { name: 'Content of the file' }).getByText(MARKUP).first().waitFor();
     await expectTame('file');
     await page.getByRole('button', { name: 'Edit' }).click();

@@ -264,7 +264,7 @@ describe('one machine', () => {
     await button('Go on').click();
     await lines.getByText('while paused').waitFor();
     await button(/^Analyze the last/).click();
-    await page.getByText(/4 lines, format/).waitFor();
+    await page.getByText(/all 4 lines/).waitFor();
     await look('logs');
   });
 

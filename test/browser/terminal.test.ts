@@ -34,7 +34,7 @@ beforeAll(async () => {
   watched = await openPage(browser, orchestrator.url, { ignoreHTTPSErrors: true });
   page = watched.page;
   await signIn(page, 'admin', PASSWORD);
-  await page.getByRole('heading', { name: 'Agents' }).waitFor();
+  await page.getByRole('navigation', { name: 'Main' }).waitFor();
   const token = await page.evaluate<string>(`fetch('/api/v1/session').then((r) => r.json()).then((who) =>
     fetch('/api/v1/organizations/' + who.organizations[0].id + '/provisioning-tokens', {
       method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}',

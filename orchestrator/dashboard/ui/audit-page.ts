@@ -8,6 +8,7 @@ import { usePolling } from '../net/hooks.ts';
 import { AuditVerify } from './audit-verify.ts';
 import { Ago, absolute, Empty, ErrorBox, Loading, PageTitle, said } from './bits.ts';
 import { html, view } from './html.ts';
+import { AuditParts } from './parts.ts';
 
 const EVENTS_EVERY_MS = 3000;
 const TYPING_MS = 250;
@@ -51,6 +52,7 @@ export function AuditPage({
         <a class="button" href=${auditExportPath(log)} download>Export</a>
       </div>`,
     )}
+    ${view(AuditParts, { at: 'audit' })}
     ${view(AuditVerify, { log, key: `verify ${log}` })}
     ${view(Events, { log, query, key: `events ${log}` })}
   </div>`;
