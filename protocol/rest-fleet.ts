@@ -104,6 +104,10 @@ export const createTokenResponseSchema = z.object({
   token: z.string().describe('Shown once; only its hash is kept'),
   expires_at: time,
   one_liner: z.string().describe('Shell line that enrolls a machine'),
+  user_one_liner: z
+    .string()
+    .optional()
+    .describe('The same without root: the agent runs with the rights of whoever pastes it'),
   setup_command: z.string().describe('The same by npx zx, for a checkout'),
   server_url: z.string().optional().describe('Where machines reach the orchestrator'),
   setup_sha256: z.string().optional().describe('SHA-256 of /setup.sh as it is now, hex'),

@@ -23,6 +23,12 @@ export interface Chart {
 
 const HEIGHT = 170;
 const AXIS_WIDTH = 72;
+/** Times of 24 hours, and days as ISO 8601 has them: see the axis values of uPlot. */
+const CLOCK: uPlot.Axis.Values = [
+  [24 * 3600, '{MM}-{DD}', '\n{YYYY}', null, null, null, null, null, 1],
+  [60, '{HH}:{mm}', '\n{YYYY}-{MM}-{DD}', null, '\n{MM}-{DD}', null, null, null, 1],
+  [1, '{HH}:{mm}:{ss}', '\n{YYYY}-{MM}-{DD}', null, '\n{MM}-{DD}', null, null, null, 1],
+];
 const BINARY_STEPS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
 /** A canvas knows no variables of a style sheet: they are asked of an element that has them. */
@@ -110,7 +116,7 @@ export function mountChart(options: ChartOptions): Chart {
           },
         },
         axes: [
-          axis,
+          { ...axis, values: CLOCK },
           {
             ...axis,
             size: AXIS_WIDTH,

@@ -60,8 +60,6 @@ export const TABS: readonly Tab[] = [
     needs: 'approvals.read',
     badge: (org) => view(PendingBadge, { org }),
   },
-  { name: 'tokens', href: '#/tokens', label: 'Tokens', needs: 'provisioning.read' },
-  { name: 'recordings', href: '#/recordings', label: 'Recordings', needs: 'recordings.read' },
   { name: 'audit', href: '#/audit', label: 'Audit', needs: 'audit.read' },
   { name: 'settings', href: '#/settings', label: 'Settings' },
 ];
@@ -100,9 +98,10 @@ export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
     'agents/:id/terminal',
     {
       tab: 'agents',
-      render: ({ org, place }) =>
+      render: ({ org, place, may }) =>
         view(TerminalPage, {
           org,
+          may,
           id: place.params['id'] ?? '',
           attach: place.query.get('attach'),
           key: place.params['id'] ?? '',
@@ -117,7 +116,7 @@ export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
         view(RecordingsPage, {
           org,
           agent: place.params['id'] ?? '',
-          mayDelete: may('recordings.write'),
+          may,
           key: place.params['id'] ?? '',
         }),
     },
@@ -125,20 +124,20 @@ export const PAGES: ReadonlyMap<Pattern, Page> = new Map<Pattern, Page>([
   [
     'recordings',
     {
-      tab: 'recordings',
-      render: ({ org, may }) => view(RecordingsPage, { org, mayDelete: may('recordings.write') }),
+      tab: 'audit',
+      render: ({ org, may }) => view(RecordingsPage, { org, may }),
     },
   ],
   [
     'recordings/:id',
     {
-      tab: 'recordings',
+      tab: 'audit',
       render: ({ org, place }) =>
         view(ReplayPage, { org, id: place.params['id'] ?? '', key: place.params['id'] ?? '' }),
     },
   ],
   ['add', { tab: 'agents', render: ({ org }) => view(AddPage, { org }) }],
-  ['tokens', { tab: 'tokens', render: ({ org }) => view(TokensPage, { org }) }],
+  ['tokens', { tab: 'agents', render: ({ org }) => view(TokensPage, { org }) }],
   [
     'audit',
     {

@@ -42,15 +42,20 @@ export interface EnrollmentAddress {
 /**
  * A line for a POSIX shell that enrolls the machine it is pasted on; it needs curl or wget. The private root travels
  * inside, so that the download is verified from its first byte. The token goes through a pipe from the shell's own
- * printf: it is in no process's arguments.
+ * printf: it is in no process's arguments. `user`: the machine gets an agent of whoever pastes it, without root.
  */
-export function oneLiner(address: EnrollmentAddress, token: string): string {
+export function oneLiner(
+  address: EnrollmentAddress,
+  token: string,
+  { user = false }: { user?: boolean } = {},
+): string {
   const { origin, rootCertificate } = address;
   const setup = shellQuote(`${origin}/setup.sh`);
   const run = [
     'sh "$d/setup.sh" --token-stdin --server-url',
     shellQuote(origin),
     ...(rootCertificate === undefined ? [] : ['--ca-file "$d/ca.pem"']),
+    ...(user ? ['--user'] : []),
   ].join(' ');
   const pem = rootCertificate?.trim().split('\n').map(shellQuote).join(' ');
   const [curlCa, wgetCa] =
@@ -59,7 +64,7 @@ export function oneLiner(address: EnrollmentAddress, token: string): string {
     ...(pem === undefined ? [] : [`printf '%s\\n' ${pem} > "$d/ca.pem"`]),
     `if command -v curl >/dev/null 2>&1; then curl -fsS --proto '=https'${curlCa} -o "$d/setup.sh" ${setup}; ` +
       `else wget -q${wgetCa} -O "$d/setup.sh" ${setup}; fi`,
-    `printf '%s\\n' ${shellQuote(token)} | if [ "$(id -u)" -eq 0 ]; then ${run}; else sudo ${run}; fi`,
+    `printf '%s\\n' ${shellQuote(token)} | ${user ? run : `if [ "$(id -u)" -eq 0 ]; then ${run}; else sudo ${run}; fi`}`,
   ];
   return `( d=$(mktemp -d) || exit 1; trap 'rm -rf "$d"' EXIT; trap 'exit 130' HUP INT TERM; ${steps.join(' && ')} )`;
 }

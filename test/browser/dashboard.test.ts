@@ -124,7 +124,8 @@ describe('adding a machine', () => {
   it('revokes a token after a second question', async () => {
     fleet.createToken({ uses: 5, ttl_s: 3600, labels: {}, description: 'old rack' });
     await signIn(page, 'admin', 'right');
-    await page.getByRole('navigation').getByRole('link', { name: 'Tokens' }).click();
+    await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Agents' }).click();
+    await page.getByRole('link', { name: 'Tokens', exact: true }).click();
     await button(/^Revoke token/).click();
     expect(fleet.tokens[0]?.revoked_at).toBeNull();
     await button('Yes, revoke').click();

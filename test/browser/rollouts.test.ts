@@ -40,7 +40,7 @@ beforeAll(async () => {
   watched = await openPage(browser, orchestrator.url, { ignoreHTTPSErrors: true });
   page = watched.page;
   await signIn(page, admin_user, admin_password);
-  await page.getByRole('heading', { name: 'Agents' }).waitFor();
+  await page.getByRole('navigation', { name: 'Main' }).waitFor();
 }, 60_000);
 afterAll(async () => {
   await watched.context.close();
@@ -114,7 +114,7 @@ describe('a rollout on the page', () => {
     await look('stopped');
 
     broken.clear();
-    await button(/^Run it again on \d+ machines$/)
+    await button(/Run it again on \d+ machines$/)
       .last()
       .click();
     await button(/^Yes, retry all/).click();

@@ -136,6 +136,7 @@ describe('the settings', () => {
 });
 
 it('shows a new provisioning token in each form in which it is used', async () => {
+  await page.getByRole('link', { name: 'Agents', exact: true }).first().click();
   await page.getByRole('link', { name: 'Tokens', exact: true }).click();
   await page.getByRole('link', { name: 'Create token' }).first().click();
   await page.getByText('Which machines, and how fast').click();
@@ -154,6 +155,7 @@ it('shows a new provisioning token in each form in which it is used', async () =
     expect(await page.getByLabel(label, { exact: true }).textContent()).toContain(token);
   }
   await picture('made');
+  await page.getByRole('link', { name: 'Agents', exact: true }).first().click();
   await page.getByRole('link', { name: 'Tokens', exact: true }).click();
   await page.getByRole('row').filter({ hasText: 'only vm-web-*, 10.0.0.0/8, 10 per hour' }).waitFor();
   await picture('tokens');

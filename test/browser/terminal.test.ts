@@ -34,7 +34,7 @@ beforeAll(async () => {
   watched = await openPage(browser, orchestrator.url, { ignoreHTTPSErrors: true });
   page = watched.page;
   await signIn(page, 'admin', PASSWORD);
-  await page.getByRole('heading', { name: 'Overview' }).waitFor();
+  await page.getByRole('navigation', { name: 'Main' }).waitFor();
   const token = await page.evaluate<string>(`fetch('/api/v1/session').then((r) => r.json()).then((who) =>
     fetch('/api/v1/organizations/' + who.organizations[0].id + '/provisioning-tokens', {
       method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}',
@@ -161,7 +161,8 @@ describe('a terminal on the dashboard', () => {
 
 describe('a recording', () => {
   it('is listed, played, sought in and deleted, and acts on nothing either', async () => {
-    await page.getByRole('navigation').getByRole('link', { name: 'Recordings' }).click();
+    await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Audit' }).click();
+    await page.getByRole('link', { name: 'Recordings', exact: true }).click();
     await page.getByRole('heading', { name: 'Recordings' }).waitFor();
     const links = page.getByRole('link', { name: vmId });
     await links.last().waitFor();

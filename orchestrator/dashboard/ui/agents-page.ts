@@ -9,6 +9,7 @@ import { Empty, ErrorBox, Loading, PageTitle } from './bits.ts';
 import { Composer, draft } from './composer.ts';
 import { useDeferredFilter } from './filter.ts';
 import { html, view } from './html.ts';
+import { AgentsParts } from './parts.ts';
 
 const selection = createStore<ReadonlySet<string>>(new Set());
 
@@ -25,14 +26,15 @@ export function AgentsPage({ org, filter: asked, may }: AgentsPageProps): VNode 
   const selected = useStore(selection);
   const filter = useDeferredFilter('agents', asked);
 
+  const parts = view(AgentsParts, { at: 'agents', mayAdd });
   if (!loaded) {
-    return html`<div>${view(PageTitle, { title: 'Agents' })}
+    return html`<div>${view(PageTitle, { title: 'Agents' })}${parts}
       ${error === undefined ? view(Loading, { what: 'agents' }) : view(ErrorBox, { error })}
     </div>`;
   }
   const addLink = mayAdd ? html`<a class="button" href="#/add">Add machine</a>` : null;
   if (fleet.byId.size === 0) {
-    return html`<div>${view(PageTitle, { title: 'Agents' })}
+    return html`<div>${view(PageTitle, { title: 'Agents' })}${parts}
       ${view(
         Empty,
         {
@@ -63,6 +65,7 @@ export function AgentsPage({ org, filter: asked, may }: AgentsPageProps): VNode 
 
   return html`<div>
     ${view(PageTitle, { title: 'Agents' }, html`<p class="summary" role="status"><b>${fleet.online}</b> of ${plural(fleet.byId.size, 'machine')} online</p>${addLink}`)}
+    ${parts}
     ${mayRun ? view(Composer, { org, agents, selected: chosen }) : null}
     <div class="toolbar">
       ${filter.input('Filter machines', 'Filter by name, label, system…')}

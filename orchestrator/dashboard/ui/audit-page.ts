@@ -8,6 +8,7 @@ import { usePolling } from '../net/hooks.ts';
 import { AuditVerify } from './audit-verify.ts';
 import { Ago, absolute, Empty, ErrorBox, Loading, PageTitle, said } from './bits.ts';
 import { html, view } from './html.ts';
+import { AuditParts } from './parts.ts';
 
 const EVENTS_EVERY_MS = 3000;
 const TYPING_MS = 250;
@@ -51,6 +52,7 @@ export function AuditPage({
         <a class="button" href=${auditExportPath(log)} download>Export</a>
       </div>`,
     )}
+    ${view(AuditParts, { at: 'audit' })}
     ${view(AuditVerify, { log, key: `verify ${log}` })}
     ${view(Events, { log, query, key: `events ${log}` })}
   </div>`;
@@ -132,6 +134,7 @@ function EventTable({ log, filter }: { log: Log; filter: AuditFilter }): VNode {
 
 function EventRow({ event }: { event: AuditEvent }): VNode {
   const { actor } = event;
+  const number = event.seq === null ? 'not sealed yet' : `№ ${event.seq ?? event.id}`;
   const erased = (event.erased ?? []).length > 0;
   return html`<tr>
     <td data-label="When" class="when">${view(Ago, { at: event.at })}</td>
@@ -140,7 +143,7 @@ function EventRow({ event }: { event: AuditEvent }): VNode {
       ${event.address === null ? null : html`<small>${said(event.address)}</small>`}</td>
     <td data-label="Target" class="where">${event.target === null ? html`<span class="quiet">none</span>` : html`<code title=${safeLine(event.target)}>${safeLine(event.target)}</code>`}</td>
     <td data-label="Details"><details>
-      <summary aria-label=${`Details of ${safeLine(event.action)}, event ${event.id}`}>${event.seq === null ? 'not sealed yet' : `№ ${event.seq ?? event.id}`}</summary>
+      <summary aria-label=${`${number}: details of ${safeLine(event.action)}`}>${number}</summary>
       <dl class="audit-detail">
         <div><dt>Time</dt><dd>${absolute(event.at)}</dd></div>
         <div><dt>Who</dt><dd>${safeLine(`${actor.type} ${actor.id}`)}</dd></div>

@@ -44,7 +44,7 @@ function Found({ preview }: { preview: Preview }): VNode {
   return html`<div>
     <p role="status"><b>${plural(total, 'machine')}</b>: ${online} online, ${offline} offline${unsupported > 0 ? html`, <span class="bad-text">${unsupported} without this tool</span>` : null}</p>
     ${waves.length === 0 ? null : html`<p class="quiet">${waves.map(({ wave, size }) => `wave ${wave}: ${size}`).join(' · ')}</p>`}
-    ${concurrency === null ? null : html`<p class="quiet">at most ${concurrency} at the same time; stops when more than ${max_failures} fail</p>`}
+    ${concurrency === null ? null : html`<p class="quiet">at most ${concurrency} at the same time; ${max_failures === 0 ? 'stops at the first failure' : `stops when more than ${max_failures} fail`}</p>`}
     ${notices.map(({ kind, text }) => html`<p key=${kind + text} class="notice warn"><span>${safeLine(text)}</span></p>`)}
     ${view(VirtualList<PreviewTarget>, { items: targets, rowHeight: ROW_PX, label: 'Machines that are hit', row })}
     ${omitted === 0 ? null : html`<p class="quiet">and ${omitted} more</p>`}

@@ -1,15 +1,13 @@
 import type { VNode } from 'preact';
-import { html } from './html.ts';
+import { view } from './html.ts';
+import { Parts } from './parts.ts';
 
-const PARTS = [
-  { name: 'jobs', href: '#/jobs', label: 'Jobs' },
-  { name: 'schedules', href: '#/schedules', label: 'Schedules' },
-  { name: 'saved', href: '#/saved', label: 'Saved commands' },
-] as const;
+const PARTS = {
+  jobs: { href: '#/jobs', label: 'Jobs' },
+  schedules: { href: '#/schedules', label: 'Schedules' },
+  saved: { href: '#/saved', label: 'Saved commands' },
+};
 
 /** What stands beside the list of jobs. */
-export const JobTabs = ({ part }: { part: (typeof PARTS)[number]['name'] }): VNode =>
-  html`<nav class="parts" aria-label="Jobs">${PARTS.map(
-    ({ name, href, label }) =>
-      html`<a key=${name} href=${href} aria-current=${name === part ? 'page' : undefined}>${label}</a>`,
-  )}</nav>`;
+export const JobTabs = ({ part }: { part: keyof typeof PARTS }): VNode =>
+  view(Parts, { name: 'Jobs', parts: Object.values(PARTS), at: PARTS[part].href });

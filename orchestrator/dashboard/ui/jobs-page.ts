@@ -124,6 +124,8 @@ export function jobTitle(job: Pick<Job, 'tool' | 'arguments' | 'kind' | 'script'
   }
   if (job.kind === 'upgrade')
     return safeLine(`upgrade agents ${String(job.arguments['version'] ?? '')}`.trim());
+  // Its arguments are the size of somebody's screen.
+  if (job.tool === 'open_terminal') return job.tool;
   const command = job.arguments['command'];
   return safeLine(
     typeof command === 'string'

@@ -136,9 +136,9 @@ function Changes({ report, onPattern }: LogReportProps): VNode | null {
           <thead><tr><th scope="col">Change</th><th scope="col">Before</th><th scope="col">Now</th><th scope="col">Level</th><th scope="col">Message</th></tr></thead>
           <tbody>${changes.map(
             ({ change, before, now, level, pattern, template }) => html`<tr key=${pattern}>
-              <td>${change}</td><td class="number">${before}</td><td class="number">${now}</td>
-              <td><span class=${`level ${levelTone(level)}`}>${level}</span></td>
-              <td>${view(PatternLink, { id: pattern, name: template, onPattern })}</td></tr>`,
+              <td data-label="Change">${change}</td><td class="number" data-label="Before">${before}</td><td class="number" data-label="Now">${now}</td>
+              <td data-label="Level"><span class=${`level ${levelTone(level)}`}>${level}</span></td>
+              <td data-label="Message">${view(PatternLink, { id: pattern, name: template, onPattern })}</td></tr>`,
           )}</tbody></table></div>`
     }</section>`;
 }
@@ -169,7 +169,7 @@ function Patterns({ report, onPattern }: LogReportProps): VNode | null {
   const { other_patterns: others } = report;
   return html`<section aria-labelledby="log-patterns"><h3 id="log-patterns">Messages</h3>
     <div class="table-box"><table class="log-patterns">
-      <thead><tr><th scope="col">Count</th><th scope="col">Share</th><th scope="col">Level</th><th scope="col">Message</th><th scope="col">Last seen</th></tr></thead>
+      <thead><tr><th scope="col" class="number">Count</th><th scope="col" class="number">Share</th><th scope="col">Level</th><th scope="col">Message</th><th scope="col">Last seen</th></tr></thead>
       <tbody>${report.patterns.map(
         ({
           id,
@@ -181,11 +181,11 @@ function Patterns({ report, onPattern }: LogReportProps): VNode | null {
           last_time: last,
           more_examples: more,
         }) => html`<tr key=${id}>
-          <td class="number">${count}</td><td class="number">${(share * 100).toFixed(1)} %</td>
-          <td><span class=${`level ${levelTone(level)}`}>${level}</span></td>
-          <td title=${safeLine(example)}>${view(PatternLink, { id, name: template, onPattern })}
+          <td class="number" data-label="Count">${count}</td><td class="number" data-label="Share">${(share * 100).toFixed(1)} %</td>
+          <td data-label="Level"><span class=${`level ${levelTone(level)}`}>${level}</span></td>
+          <td data-label="Message" title=${safeLine(example)}>${view(PatternLink, { id, name: template, onPattern })}
             ${more === undefined ? null : html`<pre>${[example, ...more].map(safeLine).join('\n')}</pre>`}</td>
-          <td>${last === undefined ? '' : clockTime(last)}</td></tr>`,
+          <td data-label="Last">${last === undefined ? '' : clockTime(last)}</td></tr>`,
       )}</tbody></table></div>
     ${others === undefined ? null : html`<p class="quiet">and ${plural(others.patterns, 'more pattern')} with ${plural(others.count, 'message')}</p>`}
   </section>`;
@@ -194,5 +194,5 @@ function Patterns({ report, onPattern }: LogReportProps): VNode | null {
 function LastLines({ report }: Pick<LogReportProps, 'report'>): VNode | null {
   if (report.last_lines.length === 0) return null;
   return html`<section aria-labelledby="log-last"><h3 id="log-last">Last lines</h3>
-    <pre class="log-last">${report.last_lines.map(safeLine).join('\n')}</pre></section>`;
+    <pre class="log-last" tabIndex="0" aria-label="Last lines">${report.last_lines.map(safeLine).join('\n')}</pre></section>`;
 }

@@ -14,14 +14,37 @@ interface Way {
 
 const waysOf = (made: CreateTokenResponse): Way[] => [
   {
+    title: 'Without root',
+    what: 'the line for an installation without root',
+    text: made.user_one_liner,
+    label: 'One-line installer without root',
+    note: 'Installs into ~/.vm-agent. Commands run with your rights alone; the last lines say how to start the agent.',
+  },
+  {
     title: 'cloud-init user-data',
     what: 'the user-data',
     text: made.user_data,
     note: 'Give it to a new VM of any cloud: it enrolls itself when it boots.',
   },
-  { title: 'Pulumi', what: 'the Pulumi program', text: made.pulumi },
-  { title: 'From a checkout', what: 'the command for a checkout', text: made.setup_command },
-  { title: 'The token alone', what: 'the token', label: 'Provisioning token', text: made.token },
+  {
+    title: 'Pulumi',
+    what: 'the Pulumi program',
+    text: made.pulumi,
+    note: 'Keeps the user-data as a secret of the stack.',
+  },
+  {
+    title: 'From a checkout',
+    what: 'the command for a checkout',
+    text: made.setup_command,
+    note: 'In a folder with the sources of vm-agent.',
+  },
+  {
+    title: 'The token alone',
+    what: 'the token',
+    label: 'Provisioning token',
+    text: made.token,
+    note: 'For every other way, such as Ansible or an image.',
+  },
 ];
 
 /** A new token in every form in which it is used. It is gone with this page. */

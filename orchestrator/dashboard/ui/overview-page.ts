@@ -78,7 +78,7 @@ function Figures({ data }: { data: Overview }): VNode {
     { count: jobs.active, label: jobs.active === 1 ? 'job runs' : 'jobs run', href: '#/jobs', tone: '' },
     {
       count: jobs.failed_commands,
-      label: 'commands failed in 24 h',
+      label: `${jobs.failed_commands === 1 ? 'command' : 'commands'} failed in 24 h`,
       href: '#/jobs',
       tone: jobs.failed_commands > 0 ? 'bad' : '',
     },

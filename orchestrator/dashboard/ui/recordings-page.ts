@@ -1,23 +1,27 @@
 import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Recording } from '../../../protocol/rest-terminals.ts';
+import type { Permission } from '../../../protocol/roles.ts';
 import { formatBytes, formatDuration } from '../model/format.ts';
 import { recordingLink } from '../model/route.ts';
 import { type ApiError, asApiError } from '../net/api.ts';
 import { deleteRecording, fetchRecordings } from '../net/endpoints.ts';
 import { Ago, ConfirmButton, Empty, ErrorBox, Loading, PageTitle, said } from './bits.ts';
 import { html, view } from './html.ts';
+import { MachineTabs } from './machine/tabs.ts';
+import { AuditParts } from './parts.ts';
 
 /** What was shown on the terminals of the organization, or of one machine. */
 export function RecordingsPage({
   org,
   agent,
-  mayDelete,
+  may,
 }: {
   org: string;
   agent?: string | undefined;
-  mayDelete: boolean;
+  may(permission: Permission): boolean;
 }): VNode {
+  const mayDelete = may('recordings.write');
   const [items, setItems] = useState<readonly Recording[] | undefined>(undefined);
   const [cursor, setCursor] = useState<string | null>(null);
   const [error, setError] = useState<ApiError | undefined>(undefined);
@@ -41,7 +45,12 @@ export function RecordingsPage({
     }
   };
   return html`<div>
-    ${view(PageTitle, { title: agent === undefined ? 'Recordings' : 'Recordings of this machine' })}
+    ${
+      agent === undefined
+        ? html`${view(PageTitle, { title: 'Recordings' })}${view(AuditParts, { at: 'recordings' })}`
+        : html`<p class="crumb"><a href="#/agents">Agents</a></p>
+          ${view(PageTitle, { title: 'Recordings of this machine' })}${view(MachineTabs, { id: agent, tab: 'recordings', may })}`
+    }
     ${error === undefined ? null : view(ErrorBox, { error, onRetry: () => void load(null) })}
     ${
       items === undefined
@@ -74,13 +83,13 @@ function Row({
   const { id, vm_id, actor, opened_at, ended_at, end_reason, exit_code, size, command } = recording;
   const lasted = ended_at === null ? 'goes on' : formatDuration(Date.parse(ended_at) - Date.parse(opened_at));
   return html`<tr>
-    <td><a href=${recordingLink(id)}>${said(vm_id)}</a>${command === null ? null : html`<br /><code>${said(command.slice(0, 80))}</code>`}</td>
-    <td>${said(actor.name)}</td>
-    <td>${view(Ago, { at: opened_at })}</td>
-    <td>${lasted}</td>
-    <td>${end_reason === null ? 'open' : said(end_reason.replaceAll('_', ' '))}${exit_code === null ? '' : ` ${exit_code}`}</td>
-    <td>${formatBytes(size)}</td>
-    <td>${
+    <td class="name"><a href=${recordingLink(id)}>${said(vm_id)}</a>${command === null ? null : html`<br /><code>${said(command.slice(0, 80))}</code>`}</td>
+    <td data-label="By">${said(actor.name)}</td>
+    <td data-label="Opened">${view(Ago, { at: opened_at })}</td>
+    <td data-label="Lasted">${lasted}</td>
+    <td data-label="Ended"><span>${end_reason === null ? 'open' : said(end_reason.replaceAll('_', ' '))}${exit_code === null ? '' : ` ${exit_code}`}</span></td>
+    <td data-label="Size">${formatBytes(size)}</td>
+    <td class="end">${
       mayDelete && ended_at !== null
         ? view(ConfirmButton, {
             label: 'Delete',

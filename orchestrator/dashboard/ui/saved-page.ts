@@ -146,6 +146,7 @@ function NewSaved({ org, onDone }: { org: string; onDone: () => void }): VNode {
     if (await send(body, (key) => createSaved(org, body, key))) onDone();
   };
   return html`<form class="card" aria-label="Save a command" onSubmit=${submit}>
+    <h2>Save a command</h2>
     <div class="columns">
       ${view(TextField, { label: 'Name', value: draft.name, onChange: set('name'), placeholder: 'restart-service' })}
       ${view(TextField, { label: 'Selector', value: draft.selector, onChange: set('selector'), placeholder: 'env=prod', mono: true, hint: 'may be left for later' })}

@@ -138,6 +138,7 @@ function NewSchedule({ org, onDone }: { org: string; onDone: () => void }): VNod
     if (await send(body, (key) => createSchedule(org, body, key))) onDone();
   };
   return html`<form class="card new-schedule" aria-label="New schedule" onSubmit=${submit}>
+    <h2>New schedule</h2>
     <div class="columns">
       ${view(TextField, { label: 'Name', value: draft.name, onChange: set('name'), placeholder: 'nightly-upgrade' })}
       ${view(TextField, { label: 'Selector', value: draft.selector, onChange: set('selector'), placeholder: 'env=prod', mono: true, hint: 'asked anew each time' })}

@@ -1,14 +1,15 @@
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { agentLink } from '../model/route.ts';
+import type { Permission } from '../../../protocol/roles.ts';
 import { safeLine } from '../model/safe-text.ts';
 import { ApiError } from '../net/api.ts';
 import { fetchAgent } from '../net/endpoints.ts';
 import { usePolling } from '../net/hooks.ts';
 import type { LineState } from '../terminal/line.ts';
 import type { MountedTerminal } from '../terminal/terminal.ts';
-import { ErrorBox, Loading, PageTitle, said } from './bits.ts';
+import { ErrorBox, Loading, PageTitle } from './bits.ts';
 import { html, view } from './html.ts';
+import { MachineTabs } from './machine/tabs.ts';
 import { type TerminalBundle, useTerminalBundle } from './terminal-bundle.ts';
 
 const AGENT_EVERY_MS = 15_000;
@@ -18,10 +19,11 @@ interface TerminalPageProps {
   id: string;
   /** A terminal that is open already. */
   attach?: string | undefined;
+  may(permission: Permission): boolean;
 }
 
 /** A terminal on one machine. */
-export function TerminalPage({ org, id, attach }: TerminalPageProps): VNode {
+export function TerminalPage({ org, id, attach, may }: TerminalPageProps): VNode {
   const bundle = useTerminalBundle();
   const { data: agent, error } = usePolling((signal) => fetchAgent(org, id, signal), AGENT_EVERY_MS, [
     org,
@@ -30,8 +32,9 @@ export function TerminalPage({ org, id, attach }: TerminalPageProps): VNode {
   const name = agent?.vm_id ?? id;
   const problem = bundle instanceof ApiError ? bundle : agent === undefined ? error : undefined;
   return html`<div>
-    <p class="crumb"><a href="#/agents">Agents</a> / <a href=${agentLink(id)}>${said(name)}</a></p>
+    <p class="crumb"><a href="#/agents">Agents</a></p>
     ${view(PageTitle, { title: `Terminal on ${safeLine(name)}` })}
+    ${view(MachineTabs, { id, tab: 'terminal', may })}
     ${problem === undefined ? null : view(ErrorBox, { error: problem })}
     ${
       bundle === undefined || bundle instanceof ApiError || agent === undefined

@@ -7,6 +7,7 @@ import { fetchTokens, revokeToken } from '../net/endpoints.ts';
 import { useNow, usePolling } from '../net/hooks.ts';
 import { Ago, ConfirmButton, Empty, ErrorBox, LabelList, Loading, PageTitle, said, Until } from './bits.ts';
 import { html, view } from './html.ts';
+import { AgentsParts } from './parts.ts';
 import { TokenUses } from './token-uses.ts';
 
 const TOKENS_EVERY_MS = 5000;
@@ -57,6 +58,7 @@ export function TokensPage({ org }: { org: string }): VNode {
     </table></div>`;
   }
   return html`<div>${view(PageTitle, { title: 'Tokens' }, create)}
+    ${view(AgentsParts, { at: 'tokens', mayAdd: true })}
     ${failure === undefined ? null : view(ErrorBox, { error: failure })}
     ${body}
   </div>`;

@@ -63,6 +63,7 @@ export function tokenRoutes(options: {
           server_url: address().origin,
           ...(sha256 === undefined ? {} : { setup_sha256: sha256 }),
           one_liner: oneLiner(address(), made.token),
+          user_one_liner: oneLiner(address(), made.token, { user: true }),
           setup_command: setupCommand(address(), made.token),
           user_data: userData,
           pulumi: pulumiProgram(userData),

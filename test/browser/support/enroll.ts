@@ -10,18 +10,24 @@ import { parseProvisioningToken } from '../../../protocol/provisioning-token.ts'
 import { createOrchestrator } from '../../../provision/orchestrator.ts';
 
 /** Enrolls a home as the installer does, without what it installs. Resolves with the vm_id. */
-export async function enrollHome(options: { home: string; url: string; token: string }): Promise<string> {
+export async function enrollHome(options: {
+  home: string;
+  url: string;
+  token: string;
+  hostname?: string;
+}): Promise<string> {
+  const { hostname = 'browser-test' } = options;
   const layout = diskLayout(options.home);
   const pin = parseProvisioningToken(options.token)?.caPin;
   const server = new URL(options.url);
   const orchestrator = createOrchestrator({ server, clock: systemClock, random: systemRandom, pin });
   const key = createKey();
-  const vmId = drawVmId('browser-test');
+  const vmId = drawVmId(hostname);
   const apiKey = 'key-of-this-machine';
   const answer = await orchestrator.register({
     provisioning_token: options.token,
     vm_id: vmId,
-    hostname: 'browser-test',
+    hostname,
     csr_base64: Buffer.from(await createCsr(key, vmId)).toString('base64'),
     api_key_hash: createHash('sha256').update(apiKey).digest('hex'),
     facts: hostFacts(),

@@ -2,6 +2,7 @@ import type { VNode } from 'preact';
 import { usePendingApprovals } from '../../net/approvals.ts';
 import { PageTitle } from '../bits.ts';
 import { html, view } from '../html.ts';
+import { Parts } from '../parts.ts';
 
 const PARTS = [
   { href: '#/approvals', label: 'Waiting' },
@@ -15,10 +16,7 @@ export type ApprovalsPart = (typeof PARTS)[number]['label'];
 export function ApprovalsFrame({ part, children }: { part: ApprovalsPart; children?: unknown }): VNode {
   return html`<div>
     ${view(PageTitle, { title: part === 'Waiting' ? 'Approvals' : part === 'Decided' ? 'Decided approvals' : part === 'Rules' ? 'Approval rules' : 'Locks' })}
-    <nav class="parts" aria-label="Approvals">${PARTS.map(
-      ({ href, label }) =>
-        html`<a key=${href} href=${href} aria-current=${label === part ? 'page' : undefined}>${label}</a>`,
-    )}</nav>
+    ${view(Parts, { name: 'Approvals', parts: PARTS, at: PARTS.find(({ label }) => label === part)?.href ?? '' })}
     ${children}
   </div>`;
 }

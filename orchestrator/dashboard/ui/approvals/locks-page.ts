@@ -12,7 +12,7 @@ import { ApprovalsFrame } from './frame.ts';
 const EVERY_MS = 5000;
 
 const KINDS: readonly { type: LockTarget; label: string; hint: string }[] = [
-  { type: 'user', label: 'User', hint: 'name of the user; his sessions and tokens are refused' },
+  { type: 'user', label: 'User', hint: 'name of the user; their sessions and tokens are refused' },
   { type: 'api_token', label: 'API token', hint: 'api-…' },
   { type: 'agent', label: 'Machine', hint: 'vm-…; it gets nothing' },
   { type: 'selector', label: 'Selection', hint: 'such as env=prod' },

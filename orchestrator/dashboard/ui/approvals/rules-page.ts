@@ -155,9 +155,9 @@ function RuleForm({
     <div class="columns">
       <label class="field"><span>Name</span><input name="name" required maxLength="128" placeholder="production shell" /></label>
       <label class="field"><span>Machines</span><input name="selector" class="mono" placeholder="all" /><small class="quiet">a selector, such as env=prod; one machine of the job is enough</small></label>
-      <label class="field"><span>Tools</span><input name="tools" class="mono" placeholder="execute_shell_command *_file" /><small class="quiet">none: all</small></label>
+      <label class="field"><span>Tools</span><input name="tools" class="mono" placeholder="execute_shell_command *_file" /><small class="quiet">every tool when this is empty</small></label>
       <label class="field"><span>Commands</span><textarea name="commands" class="mono" rows="2" placeholder="*rm -rf*"></textarea><small class="quiet">one pattern a line; a help against slips, since a shell can write a command in many ways</small></label>
-      <label class="field"><span>Jobs of</span><input name="requesters" placeholder="everybody" /><small class="quiet">users, api-… tokens, or roles</small></label>
+      <label class="field"><span>Requested by</span><input name="requesters" placeholder="everybody" /><small class="quiet">users, api-… tokens, or roles</small></label>
       <label class="field"><span>Exempt</span><input name="exempt" placeholder="nobody" /></label>
       <label class="field"><span>Approvals</span><input name="count" type="number" min="1" max="16" value="1" required /></label>
       <label class="field"><span>Approvers</span><input name="approvers" placeholder="all who may approve" /></label>

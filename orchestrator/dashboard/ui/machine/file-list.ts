@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import type { ListDirectory } from '../../../../protocol/file-tools.ts';
 import { fileLink, folderLink, joinPath } from '../../model/file-path.ts';
 import { formatBytes } from '../../model/format.ts';
+import { safeLine } from '../../model/safe-text.ts';
 import { callTool, downloadLink } from '../../net/agent-api.ts';
 import { type ApiError, asApiError } from '../../net/api.ts';
 import { Ago, ConfirmButton, Empty, ErrorBox, said } from '../bits.ts';
@@ -41,6 +42,7 @@ function Row(props: Omit<ListProps, 'entries'> & { entry: Entry }): VNode {
   const [renaming, setRenaming] = useState(false);
   const [error, setError] = useState<ApiError | undefined>(undefined);
   const path = joinPath(folder, entry.name);
+  const shown = safeLine(entry.name);
   const isFile = entry.type === 'file';
   const remove = async () => {
     try {
@@ -55,7 +57,7 @@ function Row(props: Omit<ListProps, 'entries'> & { entry: Entry }): VNode {
       ${
         renaming
           ? view(NameForm, {
-              label: `New name of ${entry.name}`,
+              label: `New name of ${shown}`,
               button: 'Rename',
               value: entry.name,
               onCancel: () => setRenaming(false),
@@ -74,11 +76,11 @@ function Row(props: Omit<ListProps, 'entries'> & { entry: Entry }): VNode {
     <td data-label="Changed">${view(Ago, { at: entry.modified })}</td>
     <td data-label="Mode"><code>${entry.mode}</code></td>
     <td data-label="Owner">${said(entry.owner)}</td>
-    <td class="row-actions">${
+    <td class="file-actions">${
       isFile
-        ? html`<a class="button small" href=${downloadLink(at, path)} download=${entry.name} aria-label=${`Download ${entry.name}`}>Download</a>
-          ${write ? html`<button type="button" class="button small" aria-label=${`Rename ${entry.name}`} onClick=${() => setRenaming(true)}>Rename</button>` : null}
-          ${write ? view(ConfirmButton, { label: 'Delete', question: `Delete ${entry.name}`, danger: true, onConfirm: () => void remove() }) : null}`
+        ? html`<a class="button small" href=${downloadLink(at, path)} download=${shown} aria-label=${`Download ${shown}`}>Download</a>
+          ${write ? html`<button type="button" class="button small" aria-label=${`Rename ${shown}`} onClick=${() => setRenaming(true)}>Rename</button>` : null}
+          ${write ? view(ConfirmButton, { label: 'Delete', question: `Delete ${shown}`, danger: true, onConfirm: () => void remove() }) : null}`
         : null
     }</td>
   </tr>`;
@@ -91,7 +93,7 @@ function Name({ agentId, path, entry }: { agentId: string; path: string; entry: 
   if (type === 'file') return html`<a href=${fileLink(agentId, path)}>${said(name)}</a>`;
   if (type === 'link')
     return html`<span>${said(name)}</span> <small>link to ${said(target ?? '?')}
-      · <a href=${fileLink(agentId, path)} aria-label=${`Open ${name} as a file`}>as a file</a>
-      · <a href=${folderLink(agentId, path)} aria-label=${`Open ${name} as a folder`}>as a folder</a></small>`;
+      · <a href=${fileLink(agentId, path)} aria-label=${`Open ${safeLine(name)} as a file`}>as a file</a>
+      · <a href=${folderLink(agentId, path)} aria-label=${`Open ${safeLine(name)} as a folder`}>as a folder</a></small>`;
   return html`<span>${said(name)}</span> <small>${type}</small>`;
 }

@@ -43,7 +43,7 @@ function Folder(props: TabProps & { folder: string }): VNode {
     ${view(UploadsBox, { agent: at, onDone: refresh })}
     ${error === undefined ? null : view(ErrorBox, { error, onRetry: refresh })}
     ${data === undefined ? (error === undefined ? view(Loading, { what: 'the folder' }) : null) : view(Listing, { ...props, data, refresh, write })}
-    <label class="check"><input type="checkbox" checked=${hidden} onChange=${() => setHidden(!hidden)} /> Show hidden files</label>
+    <label class="check show-hidden"><input type="checkbox" checked=${hidden} onChange=${() => setHidden(!hidden)} /> Show hidden files</label>
   </div>`;
 }
 

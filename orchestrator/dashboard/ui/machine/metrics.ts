@@ -136,7 +136,7 @@ function Canvas({ metrics, chart }: { metrics: Metrics; chart: ChartSpec }): VNo
 function ChartTable({ metrics, chart }: { metrics: Metrics; chart: ChartSpec }): VNode {
   const lines = knownLines(metrics, chart);
   const columns = lines.map(({ name }) => tableRows(metrics, name, TABLE_ROWS));
-  return html`<div class="table-box"><table class="numbers">
+  return html`<div class="table-box" tabIndex="0" role="region" aria-label=${`${chart.title} over time, table`}><table class="numbers">
     <caption class="hidden">${chart.title} over time</caption>
     <thead><tr><th scope="col">From</th>${lines.map(({ label }) => html`<th scope="col">${label}, mean</th><th scope="col">${label}, most</th>`)}</tr></thead>
     <tbody>${(columns[0] ?? []).map(

@@ -24,6 +24,9 @@ const HEADS: readonly { column: ProcessColumn; label: string; number?: true }[] 
   { column: 'command', label: 'Command' },
 ];
 
+/** What is looked for is mostly at the top; hundreds of rows make a long page, above all on a phone. */
+const SHOWN = 100;
+
 export function ProcessesTab(props: TabProps): VNode {
   if (!props.may('inspect.read')) return view(NotAllowed, { what: 'see processes', right: 'inspect.read' });
   return props.agent.online
@@ -35,6 +38,7 @@ function Processes({ at }: TabProps): VNode {
   const [filter, setFilter] = useState('');
   const [order, setOrder] = useState<ProcessOrder>(firstOrder('cpu'));
   const [live, setLive] = useState(true);
+  const [all, setAll] = useState(false);
   const { data, error, refresh } = usePolling(
     (signal) => callTool(at, 'get_process_list', { sort: 'pid', top: MOST }, { signal }),
     live ? EVERY_MS : NEVER_MS,
@@ -63,7 +67,12 @@ function Processes({ at }: TabProps): VNode {
                   title: 'No process matches',
                   text: 'Take words out of the filter to see more.',
                 })
-              : view(ProcessTable, { rows, order, onSort })
+              : view(ProcessTable, { rows: all ? rows : rows.slice(0, SHOWN), order, onSort })
+          }
+          ${
+            all || rows.length <= SHOWN
+              ? null
+              : html`<p class="actions"><button type="button" class="button" onClick=${() => setAll(true)}>Show all ${rows.length}</button></p>`
           }`
     }
   </div>`;
@@ -95,7 +104,7 @@ function ProcessTable({
         <td class="number" data-label="PID">${row.pid}</td><td data-label="User">${said(row.user)}</td>
         <td class="number" data-label="CPU">${row.cpu.toFixed(1)} %</td><td class="number" data-label="Memory">${formatBytes(row.rss)}</td>
         <td class="number" data-label="Threads">${row.threads}</td><td data-label="Started">${view(Ago, { at: row.started })}</td>
-        <td class="command"><code>${said(row.command)}</code>${row.unit === undefined ? null : html`<small>${said(row.unit)}</small>`}</td>
+        <td class="command" data-label="Command"><code>${said(row.command)}</code>${row.unit === undefined ? null : html`<small>${said(row.unit)}</small>`}</td>
       </tr>`,
     )}</tbody></table></div>`;
 }

@@ -2,6 +2,7 @@ import type { VNode } from 'preact';
 import { type Permission, ROLES, type Role } from '../../../../protocol/roles.ts';
 import { CopyButton, PageTitle } from '../bits.ts';
 import { html, view } from '../html.ts';
+import { Parts } from '../parts.ts';
 import { may, type Session } from '../session.ts';
 
 interface Section {
@@ -36,12 +37,7 @@ export function SettingsPage({
 }): VNode {
   return html`<div class="settings">
     ${view(PageTitle, { title })}
-    <nav class="sections" aria-label="Settings">
-      ${SECTIONS.filter((section) => shows(session, section)).map(
-        ({ href, label }) =>
-          html`<a key=${href} href=${href} aria-current=${href === at ? 'page' : undefined}>${label}</a>`,
-      )}
-    </nav>
+    ${view(Parts, { name: 'Settings', parts: SECTIONS.filter((section) => shows(session, section)), at })}
     ${children}
   </div>`;
 }

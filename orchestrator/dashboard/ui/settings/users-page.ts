@@ -28,7 +28,7 @@ export function UsersPage({ session }: { session: Session }): VNode {
   else if (data.length === 0)
     body = view(Empty, {
       title: 'Nobody yet',
-      text: 'Add somebody who has an account here, and choose what he may do.',
+      text: 'Add somebody who has an account here, and choose what they may do.',
     });
   else
     body = html`<div class="table-box"><table>
@@ -79,7 +79,7 @@ function AddForm({ org, session, onAdded }: { org: string; session: Session; onA
       <label class="field"><span>Role</span>${view(RoleSelect, { name: 'role', value: 'viewer' })}</label>
       <button class="button primary" type="submit" aria-disabled=${busy}>${busy ? 'Adding…' : 'Add'}</button>
     </div>
-    <p class="quiet">He must have an account here, or sign in once by single sign-on. ${who}</p>
+    <p class="quiet">They must have an account here, or have signed in once by single sign-on. ${who}</p>
     ${error === undefined ? null : view(ErrorBox, { error })}
   </form>`;
 }

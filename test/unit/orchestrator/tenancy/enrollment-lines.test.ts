@@ -33,8 +33,12 @@ it('is a line that a POSIX shell can parse, with and without a CA', () => {
     undefined,
     '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n',
   ]) {
-    const line = oneLiner({ origin: 'https://example.org', rootCertificate }, 'prov_x');
-    expect(line).not.toContain('\n');
-    expect(() => execFileSync('sh', ['-n', '-c', line])).not.toThrow();
+    for (const user of [false, true]) {
+      const line = oneLiner({ origin: 'https://example.org', rootCertificate }, 'prov_x', { user });
+      expect(line).not.toContain('\n');
+      expect(line.includes('sudo')).toBe(!user);
+      expect(line.includes(' --user')).toBe(user);
+      expect(() => execFileSync('sh', ['-n', '-c', line])).not.toThrow();
+    }
   }
 });
