@@ -1,4 +1,5 @@
 import { chooseReader } from './choose-reader.ts';
+import { createLineCleaner } from './clean-line.ts';
 import type { MinedForm } from './form-store.ts';
 import { levelOfWords } from './level.ts';
 import { createMiner } from './miner.ts';
@@ -22,6 +23,7 @@ export function createLogEngine(options: LogEngineOptions): LogEngine {
   const sampleLines = options.sampleLines ?? SAMPLE_LINES;
   const miner = createMiner(options.maxPatterns ?? MAX_PATTERNS);
   const book = createPatternBook(miner.store);
+  const clean = createLineCleaner();
   const record = createRecord();
   const upcoming = createRecord();
   let current = record;
@@ -96,7 +98,7 @@ export function createLogEngine(options: LogEngineOptions): LogEngine {
   return {
     push(text) {
       // Files of other systems end their lines with a carriage return as well.
-      const bare = text.charCodeAt(text.length - 1) === 13 ? text.slice(0, -1) : text;
+      const bare = clean(text.charCodeAt(text.length - 1) === 13 ? text.slice(0, -1) : text);
       if (reader !== undefined) {
         take(reader, bare);
         return;

@@ -22,7 +22,13 @@ const EMAIL: SecretRule = {
 const CARD = /(?<![\w.-])\d(?:[ -]?\d){13,15}(?![\w-])/g;
 const IBAN = /\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b/g;
 
-const SECRETS: readonly SecretRule[] = [...TOKEN_RULES, CLOUD_KEYS, ...NAMED_RULES, EMAIL];
+/** A line out of the middle of a key whose beginning was not read. */
+const KEY_LINE: SecretRule = {
+  kind: 'private key',
+  pattern: /^\s*(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)(?:[A-Za-z0-9+/]{64}|[A-Za-z0-9+/]{70}|[A-Za-z0-9+/]{76})$/g,
+};
+
+const SECRETS: readonly SecretRule[] = [...TOKEN_RULES, KEY_LINE, CLOUD_KEYS, ...NAMED_RULES, EMAIL];
 
 /** Without terminal sequences, and with marks in place of secrets and personal data, at most `length` characters. */
 export function shown(text: string, length: number): string {
