@@ -16,6 +16,8 @@ export interface MinedForm extends Form {
   lump: boolean;
   /** The level that its words hint at, once it was asked for. */
   hint: LogLevelName | undefined;
+  /** The hint holds for one message alone. */
+  hintVaries: boolean;
 }
 
 export interface FormStore {
@@ -64,6 +66,7 @@ export function createFormStore(maxForms: number): FormStore {
       seen: [],
       lump,
       hint: undefined,
+      hintVaries: false,
     };
     byIndex.set(index, form);
     return form;
