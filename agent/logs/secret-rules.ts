@@ -29,23 +29,98 @@ export const TOKEN_RULES: readonly SecretRule[] = [
     pattern: /\b((?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}/g,
     keep: ([, word = '']) => [word, ''],
   },
+  { kind: 'API key', pattern: /\bsk-(?:(?:ant|proj|svcacct|or)-[\w-]{10,}|[A-Za-z0-9]{20,})/g },
+  { kind: 'API token', pattern: /\bhf_[A-Za-z0-9]{16,}/g },
+  { kind: 'API token', pattern: /(?<!\d)\d{8,10}:[\w-]{35}(?![\w-])/g },
+  {
+    kind: 'webhook address',
+    pattern: /(\bhooks\.slack\.com\/(?:services|workflows|triggers)\/)[\w/-]+/g,
+    keep: ([, host = '']) => [host, ''],
+  },
+  {
+    kind: 'password hash',
+    pattern: /\$(?:[1256][abxy]?|g?y|7|argon2(?:id?|d))\$[\w./$=,+-]{16,}/g,
+  },
 ];
+
+/** Says that there is no value, or what is wrong with it. */
+const NO_VALUE =
+  '(?![\\[(<]?(?:null|nil|none|undefined|true|false|unset|empty)[\\])>]?(?:[\\s,;&}\\])"\']|$))';
+const NO_SENTENCE =
+  '(?!(?:incorrect|invalid|wrong|expired|missing|unexpected|required|not|must|is|was|has|no|cannot|failed|too|unknown|authentication|mismatch|denied|changed|updated|reset|unable|could|error)\\b[\\s,.:;]?(?:\\s|$))';
+/** What the name of a secret ends with. Of what passed in a test there are numbers. */
+const NAME_END =
+  '(?:token|api[_-]?key|secret(?:[_-]?(?:key|id))?|passw(?:or)?ds?|passphrase|(?<![a-z])pwd|(?<![a-z])pass(?!\\\\?["\']?\\s*[:=]\\s*\\d{1,5}\\b)|(?:private|access|account|signing|encryption)[_-]?key|x-amz-signature|credentials?)';
+const QUOTED = [
+  '(\\\\")((?:[^"\\\\]|\\\\[^"])*)(\\\\"|$)',
+  '(")((?:[^"\\\\]|\\\\.)*)("|$)',
+  "(')((?:[^'\\\\]|\\\\.)*)('|$)",
+] as const;
 
 /** Secrets that show by the name that they are given. */
 export const NAMED_RULES: readonly SecretRule[] = [
+  {
+    kind: 'authorization',
+    pattern: new RegExp(
+      `(\\bAuthorization\\\\?["']?\\s*[:=]\\s*\\\\?["']?)(?:(?:Digest|AWS4-HMAC-SHA256)\\s[^"\\r\\n]+|(?:(?:token|api-?key|negotiate|ntlm)\\s+)?${NO_VALUE}${NO_SENTENCE}(?!(?:Bearer|Basic)\\s)[^\\s"',]{6,})`,
+      'gi',
+    ),
+    keep: ([, name = '']) => [name, ''],
+  },
+  {
+    kind: 'cookie',
+    pattern: /(\b(?:set-)?cookie\\?["']?\s*:\s*\\?["']?)(?=[^\s=;"']+=)[^"'\r\n\\]+/gi,
+    keep: ([, name = '']) => [name, ''],
+  },
   {
     kind: 'secret by its name',
     pattern: new RegExp(`("${SECRET_NAME}"\\s*:\\s*)${JSON_STRING}`, 'gi'),
     keep: ([, name = '']) => [`${name}"`, '"'],
   },
+  // In an address what follows the ampersand is something else.
   {
     kind: 'secret by its name',
-    pattern: new RegExp(`((?:^|[\\s"'])(?:--)?${SECRET_NAME}=)[^\\s"']+`, 'gim'),
+    pattern: new RegExp(`([?&][\\w.%-]{0,60}?${NAME_END}=)${NO_VALUE}[^&\\s"'#]+`, 'gi'),
+    keep: ([, name = '']) => [name, ''],
+  },
+  ...QUOTED.map(
+    (value): SecretRule => ({
+      kind: 'secret by its name',
+      pattern: new RegExp(`(${NAME_END}\\\\?["']?\\s*[:=]>?\\s*)${value}`, 'gim'),
+      keep: ([, name = '', open = '', , close = '']) => [`${name}${open}`, close],
+    }),
+  ),
+  {
+    kind: 'secret by its name',
+    pattern: new RegExp(`(${NAME_END}\\\\?["']?=)${NO_VALUE}(?![?&])[^\\s"'\\\\]+`, 'gi'),
     keep: ([, name = '']) => [name, ''],
   },
   {
     kind: 'secret by its name',
-    pattern: /\b((?:passw(?:or)?d|secret)["']?\s*[:=]\s*)[^\s"',}\]]+/gi,
+    pattern: new RegExp(
+      `(${NAME_END}\\\\?["']?(?:\\s*:\\s*|\\s+=\\s*|=\\s+))${NO_VALUE}${NO_SENTENCE}(?![=:/])[^\\s"',}\\]\\\\]+`,
+      'gi',
+    ),
+    keep: ([, name = '']) => [name, ''],
+  },
+  // Such names with something behind; a short number says how many or how long.
+  {
+    kind: 'secret by its name',
+    pattern: new RegExp(
+      `((?:^|[\\s"'])(?:--)?${SECRET_NAME}=)${NO_VALUE}(?!\\d{1,7}(?:[\\s,;"']|$))[^\\s"']+`,
+      'gim',
+    ),
+    keep: ([, name = '']) => [name, ''],
+  },
+  {
+    kind: 'secret by its name',
+    pattern:
+      /(\s--?[\w-]{0,40}?(?:passw(?:or)?d|passphrase|pass|pwd|token|secret|(?:api|access|private|secret)-key)\s+)(?!-)(?:"[^"]*"?|'[^']*'?|[^\s"']+)/gi,
+    keep: ([, name = '']) => [name, ''],
+  },
+  {
+    kind: 'secret by its name',
+    pattern: /(\bcurl\b[^|;\n]{0,500}?\s(?:-u|--user)[= ]?\s*["']?[^\s:"']+:)[^\s"']+/g,
     keep: ([, name = '']) => [name, ''],
   },
 ];

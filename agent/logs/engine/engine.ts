@@ -1,6 +1,7 @@
 import { chooseReader } from './choose-reader.ts';
+import { createLineCleaner } from './clean-line.ts';
 import type { MinedForm } from './form-store.ts';
-import { levelOfWords } from './level.ts';
+import { levelOfWords, levelVaries } from './level.ts';
 import { createMiner } from './miner.ts';
 import { createPatternBook } from './patterns.ts';
 import { clearRecord, createRecord, type LineReader } from './reader.ts';
@@ -22,6 +23,7 @@ export function createLogEngine(options: LogEngineOptions): LogEngine {
   const sampleLines = options.sampleLines ?? SAMPLE_LINES;
   const miner = createMiner(options.maxPatterns ?? MAX_PATTERNS);
   const book = createPatternBook(miner.store);
+  const clean = createLineCleaner();
   const record = createRecord();
   const upcoming = createRecord();
   let current = record;
@@ -96,7 +98,7 @@ export function createLogEngine(options: LogEngineOptions): LogEngine {
   return {
     push(text) {
       // Files of other systems end their lines with a carriage return as well.
-      const bare = text.charCodeAt(text.length - 1) === 13 ? text.slice(0, -1) : text;
+      const bare = clean(text.charCodeAt(text.length - 1) === 13 ? text.slice(0, -1) : text);
       if (reader !== undefined) {
         take(reader, bare);
         return;
@@ -119,9 +121,10 @@ export function createLogEngine(options: LogEngineOptions): LogEngine {
   };
 }
 
-/** Looked at once for each form: the words are the same in all its messages. */
+/** Looked at once for each form, as the words are the same in all its messages, unless values count as well. */
 function hint(form: MinedForm, message: string, continuation: readonly string[]) {
-  form.hint ??= levelOfWords(message);
+  form.hintVaries ||= form.hint === undefined && levelVaries(message);
+  if (form.hint === undefined || form.hintVaries) form.hint = levelOfWords(message);
   if (form.hint !== 'unknown' || continuation.length === 0) return form.hint;
   for (const line of continuation.slice(0, HINT_LINES)) {
     const level = levelOfWords(line);

@@ -2,7 +2,7 @@
 import type { LogLevelName } from '../../../protocol/log-tools.ts';
 import type { Columns } from './canonical.ts';
 import { type Form, type FormGroup, formKey, mergeForms } from './merge.ts';
-import { ANY, SEPARATOR, WORD } from './token-kinds.ts';
+import { ANY, NUM, SEPARATOR, WORD } from './token-kinds.ts';
 import { addText, createValueStats, mergeStats, type ValueStats } from './values.ts';
 
 export interface MinedForm extends Form {
@@ -16,6 +16,8 @@ export interface MinedForm extends Form {
   lump: boolean;
   /** The level that its words hint at, once it was asked for. */
   hint: LogLevelName | undefined;
+  /** The hint holds for one message alone. */
+  hintVaries: boolean;
 }
 
 export interface FormStore {
@@ -64,6 +66,7 @@ export function createFormStore(maxForms: number): FormStore {
       seen: [],
       lump,
       hint: undefined,
+      hintVaries: false,
     };
     byIndex.set(index, form);
     return form;
@@ -92,13 +95,8 @@ export function createFormStore(maxForms: number): FormStore {
     byIndex.delete(form.index);
   }
 
-  /** Makes one form of a group, in the place of its first. */
-  function join({ forms: members, varies }: FormGroup<MinedForm>): MinedForm {
-    const first = members[0] as MinedForm;
-    if (members.length === 1) return first;
-    const columns = [...varies].sort((a, b) => a - b);
-    const known = masks.get(shapeOf(first)) ?? [];
-    masks.set(shapeOf(first), [...known, columns].slice(-MAX_MASKS));
+  /** Puts the values of all members at these columns together in one of them. */
+  function gather(into: MinedForm, members: readonly MinedForm[], columns: readonly number[]): void {
     for (const column of columns) {
       const stats = createValueStats();
       let seen = 0;
@@ -109,9 +107,33 @@ export function createFormStore(maxForms: number): FormStore {
         else if (word !== '') addText(stats, word, member.count);
         seen |= word === '' ? (member.seen[column] ?? 0) : 1 << ANY;
       }
-      first.stats[column] = stats;
-      first.seen[column] = seen;
+      into.stats[column] = stats;
+      into.seen[column] = seen;
     }
+  }
+
+  /** Joined groups may have become one and the same form: the earlier one takes the later one in. */
+  function keep(form: MinedForm): MinedForm {
+    const key = formKey(form);
+    const known = forms.get(key);
+    if (known === undefined) {
+      forms.set(key, form);
+      return form;
+    }
+    const open = known.texts.flatMap((_, i) => ((known.kinds[i] as number) >= NUM ? [i] : []));
+    gather(known, [known, form], open);
+    absorb(known, form);
+    return known;
+  }
+
+  /** Makes one form of a group, in the place of its first. */
+  function join({ forms: members, varies }: FormGroup<MinedForm>): MinedForm {
+    const first = members[0] as MinedForm;
+    if (members.length === 1) return first;
+    const columns = [...varies].sort((a, b) => a - b);
+    const known = masks.get(shapeOf(first)) ?? [];
+    masks.set(shapeOf(first), [...known, columns].slice(-MAX_MASKS));
+    gather(first, members, columns);
     for (const column of columns) {
       first.texts[column] = '';
       first.kinds[column] = ANY;
@@ -148,7 +170,8 @@ export function createFormStore(maxForms: number): FormStore {
       for (const form of kept) if (!stay.has(form)) absorb(lumpFor(form), form);
       kept = kept.filter((form) => stay.has(form));
     }
-    forms = new Map(kept.map((form) => [formKey(form), form]));
+    forms = new Map();
+    for (const form of kept) keep(form);
   }
 
   return {
@@ -160,8 +183,7 @@ export function createFormStore(maxForms: number): FormStore {
       if (next >= MAX_INDEX) return lumpFor(draft);
       const form = create(draft, false);
       if (forms.size >= maxForms) compact();
-      forms.set(key, form);
-      return form;
+      return keep(form);
     },
     at: (index) => (index >= 0 && index < next ? byIndex.get(ownerOf(index)) : undefined),
     all: () => [...forms.values(), ...lumps.values()],

@@ -10,6 +10,8 @@ const NAMES: Readonly<Record<string, LogLevelName>> = {
   fatal: 'fatal',
   failure: 'fatal',
   dpanic: 'fatal',
+  ftl: 'fatal',
+  pnc: 'fatal',
   wtf: 'fatal',
   err: 'error',
   error: 'error',
@@ -32,6 +34,7 @@ const NAMES: Readonly<Record<string, LogLevelName>> = {
   debug: 'debug',
   dbg: 'debug',
   trace: 'debug',
+  trc: 'debug',
   verbose: 'debug',
   fine: 'debug',
   finer: 'debug',
@@ -97,11 +100,42 @@ const SAYS_ERROR =
   /\b(?:errors?|fail(?:ed|ure|s)?|exception|traceback|denied|refused|cannot|can't|could not|couldn't|unable to|invalid|abort(?:ed)?|crash(?:ed)?)\b|\w(?:Exception|Error)\b/i;
 const SAYS_WARNING = /\b(?:warn(?:ing)?|deprecated|time(?:d[- ])?out|retry(?:ing)?|expired|too many)\b/i;
 
+/** Words for faults, where they count none, deny one, or name something that deals with them. */
+const SAYS_NONE = [
+  /(?:(?<![\w.,])0|\bzero|\bwithout(?: an?y?)?)\s+(?:\w+\s+)?(?:errors?|fail(?:ed|ures?|s)?|exceptions?|crash(?:es|ed)?|invalid|aborted|refused|denied)\b/,
+  /\bno (?:more |new |known |such )?(?:errors?|failures?|exceptions?|fatal errors?|crashes)\b/,
+  /\b(?:errors?|err|fail(?:ed|ures?|s)?|fatal|panic|exceptions?|crash(?:ed)?|invalid|abort(?:ed)?|refused|denied)["']?\s?=\s?["']?(?:0|none|null|nil|no|false)["']?(?=[\s,;|)\]}]|$)/,
+  /\b(?:errors?|err|fail(?:ed|ures?|s)?|fatal|panic|exceptions?|crash(?:ed)?|invalid|abort(?:ed)?|refused|denied)["']?\s*:\s*["']?(?:0|none|null|nil|no|false)["']?(?=\s*[,;|)\]}]|\.?\s*$|\s+[\w-]+[:=])/,
+  /\b(?:error|exception|failure|panic|crash)[ -](?:handl\w+|report(?:s|er|ing)|rates?|pages?|logs?|tracking|recovery|budgets?|detection)\b/,
+  /(?<![\w/])(?:~|\.{1,2})?\/[^\s"':,;)]*/,
+  /\b[\w-]*(?:errors?|exceptions?|fail(?:ed|ures?)?)\.(?:[cm]?[jt]sx?|py|go|rs|rb|java|kt|php|c|cc|cpp|h|log|html?|css|json|txt)\b/,
+]
+  .map(({ source }) => source)
+  .join('|');
+const NONE = new RegExp(SAYS_NONE, 'gi');
+/** A fault with a number or value of its own: the same words say both that there is one and that there is none. */
+const COUNTED =
+  /\d\s+(?:\w+\s+)?(?:error|fail|exception|crash|invalid|abort|refused|denied)|\b(?:errors?|err|fail(?:ed|ures?|s)?|fatal|panic|exceptions?|crash(?:ed)?|invalid|abort(?:ed)?|refused|denied)["']?\s*[=:]/i;
+
 const LOOKED_AT = 1000;
+
+const looked = (message: string): string =>
+  message.length > LOOKED_AT ? message.slice(0, LOOKED_AT) : message;
+
+/** Whether messages that differ in their values alone may be of different levels. */
+export const levelVaries = (message: string): boolean => COUNTED.test(looked(message));
 
 /** A guess from what the message says, for lines without a field for the level. */
 export function levelOfWords(message: string): LogLevelName {
-  const text = message.length > LOOKED_AT ? message.slice(0, LOOKED_AT) : message;
+  const text = looked(message);
+  const level = levelSaid(text);
+  // Most messages say nothing of faults and are not looked at again.
+  if (level !== 'error' && level !== 'fatal') return level;
+  const rest = text.replace(NONE, ' ');
+  return rest.length === text.length ? level : levelSaid(rest);
+}
+
+function levelSaid(text: string): LogLevelName {
   const written = WRITTEN.exec(text);
   if (written !== null) return levelNamed(written[1] ?? written[2] ?? '') ?? 'unknown';
   if (SAYS_FATAL.test(text)) return 'fatal';

@@ -3,6 +3,7 @@ import { NAMED_RULES, replaceSecrets, type SecretRule, TOKEN_RULES } from '../se
 
 const START = '[masked: ';
 const mark = (kind: string): string => `${START}${kind}]`;
+export const MASKED_VALUE = mark('secret by its name');
 const MARKS = /\[masked: ([A-Za-z -]{1,40})\]/g;
 /** Longer texts are cut before they are looked at, so that no rule takes long. */
 const MAX_LOOKED_AT = 2000;
@@ -16,21 +17,47 @@ const CLOUD_KEYS: SecretRule = {
 
 const EMAIL: SecretRule = {
   kind: 'e-mail address',
-  pattern: /\b[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}\b/g,
+  // Units of systemd and the user of git servers look like one.
+  pattern:
+    /\b(?!git@)[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,6}(?!(?:service|socket|timer|target|mount|automount|slice|scope|path|device|swap)\b)[A-Za-z]{2,24}\b/g,
 };
 
 const CARD = /(?<![\w.-])\d(?:[ -]?\d){13,15}(?![\w-])/g;
+/** Numbers behind these are something else. */
+const NUMBER_NAME = /(?:trace|span|correlation|request|id)["']?\s*[:=#]?\s*["']?$/i;
 const IBAN = /\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b/g;
 
-const SECRETS: readonly SecretRule[] = [...TOKEN_RULES, CLOUD_KEYS, ...NAMED_RULES, EMAIL];
+/** A line out of the middle of a key whose beginning was not read. */
+const KEY_LINE: SecretRule = {
+  kind: 'private key',
+  pattern: /^\s*(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)(?:[A-Za-z0-9+/]{64}|[A-Za-z0-9+/]{70}|[A-Za-z0-9+/]{76})$/g,
+};
+
+const SECRETS: readonly SecretRule[] = [...TOKEN_RULES, KEY_LINE, CLOUD_KEYS, ...NAMED_RULES, EMAIL];
 
 /** Without terminal sequences, and with marks in place of secrets and personal data, at most `length` characters. */
 export function shown(text: string, length: number): string {
   const plain = plainText(text.slice(0, MAX_LOOKED_AT)).replaceAll('\n', ' ').trimEnd();
   const masked = replaceSecrets(plain, SECRETS, START, mark)
     .replace(IBAN, (found) => (isIban(found) ? mark('IBAN') : found))
-    .replace(CARD, (found) => (isCard(found) ? mark('card number') : found));
+    .replace(CARD, (found, at: number, whole: string) =>
+      isCard(found) && !NUMBER_NAME.test(whole.slice(Math.max(0, at - 24), at)) ? mark('card number') : found,
+    );
   return masked.length > length ? `${cutWhole(masked, length)}…` : masked;
+}
+
+const PLACE = /<(?:num|ip|path|uuid|hex|duration|\*)>/g;
+
+/** For each of `count` places of a template, whether what stands there is a secret by the words around it. */
+export function secretPlaces(template: string, count: number): boolean[] {
+  let places = 0;
+  const probe = shown(
+    template.replace(PLACE, () => `Placeholder${places++}x`),
+    MAX_LOOKED_AT,
+  );
+  const secret = Array.from({ length: count }, (_, i) => i < places && !probe.includes(`Placeholder${i}x`));
+  // Words of the message itself may look like a place: then nobody knows which is which.
+  return places === count || probe.length >= MAX_LOOKED_AT ? secret : secret.map(() => secret.includes(true));
 }
 
 /** A mark is not cut in two, nor a surrogate pair. */

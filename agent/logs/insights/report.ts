@@ -5,7 +5,7 @@ import type { LogRequest } from '../request.ts';
 import { type Baseline, changesOf } from './changes.ts';
 import { findingsOf } from './findings.ts';
 import { type LogStats, mainLevel, type PatternStats } from './log-stats.ts';
-import { shown } from './mask.ts';
+import { MASKED_VALUE, secretPlaces, shown } from './mask.ts';
 
 const TEXT = 240;
 const TEMPLATE = 200;
@@ -134,13 +134,18 @@ function patternOf(
   alone: boolean,
 ): AnalyzeLog['patterns'][number] {
   const examples = [...stats.first, ...stats.last];
-  const parameters = (pattern?.parameters ?? []).map(({ type, distinct, more, top }) => ({
+  const all = pattern?.parameters ?? [];
+  const secret = secretPlaces(pattern?.template ?? '', all.length);
+  const parameters = all.map(({ type, distinct, more, top }, place) => ({
     type,
     distinct,
     ...(more ? { more } : {}),
     top: top
       .slice(0, alone ? TOP_VALUES_OF_ONE : TOP_VALUES)
-      .map(({ value, count }): [string, number] => [shown(value, VALUE), count]),
+      .map(({ value, count }): [string, number] => [
+        secret[place] ? MASKED_VALUE : shown(value, VALUE),
+        count,
+      ]),
   }));
   return {
     id,

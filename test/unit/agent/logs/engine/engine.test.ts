@@ -196,3 +196,18 @@ describe('patterns', () => {
     for (const { pattern } of events.slice(0, 50)) expect(engine.pattern(pattern).count).toBeGreaterThan(0);
   });
 });
+
+describe('forms that turn out the same when they are joined', () => {
+  it('keep every index that an event was given', () => {
+    const below = randomNumbers(1);
+    const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+    const blob = () => Array.from({ length: 54 }, () => letters[below(64)]).join('');
+    const { events, engine } = readLog(
+      repeat(4000, () => `2026-11-27 10:00:00 INFO blob ${blob()}==`),
+      { maxPatterns: 300 },
+    );
+    const templates = new Set(events.map(({ pattern }) => engine.pattern(pattern).template));
+    expect(templates.size).toBeGreaterThan(0);
+    expect(engine.patterns().reduce((sum, { count }) => sum + count, 0)).toBe(4000);
+  });
+});
