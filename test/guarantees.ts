@@ -125,6 +125,10 @@ export const GUARANTEES: readonly Guarantee[] = [
     text: 'Nobody grants more than he has: neither by roles of users nor by API tokens.',
   },
   {
+    id: 'tenancy-8',
+    text: 'An API token of a user never does more than that user may by now; of who is disabled or removed it is refused.',
+  },
+  {
     id: 'session-1',
     text: 'A session ends with logging out, its idle and its whole time, another password, another role and a disabled account.',
   },

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import { personalFields } from '../../protocol/audit-log.ts';
+import { userIdSchema } from '../../protocol/ids.ts';
 import type { Store, Tx } from '../store/store.ts';
 import { type AuditActor, record } from './audit.ts';
 import { commitBy, eventOfRow, type SaltedEvent, saltOf, selectEvents } from './events.ts';
@@ -21,6 +23,18 @@ async function namesOf(tx: Tx, log: string, person: string): Promise<Set<string>
     .where('actor_id', '=', person)
     .execute();
   return new Set([person, ...rows.map((row) => row.actor_name)].filter((name) => name !== ''));
+}
+
+/** A user's identifier says nothing about a person; of what else was given only a hash is kept. */
+async function targetOf(tx: Tx, person: string): Promise<string> {
+  const user = await tx
+    .selectFrom('users')
+    .select('id')
+    .where((eb) => eb.or([eb('id', '=', person), eb('username', '=', person)]))
+    .executeTakeFirst();
+  if (user !== undefined) return user.id;
+  if (userIdSchema.safeParse(person).success) return person;
+  return `sha256:${createHash('sha256').update(person.normalize('NFC')).digest('hex')}`;
 }
 
 /** The fields of an event that say who the person is: all of what he did, and his names where others speak of him. */
@@ -61,7 +75,7 @@ async function eraseFields(tx: Tx, event: SaltedEvent, fields: readonly [string,
 
 /**
  * Takes a person out of a log: names and addresses go, with the salts of their commitments, and what was sealed still
- * verifies. That it was done is an event, which does not say who it was.
+ * verifies. That it was done is an event, which says who it was by the identifier alone.
  */
 export function eraser(options: { store: Store; clock: Clock }) {
   const { store, clock } = options;
@@ -99,6 +113,7 @@ export function eraser(options: { store: Store; clock: Clock }) {
         action: 'audit.erase',
         actor: request.actor,
         address: request.address,
+        target: await targetOf(tx, request.person),
         detail: done,
       });
       return done;

@@ -12,11 +12,13 @@ import type { Row } from '../store/tables.ts';
 import { effectivePermissions, type Granter, requireGrantable } from './grants.ts';
 import { ownerOf } from './person.ts';
 import { hashToken } from './secrets.ts';
+import { rightsOf, selectTokens } from './token-rights.ts';
 
 export interface ApiTokenIdentity {
   id: string;
   name: string;
   organizationId: string;
+  /** No more than its user has by now. */
   role: Role;
   /** Null: everything that the role allows. */
   scopes: readonly Permission[] | null;
@@ -24,7 +26,7 @@ export interface ApiTokenIdentity {
 }
 
 export interface ApiTokens {
-  /** @throws AppError `unauthenticated` when it was known, and has expired. */
+  /** @throws AppError `unauthenticated` when it was known, and has expired, or its user may nothing here any more. */
   find(token: string): Promise<ApiTokenIdentity | undefined>;
   /** For who holds a connection open: whether it still counts. */
   byId(id: string): Promise<ApiTokenIdentity | undefined>;
@@ -96,13 +98,16 @@ function scopesOf(row: Pick<Row<'api_tokens'>, 'scopes'>): Permission[] | null {
   );
 }
 
-const identity = (row: Row<'api_tokens'>): ApiTokenIdentity => ({
+const identity = (
+  row: Row<'api_tokens'>,
+  { role, systemAdmin }: { role: Role; systemAdmin: boolean },
+): ApiTokenIdentity => ({
   id: row.id,
   name: row.name,
   organizationId: row.organization_id,
-  role: row.role,
+  role,
   scopes: scopesOf(row),
-  systemAdmin: row.system_admin === 1,
+  systemAdmin,
 });
 
 const time = (ms: number | null): string | null => (ms === null ? null : isoTime(Number(ms)));
@@ -132,16 +137,20 @@ export function createApiTokens(options: {
     db.selectFrom('api_tokens').selectAll().where('organization_id', '=', organizationId);
   return {
     async find(token) {
-      const row = await store.db
-        .selectFrom('api_tokens')
-        .selectAll()
-        .where('token_hash', '=', hashToken(token))
+      const row = await selectTokens(store.db)
+        .where('api_tokens.token_hash', '=', hashToken(token))
         .executeTakeFirst();
       if (row === undefined) return undefined;
       if (expired(row))
         throw new AppError('unauthenticated', {
           detail: 'The API token has expired.',
           hint: 'Make a new one: vm-orchestrator api-tokens create, or Settings in the dashboard.',
+        });
+      const rights = rightsOf(row);
+      if (!rights.allowed)
+        throw new AppError('unauthenticated', {
+          detail: `The API token counts no more: ${rights.why}.`,
+          hint: 'A token may never do more than the user who made it. Use one of somebody who may.',
         });
       const now = clock.now();
       if (now - Number(row.last_used_at ?? 0) >= LAST_USED_EVERY_MS) {
@@ -152,11 +161,13 @@ export function createApiTokens(options: {
           .where('id', '=', row.id)
           .execute();
       }
-      return identity(row);
+      return identity(row, rights);
     },
     async byId(id) {
-      const row = await store.db.selectFrom('api_tokens').selectAll().where('id', '=', id).executeTakeFirst();
-      return row === undefined || expired(row) ? undefined : identity(row);
+      const row = await selectTokens(store.db).where('api_tokens.id', '=', id).executeTakeFirst();
+      if (row === undefined || expired(row)) return undefined;
+      const rights = rightsOf(row);
+      return rights.allowed ? identity(row, rights) : undefined;
     },
     async list(organizationId, { after, limit }) {
       const rows = await of(store.db, organizationId)

@@ -7,6 +7,14 @@ export interface Granter {
   permissions: ReadonlySet<Permission>;
 }
 
+/** The most that two roles both allow. */
+export function commonRole(a: Role, b: Role): Role {
+  const within = (one: Role, other: Role) =>
+    [...permissionsOf(one)].every((p) => permissionsOf(other).has(p));
+  if (within(a, b)) return a;
+  return within(b, a) ? b : 'viewer';
+}
+
 /** What a role allows; scopes keep a part of it, and never add to it. */
 export function effectivePermissions(
   role: Role,

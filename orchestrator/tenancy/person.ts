@@ -1,5 +1,6 @@
 import type { Role } from '../../protocol/roles.ts';
 import type { Queryable } from '../store/store.ts';
+import { rightsOf, selectTokens } from './token-rights.ts';
 
 /** Somebody as rules and locks see him, whichever of his credentials he used. */
 export interface Person {
@@ -19,13 +20,11 @@ export async function personOf(
 ): Promise<Person> {
   if (actor.type === 'system') return { id: actor.id, ids: [], role: undefined };
   if (actor.type === 'api_token') {
-    const token = await db
-      .selectFrom('api_tokens')
-      .select(['user_id', 'role', 'system_admin'])
-      .where('id', '=', actor.id)
-      .executeTakeFirst();
+    const token = await selectTokens(db).where('api_tokens.id', '=', actor.id).executeTakeFirst();
     const id = token?.user_id ?? actor.id;
-    return { id, ids: [...new Set([id, actor.id])], role: token?.system_admin === 1 ? 'admin' : token?.role };
+    const rights = token && rightsOf(token);
+    const role = rights?.allowed ? (rights.systemAdmin ? 'admin' : rights.role) : undefined;
+    return { id, ids: [...new Set([id, actor.id])], role };
   }
   const user = await db
     .selectFrom('users')

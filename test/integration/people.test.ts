@@ -150,28 +150,28 @@ describe('[session-1] a session', () => {
   });
 });
 
-describe('[session-2] an open stream', () => {
-  /** Resolves with what ended it, once the first bytes have come. */
-  async function follow(headers: Record<string, string>): Promise<{ ended: Promise<unknown> }> {
-    await enroll(orchestrator);
-    const job = await orchestrator.call<{ id: string }>({
-      path: `${org}/jobs`,
-      body: { selector: 'all', arguments: { command: 'true' } },
-    });
-    const request = httpsRequest(new URL(`${org}/jobs/${job.body.id}/events`, orchestrator.url), {
-      ca: orchestrator.ca,
-      servername: AGENT_SNI,
-      agent: false,
-      headers,
-    });
-    request.end();
-    const [response] = await once(request, 'response');
-    expect(response.statusCode).toBe(200);
-    await once(response, 'readable');
-    response.resume();
-    return { ended: once(response, 'close') };
-  }
+/** Resolves with what ended it, once the first bytes have come. */
+async function follow(headers: Record<string, string>): Promise<{ ended: Promise<unknown> }> {
+  await enroll(orchestrator);
+  const job = await orchestrator.call<{ id: string }>({
+    path: `${org}/jobs`,
+    body: { selector: 'all', arguments: { command: 'true' } },
+  });
+  const request = httpsRequest(new URL(`${org}/jobs/${job.body.id}/events`, orchestrator.url), {
+    ca: orchestrator.ca,
+    servername: AGENT_SNI,
+    agent: false,
+    headers,
+  });
+  request.end();
+  const [response] = await once(request, 'response');
+  expect(response.statusCode).toBe(200);
+  await once(response, 'readable');
+  response.resume();
+  return { ended: once(response, 'close') };
+}
 
+describe('[session-2] an open stream', () => {
   it.each<[string, (id: string, browser: Browser) => Promise<Answer>]>([
     ['logging out', (_, browser) => browser({ method: 'DELETE', path: '/api/v1/session' })],
     [
@@ -198,6 +198,70 @@ describe('[session-2] an open stream', () => {
     const { ended } = await follow({ authorization: `Bearer ${made.body.token}` });
     await orchestrator.call({ method: 'DELETE', path: `${org}/api-tokens/${made.body.id}` });
     await ended;
+  });
+});
+
+describe('[tenancy-8] an API token that a person made', () => {
+  const user = (id: string) => `${org}/users/${id}`;
+  async function tokenOf(role: Role, wanted: object) {
+    const { id, username } = await person(role);
+    const browser = await browserOf(username);
+    const made = await browser({ path: `${org}/api-tokens`, body: { name: 'his', ...wanted } });
+    expect(made.status, made.text).toBe(201);
+    const token = String(made.body['token']);
+    const use = (path: string, body?: unknown) => orchestrator.call({ path, token, body });
+    return { id, username, token, use };
+  }
+
+  it('allows no more than his role by now, and again as much when he has it again', async () => {
+    const { id, use } = await tokenOf('admin', { role: 'approver' });
+    const approve = () => use(`${org}/approvals/apv-00000000-0000-7000-8000-000000000000/deny`, {});
+    expect((await approve()).status).not.toBe(403);
+    const change = (role: Role) => orchestrator.call({ method: 'PATCH', path: user(id), body: { role } });
+    await change('operator');
+    expect((await approve()).status).toBe(403);
+    expect((await use(`${org}/agents`)).status).toBe(200);
+    await change('admin');
+    expect((await approve()).status).not.toBe(403);
+    expect((await use(`${org}/users`)).status).toBe(403);
+  });
+
+  it.each([
+    [
+      'left the organization',
+      (id: string) => orchestrator.call({ method: 'DELETE', path: user(id) }),
+      /not in this organization/,
+    ],
+    [
+      'is disabled',
+      (id: string) =>
+        orchestrator.call({ method: 'PATCH', path: `/api/v1/users/${id}`, body: { disabled: true } }),
+      /is disabled/,
+    ],
+  ])('is refused once he %s, and what is open with it ends', async (_, change, why) => {
+    const { id, username, token, use } = await tokenOf('admin', { role: 'admin' });
+    const { ended } = await follow({ authorization: `Bearer ${token}` });
+    expect((await change(id)).status).toBeLessThan(300);
+    const refused = await use(`${org}/agents`);
+    expect([refused.status, code(refused)]).toEqual([401, 'unauthenticated']);
+    expect(refused.body['detail']).toMatch(why);
+    expect(refused.body['detail']).toContain(username);
+    await ended;
+  });
+
+  it('rules the whole orchestrator only while he does', async () => {
+    const { id, username } = await person('viewer');
+    const rule = (system_admin: boolean) =>
+      orchestrator.call({ method: 'PATCH', path: `/api/v1/users/${id}`, body: { system_admin } });
+    await rule(true);
+    const browser = await browserOf(username);
+    const made = await browser({ path: `${org}/api-tokens`, body: { name: 'all', system_admin: true } });
+    const token = String(made.body['token']);
+    expect((await orchestrator.call({ path: '/api/v1/users', token })).status).toBe(200);
+    await rule(false);
+    expect((await orchestrator.call({ path: '/api/v1/users', token })).status).toBe(403);
+    expect((await orchestrator.call({ path: `${org}/users`, token })).status).toBe(403);
+    expect((await orchestrator.call({ path: `${org}/agents`, token })).status).toBe(200);
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { newId } from '../../../../base/random.ts';
 import { eraser } from '../../../../orchestrator/audit/erase.ts';
 import { commitBy, eventOfRow, saltOf, selectEvents } from '../../../../orchestrator/audit/events.ts';
 import { ORG, startLogRig } from './rig.ts';
@@ -35,6 +36,29 @@ describe('[audit-3] an erased person', () => {
     expect(rest).toContain('192.0.2.99');
     await rig.seal();
     expect(await rig.verify()).toMatchObject({ ok: true, erased: 7, size: 9 });
+  });
+
+  it('is named by the event of the erasure by an identifier or a hash, and by no name', async () => {
+    await using rig = await startLogRig();
+    const id = newId('usr', rig.clock);
+    await rig.store.db
+      .insertInto('users')
+      .values({ id, username: 'carol', password_hash: '', created_at: 0 })
+      .execute();
+    const gone = newId('usr', rig.clock);
+    for (const person of [id, 'carol', gone, 'carol@example.org']) await erase(rig, person);
+    const events = await selectEvents(rig.store.db, ORG)
+      .where('action', '=', 'audit.erase')
+      .orderBy('id')
+      .execute();
+    expect(events.map(({ target }) => target)).toEqual([
+      id,
+      id,
+      gone,
+      // SHA-256 of the address.
+      expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+    ]);
+    expect(JSON.stringify(events)).not.toContain('carol');
   });
 
   it('cannot be guessed from what is left: the salts of what was erased are gone', async () => {
