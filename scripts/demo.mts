@@ -28,7 +28,8 @@ import { capture, pass, type Running, serve, start, stop } from './demo/orchestr
 import { ROOT } from './lib/root.ts';
 
 // What the shell says of another orchestrator is not meant for this one.
-for (const name of Object.keys(process.env)) if (name.startsWith('VM_ORCHESTRATOR_')) delete process.env[name];
+for (const name of Object.keys(process.env))
+  if (name.startsWith('VM_ORCHESTRATOR_')) delete process.env[name];
 
 const DEFAULT_PORT = 8443;
 const dist = join(ROOT, 'dist');
