@@ -42,7 +42,7 @@ describe('looking into a machine from the command line', () => {
     const put = await run('files', 'put', local, at(machine.join('remote.bin')), '--mode', '600', '--json');
     expect(JSON.parse(put.text)).toMatchObject({ created: true, mode: '600', resumed_at: 0 });
     const again = await run('files', 'put', local, at(machine.join('remote.bin')));
-    expect([again.code, again.stderr]).toEqual([4, expect.stringMatching(/exists already[^]*--overwrite/)]);
+    expect([again.code, again.stderr]).toEqual([4, expect.stringMatching(/exists already.*\n.*--overwrite/)]);
     expect((await run('files', 'ls', at(machine.folder))).text).toMatch(
       /file +600 .* 5000000 .* remote\.bin/,
     );
@@ -55,7 +55,7 @@ describe('looking into a machine from the command line', () => {
     expect(JSON.parse(got.text)).toEqual({ path: back, size: 5_000_000, resumed_at: 1_234_567 });
     expect(readFileSync(back).equals(bytes)).toBe(true);
     const kept = await run('files', 'get', at(machine.join('remote.bin')), back);
-    expect([kept.code, kept.stderr]).toEqual([4, expect.stringMatching(/exists already[^]*--overwrite/)]);
+    expect([kept.code, kept.stderr]).toEqual([4, expect.stringMatching(/exists already.*\n.*--overwrite/)]);
     expect((await run('files', 'get', at(machine.join('remote.bin')), back, '--overwrite')).code).toBe(0);
     const { stdout } = await cli.run(['files', 'cat', at(machine.join('remote.bin'))]);
     expect(stdout.equals(bytes)).toBe(true);
