@@ -27,6 +27,10 @@ import { keepPort, keepSecrets } from './demo/keep.ts';
 import { capture, pass, type Running, serve, start, stop } from './demo/orchestrator-process.ts';
 import { ROOT } from './lib/root.ts';
 
+// What the shell says of another orchestrator is not meant for this one.
+for (const name of Object.keys(process.env))
+  if (name.startsWith('VM_ORCHESTRATOR_')) delete process.env[name];
+
 const DEFAULT_PORT = 8443;
 const dist = join(ROOT, 'dist');
 const program = join(dist, 'vm-orchestrator.mjs');

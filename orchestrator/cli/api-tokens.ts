@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
+import { AppError } from '../../protocol/errors.ts';
 import {
   type ApiToken,
   apiTokenListSchema,
   type CreateApiTokenRequest,
   createApiTokenResponseSchema,
 } from '../../protocol/rest-fleet.ts';
-import type { Permission, Role } from '../../protocol/roles.ts';
+import { type Permission, permissionsOf, type Role, rolesWith } from '../../protocol/roles.ts';
 import { apiTokenArgument, durationArgument, roleArgument, scopeArgument } from './arguments.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
 import type { CliDeps } from './deps.ts';
@@ -22,10 +23,19 @@ interface CreateFlags extends ClientFlags {
 const PATH = '/api-tokens';
 
 async function create(deps: CliDeps, name: string, flags: CreateFlags): Promise<void> {
+  const role = flags.systemAdmin ? 'admin' : flags.role;
+  const without = (flags.scope ?? []).filter((scope) => !permissionsOf(role).has(scope));
+  if (without.length > 0 && without.length === flags.scope?.length)
+    throw new AppError('config_invalid', {
+      detail: `The role ${role} has none of these rights: the token could do nothing.`,
+      hint: `Use --role: ${without[0]} is a right of ${rolesWith(without[0] as Permission).join(' and ')}.`,
+    });
+  if (without.length > 0 && !flags.json)
+    deps.stderr.write(`The role ${role} has no ${without.join(', ')}; neither has the token.\n`);
   const client = await clientFor(deps, flags);
   const body: CreateApiTokenRequest = {
     name,
-    role: flags.systemAdmin ? 'admin' : flags.role,
+    role,
     ...(flags.scope === undefined ? {} : { scopes: flags.scope }),
     ...(flags.ttl === undefined ? {} : { ttl_s: Math.ceil(flags.ttl) }),
     ...(flags.systemAdmin ? { system_admin: true } : {}),

@@ -232,12 +232,20 @@ const exitCodeOf = (error: AppError): number =>
       ? 2
       : EXIT.refused;
 
+/** What to do, in the words of this command: a hint of the orchestrator may speak of requests. */
+function hintOf({ code, hint }: AppError): string | undefined {
+  if (code === 'unauthenticated')
+    return 'Check VM_ORCHESTRATOR_API_TOKEN: a vmo_… token of this orchestrator that is valid; an admin makes one by api-tokens create.';
+  return hint?.replace(/\bwhich=([\w-]+)/g, '--which $1');
+}
+
 /** An error as a line for people, or as one problem object (RFC 9457) for machines. */
 export function printError(deps: CliDeps, error: AppError, json: boolean): void {
+  const hint = hintOf(error);
   deps.stderr.write(
     json
       ? `${JSON.stringify(toProblem(error))}\n`
-      : `vm-orchestrator: ${error.message}\n${error.hint ? `  ${error.hint}\n` : ''}`,
+      : `vm-orchestrator: ${error.message}\n${hint ? `  ${hint}\n` : ''}`,
   );
 }
 

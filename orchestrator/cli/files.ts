@@ -1,10 +1,20 @@
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
+import { AppError } from '../../protocol/errors.ts';
 import { type ListDirectory, listDirectorySchema } from '../../protocol/file-tools.ts';
 import { remoteFileArgument } from './arguments.ts';
 import { callTool } from './call-tool.ts';
-import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
+import {
+  CLIENT_HELP,
+  type ClientFlags,
+  clientFor,
+  EXIT,
+  printError,
+  reporting,
+  withClientFlags,
+} from './client.ts';
 import type { CliDeps } from './deps.ts';
 import { printJson, table, timeText, write } from './print.ts';
 import { download, type RemoteFile, upload } from './transfer.ts';
@@ -48,21 +58,64 @@ async function cat(deps: CliDeps, file: RemoteFile, flags: ClientFlags): Promise
   for await (const chunk of response) await write(deps.stdout, chunk as Buffer);
 }
 
-async function get(deps: CliDeps, file: RemoteFile, to: string, flags: ClientFlags): Promise<void> {
+/** Work that Ctrl-C interrupts; what has come so far is kept. */
+async function interruptible(
+  deps: CliDeps,
+  flags: ClientFlags,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const shutdown = deps.shutdown();
+  try {
+    await work(shutdown.graceful);
+  } catch (cause) {
+    if (!shutdown.graceful.aborted) throw cause;
+    const error = new AppError('unavailable', {
+      detail: 'The transfer was interrupted.',
+      hint: 'Run it again to go on.',
+    });
+    printError(deps, error, flags.json === true);
+    deps.exitWith(EXIT.interrupted);
+  } finally {
+    shutdown.dispose();
+  }
+}
+
+interface GetFlags extends ClientFlags {
+  overwrite?: true;
+}
+
+async function get(deps: CliDeps, file: RemoteFile, to: string, flags: GetFlags): Promise<void> {
   const client = await clientFor(deps, flags);
   const folder = await stat(to).then(
     (found) => found.isDirectory(),
     () => false,
   );
   const local = folder ? join(to, basename(file.path)) : to;
-  const shutdown = deps.shutdown();
-  try {
-    const { size, resumedAt } = await download(deps, client, file, local, shutdown.graceful);
+  if (!flags.overwrite && existsSync(local))
+    throw new AppError('conflict', {
+      detail: `${local} exists already.`,
+      hint: 'Use --overwrite to replace it.',
+    });
+  await interruptible(deps, flags, async (signal) => {
+    const { size, resumedAt } = await download(deps, client, file, local, signal);
     if (flags.json) return await printJson(deps.stdout, { path: local, size, resumed_at: resumedAt });
     await write(deps.stdout, `${local}: ${size} bytes${resumedAt > 0 ? `, went on at ${resumedAt}` : ''}\n`);
-  } finally {
-    shutdown.dispose();
-  }
+  });
+}
+
+/** A refusal of an upload, in the words of this command. */
+function uploadError(cause: unknown, path: string): unknown {
+  if (!(cause instanceof AppError)) return cause;
+  const { code, message } = cause;
+  if (code === 'conflict' && message.includes('exists already'))
+    return new AppError(code, { detail: message, hint: 'Use --overwrite to replace it.', cause });
+  if (code === 'not_found' && message.includes(path))
+    return new AppError(code, {
+      detail: `There is no folder ${dirname(path)} on that machine.`,
+      hint: 'Make it first, or choose another one.',
+      cause,
+    });
+  return cause;
 }
 
 async function put(
@@ -73,8 +126,7 @@ async function put(
 ): Promise<void> {
   const client = await clientFor(deps, flags);
   const path = file.path.endsWith('/') ? `${file.path}${basename(local)}` : file.path;
-  const shutdown = deps.shutdown();
-  try {
+  await interruptible(deps, flags, async (signal) => {
     const done = await upload(
       deps,
       client,
@@ -83,18 +135,18 @@ async function put(
       {
         overwrite: flags.overwrite === true,
         mode: flags.mode,
-        signal: shutdown.graceful,
+        signal,
       },
-    );
+    ).catch((cause: unknown) => {
+      throw uploadError(cause, path);
+    });
     if (flags.json)
       return await printJson(deps.stdout, { ...done, resumedAt: undefined, resumed_at: done.resumedAt });
     await write(
       deps.stdout,
       `${done.path}: ${done.size} bytes, ${done.created ? 'created' : 'replaced'}${done.resumedAt > 0 ? `, went on at ${done.resumedAt}` : ''}\n`,
     );
-  } finally {
-    shutdown.dispose();
-  }
+  });
 }
 
 function modeArgument(text: string): string {
@@ -124,10 +176,11 @@ export function register(program: Command, deps: CliDeps): void {
       .command('get')
       .description('download a file; one that was cut off goes on where it was')
       .argument('<agent:path>', remote, remoteFileArgument)
-      .argument('[local]', 'file or folder', '.'),
+      .argument('[local]', 'file or folder', '.')
+      .option('--overwrite', 'replace a file of that name'),
   )
     .addHelpText('after', CLIENT_HELP)
-    .action((file: RemoteFile, to: string, flags: ClientFlags) =>
+    .action((file: RemoteFile, to: string, flags: GetFlags) =>
       reporting(deps, flags, () => get(deps, file, to, flags)),
     );
   withClientFlags(

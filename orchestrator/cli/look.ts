@@ -83,6 +83,10 @@ async function logs(
         wait: WAIT_MS / 1000 + 10,
         signal,
       });
+      if (cursor === undefined && found.lines.length === 0 && !flags.json && !source.startsWith('/'))
+        deps.stderr.write(
+          `The journal of ${id} has no entries of ${source}. Is that the name of a unit there? systemctl list-units shows them.\n`,
+        );
       cursor = found.cursor ?? cursor;
       if (flags.json)
         for (const line of found.lines) await printJson(deps.stdout, { source: found.source, line });

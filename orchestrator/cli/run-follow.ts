@@ -7,6 +7,7 @@ import {
   type JobWithCommands,
   jobWithCommandsSchema,
 } from '../../protocol/rest-jobs.ts';
+import { denialText } from './approval-notice.ts';
 import { EXIT, type RestClient } from './client.ts';
 import type { CliDeps } from './deps.ts';
 import { followJob } from './follow.ts';
@@ -147,6 +148,10 @@ export async function followRun(options: {
     }
     progress.clear();
     if (rollout !== null && !json && !stop.hard.aborted) await report(deps, client, job.id);
+    if (!json && [...ends.values()].some(({ reason }) => reason === 'denied')) {
+      const text = await denialText(client, job.id);
+      if (text !== undefined) await write(deps.stderr, text);
+    }
     // A job that has ended needs no cancel any more.
     if (ends.size < job.commands.length && !stop.hard.aborted) await cancelling;
     if (stop.graceful.aborted) return EXIT.interrupted;

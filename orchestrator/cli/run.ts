@@ -9,7 +9,7 @@ import {
 } from '../../protocol/rest-jobs.ts';
 import { previewSchema } from '../../protocol/rest-rollout.ts';
 import { listAgents } from './agents.ts';
-import { approvalNotice } from './approval-notice.ts';
+import { sayWhatWaits } from './approval-notice.ts';
 import { descriptionArgument, durationArgument, selectorArgument } from './arguments.ts';
 import {
   CLIENT_HELP,
@@ -152,11 +152,13 @@ Examples:
         const job = await submit(client, body);
         if (flags.detach) {
           if (flags.json) await printJson(deps.stdout, job);
-          else await write(deps.stdout, `${job.id}\n`);
+          else {
+            await write(deps.stdout, `${job.id}\n`);
+            await sayWhatWaits(deps, client, job);
+          }
           return;
         }
-        const awaited = flags.json ? undefined : await approvalNotice(client, job);
-        if (awaited !== undefined) await write(deps.stderr, awaited);
+        if (!flags.json) await sayWhatWaits(deps, client, job);
         const several = job.commands.length > 1;
         if (!flags.json && flags.selector === undefined && several)
           await write(deps.stderr, onAll(job.commands.length));

@@ -6,6 +6,7 @@ import {
   savedCommandListSchema,
   savedCommandSchema,
 } from '../../protocol/rest-schedules.ts';
+import { sayWhatWaits } from './approval-notice.ts';
 import { durationArgument, selectorArgument } from './arguments.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
 import type { CliDeps } from './deps.ts';
@@ -103,6 +104,7 @@ async function run(
     deps.stdout,
     `${job.id} on ${job.commands.length} machine(s); vm-orchestrator jobs output ${job.id}\n`,
   );
+  await sayWhatWaits(deps, client, job);
 }
 
 /** `vm-orchestrator saved …`: commands that are kept under a name. */

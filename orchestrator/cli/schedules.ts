@@ -6,6 +6,7 @@ import {
   scheduleListSchema,
   scheduleSchema,
 } from '../../protocol/rest-schedules.ts';
+import { sayWhatWaits } from './approval-notice.ts';
 import { durationArgument, selectorArgument } from './arguments.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
 import type { CliDeps } from './deps.ts';
@@ -172,6 +173,7 @@ export function register(program: Command, deps: CliDeps): void {
           deps.stdout,
           `${job.id} on ${job.commands.length} machine(s); vm-orchestrator jobs show ${job.id}\n`,
         );
+        await sayWhatWaits(deps, client, job);
       }),
   );
   finish(withId(sub('remove', 'remove a schedule; its jobs stay'))).action((id: string, flags: ClientFlags) =>

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { WebSocket } from 'ws';
+import type { Clock } from '../../base/clock.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { problemToError } from '../../protocol/problem.ts';
 import { CLIENT_ACK_BYTES, TERMINAL_SUBPROTOCOL } from '../../protocol/terminal-codes.ts';
@@ -13,6 +14,10 @@ type Ended = Extract<TerminalServerMessage, { type: 'ended' }>;
 /** Ends of a terminal that are no failure of ours; the rest is told, and is exit code 1. */
 const QUIET: ReadonlySet<Ended['reason']> = new Set(['exit', 'closed']);
 const SIZE = { rows: 24, cols: 80 };
+/** Ctrl-D: the end of input. */
+const EOT = 4;
+const LINE_FEED = 10;
+const EOT_EVERY_MS = 500;
 
 interface Keyboard {
   size(): { rows: number; cols: number };
@@ -20,21 +25,48 @@ interface Keyboard {
   end(): void;
 }
 
-/** The terminal that this command itself sits at; without one its input is passed on as it is. */
-function keyboardOf(input: NodeJS.ReadStream, output: NodeJS.WriteStream): Keyboard {
+/**
+ * The terminal that this command itself sits at; without one its input is passed on as it is, and its end as Ctrl-D.
+ * `lines`: a last line without its end is ended, as a shell that waits for lines needs it.
+ */
+function keyboardOf(
+  clock: Clock,
+  input: NodeJS.ReadStream,
+  output: NodeJS.WriteStream,
+  lines: boolean,
+): Keyboard {
+  const over = new AbortController();
+  let onEnd: (() => void) | undefined;
   let onData: ((bytes: Buffer) => void) | undefined;
   let onResize: (() => void) | undefined;
   return {
-    size: () => (output.isTTY ? { rows: output.rows, cols: output.columns } : SIZE),
+    // A terminal that nobody gave a size says 0.
+    size: () => ({ rows: output.rows || SIZE.rows, cols: output.columns || SIZE.cols }),
     begin(type, resized) {
-      onData = type;
+      let last = LINE_FEED;
+      onData = (bytes) => {
+        last = bytes.at(-1) ?? last;
+        type(bytes);
+      };
+      onEnd = () => void endInput();
+      // Input that has ended stays so, for each who reads it; and a shell that is still starting loses the first.
+      const endInput = async () => {
+        if (lines && last !== LINE_FEED) type(Buffer.of(LINE_FEED));
+        while (!over.signal.aborted) {
+          type(Buffer.of(EOT));
+          await clock.sleep(EOT_EVERY_MS, over.signal).catch(() => undefined);
+        }
+      };
       onResize = resized;
       // Every key goes to the machine, Ctrl-C too.
       if (input.isTTY) input.setRawMode(true);
-      input.on('data', type);
+      input.on('data', onData);
+      input.on('end', onEnd);
       output.on('resize', resized);
     },
     end() {
+      over.abort();
+      if (onEnd) input.off('end', onEnd);
       if (onData) input.off('data', onData);
       if (onResize) output.off('resize', onResize);
       if (input.isTTY) input.setRawMode(false);
@@ -80,7 +112,9 @@ function sit(
         options.notice('waits until other people have approved it; Ctrl-C leaves');
       else if (message.type === 'started')
         keyboard.begin(
-          (bytes) => socket.send(bytes),
+          (bytes) => {
+            if (socket.readyState === WebSocket.OPEN) socket.send(bytes);
+          },
           () => say({ type: 'resize', ...keyboard.size() }),
         );
       else if (message.type === 'ended') {
@@ -152,7 +186,7 @@ async function shell(
   });
   const { stdin, stdout } = process;
   const end = await sit(socket, {
-    keyboard: keyboardOf(stdin, stdout),
+    keyboard: keyboardOf(deps.clock, stdin, stdout, words.length === 0),
     command: words.length === 0 ? undefined : words.join(' '),
     term: deps.env['TERM'],
     show: (bytes, done) => void stdout.write(bytes, () => done()),

@@ -42,7 +42,7 @@ describe('looking into a machine from the command line', () => {
     const put = await run('files', 'put', local, at(machine.join('remote.bin')), '--mode', '600', '--json');
     expect(JSON.parse(put.text)).toMatchObject({ created: true, mode: '600', resumed_at: 0 });
     const again = await run('files', 'put', local, at(machine.join('remote.bin')));
-    expect([again.code, again.stderr]).toEqual([4, expect.stringContaining('exists already')]);
+    expect([again.code, again.stderr]).toEqual([4, expect.stringMatching(/exists already.*\n.*--overwrite/)]);
     expect((await run('files', 'ls', at(machine.folder))).text).toMatch(
       /file +600 .* 5000000 .* remote\.bin/,
     );
@@ -54,6 +54,9 @@ describe('looking into a machine from the command line', () => {
     const got = await run('files', 'get', at(machine.join('remote.bin')), back, '--json');
     expect(JSON.parse(got.text)).toEqual({ path: back, size: 5_000_000, resumed_at: 1_234_567 });
     expect(readFileSync(back).equals(bytes)).toBe(true);
+    const kept = await run('files', 'get', at(machine.join('remote.bin')), back);
+    expect([kept.code, kept.stderr]).toEqual([4, expect.stringMatching(/exists already.*\n.*--overwrite/)]);
+    expect((await run('files', 'get', at(machine.join('remote.bin')), back, '--overwrite')).code).toBe(0);
     const { stdout } = await cli.run(['files', 'cat', at(machine.join('remote.bin'))]);
     expect(stdout.equals(bytes)).toBe(true);
   });
@@ -61,6 +64,22 @@ describe('looking into a machine from the command line', () => {
   it('says what is not there', async () => {
     const { code, stderr } = await run('files', 'cat', at(machine.join('none')));
     expect([code, stderr]).toEqual([4, expect.stringContaining('does not exist')]);
+    const local = machine.join('some');
+    writeFileSync(local, 'x');
+    const put = await run('files', 'put', local, at(machine.join('nowhere/some')));
+    expect([put.code, put.stderr]).toEqual([
+      4,
+      expect.stringContaining(`no folder ${machine.join('nowhere')} `),
+    ]);
+    const token = await run('api-tokens', 'create', 'x', '--role', 'viewer', '--scope', 'jobs.run');
+    expect([token.code, token.stderr]).toEqual([2, expect.stringContaining('operator')]);
+  });
+
+  it('ends a shell whose input has ended', async () => {
+    const { code, text } = await run('shell', machine.vmId);
+    expect({ code, text }).toEqual({ code: 0, text: expect.any(String) });
+    const cat = await run('shell', machine.vmId, '--', 'cat');
+    expect(cat.code).toBe(0);
   });
 
   it('shows processes and the load', async () => {

@@ -19,9 +19,15 @@ beforeAll(async () => {
 });
 afterAll(() => home.remove());
 
-function offered(line: string): { words: string[]; errors: string } {
+function offered(line: string, bashCompletion: 'yes' | 'no'): { words: string[]; errors: string } {
   const PATH = [home.join('bin'), dirname(process.execPath), process.env['PATH']].join(delimiter);
-  const env = { ...process.env, PATH, LINE: line, NEW_WORD: line.endsWith(' ') ? 'yes' : 'no' };
+  const env = {
+    ...process.env,
+    PATH,
+    LINE: line,
+    NEW_WORD: line.endsWith(' ') ? 'yes' : 'no',
+    PACKAGE: bashCompletion,
+  };
   const out = execFileSync('bash', ['--norc', '-c', `. '${ASK}' 2>&1`], { encoding: 'utf8', env });
   const lines = out.trim().split('\n');
   return {
@@ -30,17 +36,22 @@ function offered(line: string): { words: string[]; errors: string } {
   };
 }
 
-describe('completion in bash', () => {
-  it.each([
-    ['vm-orchestrator agen', ['agents']],
-    ['vm-orchestrator agents ', ['list', 'revoke', 'help']],
-    ['vm-orchestrator run --sel', ['--selector']],
-  ])('of "%s"', (line, expected) => {
-    const { words, errors } = offered(line);
-    expect(errors).toBe('');
-    expect(words).toEqual(expect.arrayContaining(expected));
-  });
+describe.each(['yes', 'no'] as const)(
+  'completion in bash, the package bash-completion: %s',
+  (bashCompletion) => {
+    it.each([
+      ['vm-orchestrator agen', ['agents']],
+      ['vm-orchestrator agents ', ['list', 'revoke', 'help']],
+      ['vm-orchestrator run --sel', ['--selector']],
+    ])('of "%s"', (line, expected) => {
+      const { words, errors } = offered(line, bashCompletion);
+      expect(errors).toBe('');
+      expect(words).toEqual(expect.arrayContaining(expected));
+    });
+  },
+);
 
+describe('completion in other shells', () => {
   it.each(['zsh', 'fish', 'powershell'])('has a script for %s', (shell) => {
     const script = execFileSync(process.execPath, [join(ROOT, 'orchestrator/main.ts'), 'completion', shell], {
       encoding: 'utf8',

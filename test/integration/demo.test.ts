@@ -14,6 +14,13 @@ import { createTempHome } from '../fakes/temp-home.ts';
 function startDemo(words: readonly string[]) {
   const child = spawn(process.execPath, [join(ROOT, 'scripts/demo.mts'), ...words], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    // As in a shell that is set up for another orchestrator.
+    env: {
+      ...process.env,
+      VM_ORCHESTRATOR_URL: 'https://elsewhere.invalid',
+      VM_ORCHESTRATOR_API_TOKEN: 'vmo_elsewhere',
+      VM_ORCHESTRATOR_CA_FILE: '/nonexistent',
+    },
   });
   let text = '';
   child.stderr.on('data', (chunk) => {
