@@ -116,6 +116,8 @@ async function logs(log: string, flags: Flags, ctx: CliContext): Promise<number>
     from,
     json: flags.json === true,
     grep: flags.grep,
+    level: flags.level,
+    raw,
     ctx,
   });
   return EXIT.ok;

@@ -11,9 +11,10 @@ export const JSON_STRING = '"(?:[^"\\\\]|\\\\.)*"';
 
 /** Secrets that show what they are by their form. In this order: what is larger first. A truncated secret counts as one. */
 export const TOKEN_RULES: readonly SecretRule[] = [
+  // Templates shorten what is repeated: three dashes are enough.
   {
     kind: 'private key',
-    pattern: /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g,
+    pattern: /-{3,5}BEGIN [A-Z ]*PRIVATE KEY-{3,5}[\s\S]*?(?:-{3,5}END [A-Z ]*PRIVATE KEY-{3,5}|$)/g,
   },
   { kind: 'provisioning token', pattern: /prov_[A-Za-z0-9_-]{6,}/g },
   { kind: 'API key', pattern: /vmk_[A-Za-z0-9_-]{6,}/g },

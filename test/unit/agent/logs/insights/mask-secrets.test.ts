@@ -70,5 +70,6 @@ describe('values of a pattern', () => {
   it('are secret where the words around them say so', () => {
     expect(secretPlaces('user=<*> password=<*> took <num> ms', 3)).toEqual([false, true, false]);
     expect(secretPlaces('Authorization: Bearer <*>', 1)).toEqual([true]);
+    expect(secretPlaces('---BEGIN PRIVATE KEY---<*>---END PRIVATE KEY---', 1)).toEqual([true]);
   });
 });
