@@ -211,6 +211,20 @@ export const createApiTokenResponseSchema = apiTokenSchema.extend({
 });
 export type CreateApiTokenResponse = z.infer<typeof createApiTokenResponseSchema>;
 
+/** A token that somebody makes for himself: never more than he may in that organization. */
+export const createOwnApiTokenRequestSchema = z.strictObject({
+  organization: z.string().min(1).max(64).describe('Identifier or name'),
+  name: createApiTokenRequestSchema.shape.name,
+  role: roleSchema.optional().describe('Left out: his own'),
+  scopes: createApiTokenRequestSchema.shape.scopes,
+  ttl_s: z
+    .number()
+    .int()
+    .min(60)
+    .max(366 * 24 * 3600)
+    .default(30 * 24 * 3600),
+});
+
 /** What `vm-orchestrator bootstrap` prints, once. */
 export const bootstrapSchema = z.object({
   admin_user: z.string(),

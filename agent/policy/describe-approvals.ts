@@ -1,7 +1,9 @@
 import { approverText } from '../../proof/approval-signature.ts';
 import { ORCHESTRATOR_GRANT, type Policy } from '../../protocol/policy.ts';
+import { TERMINAL_TOOL } from '../../protocol/terminal.ts';
 import { textMatches } from '../../protocol/text-pattern.ts';
 import { SHELL_TOOL } from '../../protocol/tool-manifest.ts';
+import { UPGRADE_TOOL } from '../../protocol/upgrade.ts';
 
 export interface DescribedApprovals {
   /** Sentences: what needs whose signatures. */
@@ -21,7 +23,42 @@ export function describeApprovals(policy: Policy): DescribedApprovals {
   const approvals = [
     `${what.join(', ')}: ${quorum} of ${approvers.length} must sign: ${approvers.map(approverText).join(', ')}`,
   ];
-  return { approvals, warnings: holes(grant) };
+  return { approvals, warnings: [...holes(grant), ...waysAround(policy, grant)] };
+}
+
+/** Tools that put a file somewhere, or take one away. */
+const WRITERS = ['write_file', 'edit_file', 'upload_file', 'move_file', 'delete_file'];
+/** From here something is run that nobody asked for in this call: by services, timers, logins or the loader. */
+const RUN_FROM =
+  '/bin /boot /etc /home /lib /lib32 /lib64 /opt /root /run /sbin /usr /var/lib /var/spool /var/www'.split(
+    ' ',
+  );
+
+const isWithin = (path: string, folder: string): boolean =>
+  folder === '/' || path === folder || path.startsWith(`${folder}/`);
+const reachesCode = (roots: readonly string[]): boolean =>
+  roots.some((root) => RUN_FROM.some((place) => isWithin(place, root) || isWithin(root, place)));
+
+/** Tools that need no approval where shell commands do, and by which the same can be done. */
+function waysAround(policy: Policy, grant: Policy['grants'][string]): string[] {
+  const required = grant.approval?.required ?? [];
+  if (!required.some(({ tool }) => textMatches(tool, SHELL_TOOL))) return [];
+  const isAllowed = (name: string) =>
+    [name, '*'].some((one) => grant.tools.allow.includes(one)) &&
+    ![name, '*'].some((one) => grant.tools.deny.includes(one));
+  const isHeld = (name: string) =>
+    required.some(
+      ({ tool, command }) => textMatches(tool, name) && (command === undefined || command === '*'),
+    );
+  const open = [
+    TERMINAL_TOOL,
+    ...(reachesCode(grant.roots.write) ? WRITERS : []),
+    ...((policy.upgrade ?? 'allow') === 'allow' ? [UPGRADE_TOOL] : []),
+  ].filter((name) => isAllowed(name) && !isHeld(name));
+  if (open.length === 0) return [];
+  return [
+    `${SHELL_TOOL} needs approvals, but these tools do not and can do the same: ${open.join(', ')}; add them to approval.required, or to tools.deny`,
+  ];
 }
 
 /** Ways around it that stay open. */

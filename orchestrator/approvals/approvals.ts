@@ -100,6 +100,25 @@ export function createApprovals(options: {
       if (row.expires_at <= now) await settle(row);
       else if (!(await decide.finish(row))) waiting.add(row.job_id);
     }
+    // Of jobs that ended while nobody was told.
+    const left = await store.db
+      .selectFrom('approvals as a')
+      .select(['a.organization_id', 'a.job_id'])
+      .where('a.ended_at', 'is', null)
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('commands as c')
+              .select('c.id')
+              .whereRef('c.organization_id', '=', 'a.organization_id')
+              .whereRef('c.job_id', '=', 'a.job_id')
+              .where('c.state', '=', 'awaiting_approval'),
+          ),
+        ),
+      )
+      .limit(BATCH)
+      .execute();
+    for (const key of left) await settle(key);
   }
 
   const unsubscribe = bus.subscribe((hint) => {
@@ -107,6 +126,8 @@ export function createApprovals(options: {
     if (fresh.delete(hint.job_id)) {
       waiting.add(hint.job_id);
       bus.publish({ topic: 'approvals', organization_id: hint.organization_id });
+      // The hint of a job that was given ahead is the first that comes, and may tell of its end.
+      settle(hint).catch(failed);
     } else if (waiting.has(hint.job_id)) settle(hint).catch(failed);
   });
   const timer = every(clock, SWEEP_MS, () => void sweep().catch(failed));

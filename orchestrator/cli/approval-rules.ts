@@ -6,6 +6,7 @@ import {
   approvalRuleSchema,
 } from '../../protocol/rest-approvals.ts';
 import { ROLES, type Role, roleSchema } from '../../protocol/roles.ts';
+import { SHELL_TOOL } from '../../protocol/tool-manifest.ts';
 import {
   approvalRuleArgument,
   countArgument,
@@ -51,6 +52,12 @@ function rows(rules: readonly ApprovalRule[]): string[][] {
   ]);
 }
 
+/** A rule for commands alone leaves other ways to do the same. */
+const noticeOf = ({ tools }: ApprovalRule): string =>
+  tools.length > 0 && tools.every((tool) => tool === SHELL_TOOL)
+    ? "Terminals and file tools stay open; a rule that holds them as well: --tool '*'\n"
+    : '';
+
 async function add(deps: CliDeps, name: string, flags: AddFlags): Promise<void> {
   const client = await clientFor(deps, flags);
   const body: ApprovalRuleRequest = {
@@ -70,7 +77,7 @@ async function add(deps: CliDeps, name: string, flags: AddFlags): Promise<void> 
     answer: approvalRuleSchema,
   });
   if (flags.json) return printJson(deps.stdout, rule);
-  await write(deps.stdout, `${rule.id} "${rule.name}" holds from the next job on\n`);
+  await write(deps.stdout, `${rule.id} "${rule.name}" holds from the next job on\n${noticeOf(rule)}`);
 }
 
 /** `vm-orchestrator approval-rules …`: which jobs wait for another person. */
@@ -134,7 +141,7 @@ A pattern is a help against slips, no border: a shell can write a command in man
 by --tool and --selector, and by the machine's own policy.yaml.
 
 Examples:
-  vm-orchestrator approval-rules add prod-shell --selector env=prod --tool execute_shell_command
+  vm-orchestrator approval-rules add prod --selector env=prod --tool '*'
   vm-orchestrator approval-rules add deletions --command '*rm -rf*' --command '*mkfs*' --approvals 2 --exempt admin`,
     )
     .action((name: string, flags: AddFlags) => reporting(deps, flags, () => add(deps, name, flags)));

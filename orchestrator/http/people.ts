@@ -87,7 +87,7 @@ export function createPeople(options: {
     accessChanged: changed,
     routes: [
       ...sessionRoutes({ signIn, sessions, organizations, signInOptions }),
-      ...accountRoutes({ signIn, sessions }),
+      ...accountRoutes({ signIn, sessions, apiTokens }),
       ...memberRoutes({ members: createMembers({ store, clock, sessions, changed }) }),
       ...(oidc === undefined
         ? []

@@ -9,6 +9,7 @@ import type { Submit } from '../jobs/submit.ts';
 import type { Store } from '../store/store.ts';
 import type { Row } from '../store/tables.ts';
 import { AHEAD_MS, plan, type Step } from './due.ts';
+import type { RequireNoApprovals } from './no-approvals.ts';
 
 /** An occurrence starts within this of its time. */
 const LOOK_MS = 1000;
@@ -24,7 +25,7 @@ export interface ScheduleEngine {
 type Schedule = Row<'schedules'>;
 
 /** The schedule itself asks, on behalf of who made it. */
-function actorOf(schedule: Schedule): Actor {
+export function actorOf(schedule: Pick<Schedule, 'id' | 'name' | 'created_by'>): Actor {
   const by = JSON.parse(schedule.created_by) as Actor;
   return { type: 'system', id: schedule.id, name: `schedule ${schedule.name} of ${by.name}` };
 }
@@ -38,8 +39,9 @@ export function createScheduleEngine(options: {
   submit: Submit;
   clock: Clock;
   log: Logger;
+  requireNoApprovals: RequireNoApprovals;
 }): ScheduleEngine {
-  const { store, submit, clock, log } = options;
+  const { store, submit, clock, log, requireNoApprovals } = options;
   let looking: Promise<void> = Promise.resolve();
   let busy = false;
 
@@ -72,12 +74,17 @@ export function createScheduleEngine(options: {
     if (!ahead && schedule.overlap === 'skip' && (await predecessorRuns(schedule)))
       return note(schedule, 'schedule.skipped', dueAt, { why: 'the occurrence before it is not at its end' });
     try {
+      const organizationId = organizationIdSchema.parse(schedule.organization_id);
+      const actor = actorOf(schedule);
+      const job = scheduledJobSchema.parse(JSON.parse(schedule.job));
+      // A rule may be younger than the schedule.
+      await requireNoApprovals(organizationId, { ...schedule, job }, actor);
       await submit({
-        organizationId: organizationIdSchema.parse(schedule.organization_id),
-        actor: actorOf(schedule),
+        organizationId,
+        actor,
         address: null,
         idempotencyKey: isoTime(dueAt),
-        body: scheduledJobSchema.parse(JSON.parse(schedule.job)),
+        body: job,
         scheduled: { scheduleId: schedule.id, dueAt, ahead, windowMs: schedule.start_within_s * 1000 },
       });
     } catch (cause) {

@@ -10,6 +10,8 @@ import { workOf } from '../jobs/work.ts';
 import type { Queryable, Store, Tx } from '../store/store.ts';
 import type { Row } from '../store/tables.ts';
 import { next } from './due.ts';
+import { actorOf } from './engine.ts';
+import type { RequireNoApprovals } from './no-approvals.ts';
 import { checkTiming, occurrences } from './occurrences.ts';
 
 const SHOWN_RUNS = 5;
@@ -87,8 +89,13 @@ const rowOf = (settings: ScheduleSettings, nowMs: number) => ({
   next_at: next(settings, nowMs),
 });
 
-export function createSchedules(options: { store: Store; clock: Clock; cancel: Cancel }): Schedules {
-  const { store, clock, cancel } = options;
+export function createSchedules(options: {
+  store: Store;
+  clock: Clock;
+  cancel: Cancel;
+  requireNoApprovals: RequireNoApprovals;
+}): Schedules {
+  const { store, clock, cancel, requireNoApprovals } = options;
 
   async function shown(db: Queryable, row: Row<'schedules'>): Promise<Schedule> {
     const now = clock.now();
@@ -130,16 +137,31 @@ export function createSchedules(options: { store: Store; clock: Clock; cancel: C
       throw new AppError('conflict', { detail: `There is a schedule with the name ${name} already.` });
   }
 
+  const openJobs = (request: ChangeRequest, scheduleId: string) =>
+    store.db
+      .selectFrom('jobs as j')
+      .select('j.id')
+      .where('j.organization_id', '=', request.organizationId)
+      .where('j.schedule_id', '=', scheduleId)
+      .where('j.open_commands', '>', 0);
+
   /** What was given ahead and is still to come. */
-  async function cancelAhead(request: ChangeRequest, scheduleId: string): Promise<void> {
-    const jobs = await store.db
-      .selectFrom('jobs')
-      .select('id')
-      .where('organization_id', '=', request.organizationId)
-      .where('schedule_id', '=', scheduleId)
-      .where('due_at', '>', clock.now())
-      .where('open_commands', '>', 0)
-      .execute();
+  const cancelAhead = async (request: ChangeRequest, scheduleId: string): Promise<void> =>
+    cancelAll(request, await openJobs(request, scheduleId).where('j.due_at', '>', clock.now()).execute());
+
+  /** What nobody has approved yet; with it its approval ends. */
+  const cancelWaiting = async (request: ChangeRequest, scheduleId: string): Promise<void> =>
+    cancelAll(
+      request,
+      await openJobs(request, scheduleId)
+        .innerJoin('approvals as a', (join) =>
+          join.onRef('a.organization_id', '=', 'j.organization_id').onRef('a.job_id', '=', 'j.id'),
+        )
+        .where('a.ended_at', 'is', null)
+        .execute(),
+    );
+
+  async function cancelAll(request: ChangeRequest, jobs: readonly { id: string }[]): Promise<void> {
     for (const { id } of jobs)
       await cancel({ ...request, jobId: jobIdSchema.parse(id) }).catch((cause: unknown) => {
         // It ended meanwhile.
@@ -187,13 +209,15 @@ export function createSchedules(options: { store: Store; clock: Clock; cancel: C
     async get(organizationId, id) {
       return shown(store.db, await findSchedule(store.db, organizationId, id));
     },
-    create(request) {
+    async create(request) {
       const { organizationId, actor, settings } = request;
       const now = clock.now();
       check(settings, now);
+      const id = newId('sch', clock);
+      const created_by = JSON.stringify(actor);
+      await requireNoApprovals(organizationId, settings, actorOf({ id, name: settings.name, created_by }));
       return store.transaction(async (tx) => {
         await requireFreeName(tx, organizationId, settings.name);
-        const id = newId('sch', clock);
         await tx
           .insertInto('schedules')
           .values({
@@ -201,7 +225,7 @@ export function createSchedules(options: { store: Store; clock: Clock; cancel: C
             id,
             ...rowOf(settings, now),
             created_at: now,
-            created_by: JSON.stringify(actor),
+            created_by,
           })
           .execute();
         await audit(tx, request, 'schedule.create', id, said(settings));
@@ -211,6 +235,9 @@ export function createSchedules(options: { store: Store; clock: Clock; cancel: C
     async change(request) {
       const { organizationId, id } = request;
       const now = clock.now();
+      const present = await findSchedule(store.db, organizationId, id);
+      const wanted = { ...settingsOf(present), ...request.settings };
+      if (wanted.enabled) await requireNoApprovals(organizationId, wanted, actorOf(present));
       const row = await store.transaction(async (tx) => {
         const before = await findSchedule(tx, organizationId, id);
         const settings = { ...settingsOf(before), ...request.settings };
@@ -241,6 +268,7 @@ export function createSchedules(options: { store: Store; clock: Clock; cancel: C
         return found;
       });
       await cancelAhead(request, row.id);
+      await cancelWaiting(request, row.id);
     },
   };
 }

@@ -31,6 +31,15 @@ export interface ApiTokens {
   /** For who holds a connection open: whether it still counts. */
   byId(id: string): Promise<ApiTokenIdentity | undefined>;
   list(organizationId: string, page: PageRequest): Promise<Page<ApiToken>>;
+  /** Those of one user, in all organizations. */
+  listOwn(userId: string, page: PageRequest): Promise<Page<ApiToken>>;
+  /** @throws AppError `not_found` when it is not his */
+  revokeOwn(request: {
+    userId: string;
+    id: string;
+    actor: AuditActor;
+    address: string | null;
+  }): Promise<void>;
   /** @throws AppError `forbidden` when it would hold more than its maker. */
   create(request: {
     organizationId: string;
@@ -176,6 +185,32 @@ export function createApiTokens(options: {
         .limit(limit + 1)
         .execute();
       return cutPage(rows, limit, { keyOf: ({ id }) => id, show: shown });
+    },
+    async listOwn(userId, { after, limit }) {
+      const rows = await store.db
+        .selectFrom('api_tokens')
+        .selectAll()
+        .where('user_id', '=', userId)
+        .where('id', '>', after ?? '')
+        .orderBy('id')
+        .limit(limit + 1)
+        .execute();
+      return cutPage(rows, limit, { keyOf: ({ id }) => id, show: shown });
+    },
+    async revokeOwn({ userId, id, actor, address }) {
+      await store.transaction(async (tx) => {
+        const row = await tx
+          .deleteFrom('api_tokens')
+          .where('user_id', '=', userId)
+          .where('id', '=', id)
+          .returning('organization_id')
+          .executeTakeFirst();
+        if (row === undefined) throw new AppError('not_found', { detail: `You have no API token ${id}.` });
+        const organizationId = row.organization_id;
+        const action = 'api_token.revoke';
+        await record(tx, { at: clock.now(), organizationId, action, actor, address, target: id });
+      });
+      changed();
     },
     async create({ organizationId, wanted, granter, actor, address }) {
       const { name, role, scopes = null, system_admin, ttl_s } = wanted;

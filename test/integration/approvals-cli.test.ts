@@ -160,4 +160,16 @@ describe('the command line', () => {
     expect(await run(['approval-rules', 'remove', id])).toMatchObject({ code: 0 });
     expect((await run(['approval-rules'])).stdout).toMatch(/no rules/);
   });
+
+  it('says that a rule for commands alone leaves other ways open', async () => {
+    const add = async (tool: string) => {
+      const { stdout } = await run(['approval-rules', 'add', 'some', '--tool', tool]);
+      await run(['approval-rules', 'remove', stdout.slice(0, stdout.indexOf(' '))]);
+      return stdout;
+    };
+    expect(await add('execute_shell_command')).toContain(
+      "Terminals and file tools stay open; a rule that holds them as well: --tool '*'",
+    );
+    expect(await add('*')).not.toContain('stay open');
+  });
 });

@@ -249,6 +249,35 @@ describe('[tenancy-8] an API token that a person made', () => {
     await ended;
   });
 
+  it('is made by himself without a right to make others, ends, and is his to revoke', async () => {
+    const { username } = await person('operator');
+    const browser = await browserOf(username);
+    const path = '/api/v1/account/api-tokens';
+    const make = (body: object) => browser({ path, body: { organization: 'default', name: 'cli', ...body } });
+    expect((await make({ role: 'approver' })).status).toBe(403);
+    const made = await make({});
+    expect(made.status, made.text).toBe(201);
+    expect(made.body).toMatchObject({
+      role: 'operator',
+      system_admin: false,
+      expires_at: expect.any(String),
+    });
+    const token = String(made.body['token']);
+    expect((await orchestrator.call({ path: `${org}/agents`, token })).status).toBe(200);
+    // A token makes no other one.
+    expect(
+      (await orchestrator.call({ path, token, body: { organization: 'default', name: 'x' } })).status,
+    ).toBe(403);
+    const list = await browser({ path });
+    expect(list.body['items']).toHaveLength(1);
+    expect(list.text).not.toContain(token);
+    const one = `${path}/${made.body['id']}`;
+    const other = await browserOf((await person('admin')).username);
+    expect((await other({ method: 'DELETE', path: one })).status).toBe(404);
+    expect((await browser({ method: 'DELETE', path: one })).status).toBe(204);
+    expect((await orchestrator.call({ path: `${org}/agents`, token })).status).toBe(401);
+  });
+
   it('rules the whole orchestrator only while he does', async () => {
     const { id, username } = await person('viewer');
     const rule = (system_admin: boolean) =>

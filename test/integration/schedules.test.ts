@@ -101,6 +101,30 @@ describe('schedules over REST', () => {
       .toBe(true);
   });
 
+  it('leave nothing that waits for an approval when they are removed', async () => {
+    const rule = await call<{ id: string }>('POST', 'approval-rules', { name: 'all', tools: ['*'] });
+    expect(rule.status).toBe(201);
+    await call('POST', 'schedules', { name: 'asked', cron: '0 3 * * *', job });
+    const ran = await call<JobWithCommands>('POST', 'schedules/asked/run');
+    const states = async () =>
+      (
+        await call<{ items: { state: string }[] }>('GET', `approvals?job_id=${ran.body.id}&state=all`)
+      ).body.items.map(({ state }) => state);
+    expect(await states()).toEqual(['pending']);
+    expect((await call('DELETE', 'schedules/asked')).status).toBe(204);
+    await expect.poll(states, WAIT).toEqual(['cancelled']);
+    expect((await call<Job>('GET', `jobs/${ran.body.id}`)).body.counts).toMatchObject({ cancelled: 1 });
+
+    const ahead = { name: 'ahead', cron: '0 3 * * *', runs_on: 'agents', job };
+    const refused = await call<{ detail: string; hint: string }>('POST', 'schedules', ahead);
+    expect(refused.status).toBe(400);
+    expect(refused.body.detail).toContain('The rule "all" wants the approval of another person.');
+    expect(refused.body.hint).toContain('"runs_on": "orchestrator"');
+    await call('DELETE', `approval-rules/${rule.body.id}`);
+    expect((await call('POST', 'schedules', ahead)).status).toBe(201);
+    await call('DELETE', 'schedules/ahead');
+  });
+
   it('are refused when they say what cannot be', async () => {
     for (const wrong of [
       { cron: 'never' },
