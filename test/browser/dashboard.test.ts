@@ -111,7 +111,7 @@ describe('adding a machine', () => {
 
     await page.getByText('Waiting for the machine').waitFor();
     add('vm-web-a1b2c3', { labels: { env: 'prod' } });
-    await page.getByRole('link', { name: 'vm-web-a1b2c3' }).waitFor();
+    await page.getByRole('link', { name: 'vm-web-a1b2c3', exact: true }).waitFor();
     const posts = api.requests.filter(({ line: sent }) => /^POST .*provisioning-tokens$/.test(sent));
     expect(posts.map(({ idempotencyKey }) => idempotencyKey.length)).toEqual([36]);
     expect(fleet.tokens[0]).toMatchObject({
@@ -138,7 +138,7 @@ describe('the page of a machine', () => {
   it('revokes it after a second question', async () => {
     const { agent_id } = add('vm-web-a1b2c3');
     await signIn(page, 'admin', 'right');
-    await page.getByRole('link', { name: 'vm-web-a1b2c3' }).click();
+    await page.getByRole('link', { name: 'vm-web-a1b2c3', exact: true }).click();
     await button('Revoke vm-web-a1b2c3').click();
     expect(fleet.agents.has(agent_id)).toBe(true);
     await button('Yes, revoke').click();
@@ -162,10 +162,10 @@ describe('the list of agents', () => {
   it('says that the connection is lost, and takes it back when it returns', async () => {
     add('vm-web-a1b2c3');
     await signIn(page, 'admin', 'right');
-    await page.getByRole('link', { name: 'vm-web-a1b2c3' }).waitFor();
+    await page.getByRole('link', { name: 'vm-web-a1b2c3', exact: true }).waitFor();
     api.setDown(true);
     await page.getByText('Connection lost.').waitFor();
-    await page.getByRole('link', { name: 'vm-web-a1b2c3' }).waitFor();
+    await page.getByRole('link', { name: 'vm-web-a1b2c3', exact: true }).waitFor();
     api.setDown(false);
     await page.getByText('Connection lost.').waitFor({ state: 'hidden' });
   });
@@ -176,7 +176,7 @@ describe('running a command', () => {
     add('vm-web-a1b2c3');
     add('vm-db-00aa11');
     await signIn(page, 'admin', 'right');
-    await page.getByRole('link', { name: 'vm-db-00aa11' }).waitFor();
+    await page.getByRole('link', { name: 'vm-db-00aa11', exact: true }).waitFor();
   });
 
   it('runs where it was told to, and shows the selector before', async () => {

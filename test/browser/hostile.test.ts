@@ -189,7 +189,7 @@ describe('[page-1] what a machine says stays text', () => {
     expect(await page.title()).toBe(title);
     expect(await page.locator('img, .planted').count()).toBe(0);
     await page.evaluate("location.hash = '#/recordings'");
-    await main().getByRole('table').getByRole('link', { name: real.vmId }).click();
+    await main().getByRole('table').getByRole('link', { name: real.vmId, exact: true }).click();
     await page.locator('.xterm-rows').getByText('<b class=planted>').first().waitFor();
     expect(await page.locator('img, .planted').count()).toBe(0);
     expect(watched.complaints).toEqual([]);

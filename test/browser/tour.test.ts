@@ -53,7 +53,7 @@ async function openMachine(host: string): Promise<void> {
   await tab('Agents');
   await page
     .getByRole('table')
-    .getByRole('link', { name: machine(host) })
+    .getByRole('link', { name: machine(host), exact: true })
     .click();
   await page.getByRole('heading', { name: machine(host) }).waitFor();
 }
