@@ -88,6 +88,21 @@ describe('the settings', () => {
     await picture('all-users');
   });
 
+  it('keep the role that is chosen while the list of users comes', async () => {
+    await section('Users');
+    const list = Promise.withResolvers<void>();
+    await page.route(/\/api\/v1\/users(\?|$)/, async (route) => {
+      await list.promise;
+      await route.continue();
+    });
+    await section('All users');
+    await page.getByLabel('Role in default').selectOption('approver');
+    list.resolve();
+    await page.getByRole('row').filter({ hasText: 'alice' }).waitFor();
+    expect(await page.getByLabel('Role in default').inputValue()).toBe('approver');
+    await page.unroute(/\/api\/v1\/users(\?|$)/);
+  });
+
   it('change a role by the keyboard alone', async () => {
     await section('Users');
     const row = page.getByRole('row').filter({ hasText: 'alice' });

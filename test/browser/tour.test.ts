@@ -77,7 +77,7 @@ describe('a team’s first day', () => {
     await tab('Agents');
     await page.getByRole('link', { name: 'Tokens', exact: true }).click();
     await page.getByRole('link', { name: 'Create token' }).first().click();
-    await page.getByLabel('Labels').fill('env=test role=cache');
+    await page.getByRole('textbox', { name: /^Labels/ }).fill('env=test role=cache');
     await button('Create token').click();
     await page.getByText('Waiting for the machine').waitFor();
     await page.evaluate('window.kept = true');

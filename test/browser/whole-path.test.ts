@@ -64,9 +64,9 @@ describe('from an empty orchestrator to a command on a machine', () => {
 
   it('makes a token whose machine appears on the page that shows it', async () => {
     await page.getByRole('link', { name: 'Create token' }).click();
-    await page.getByLabel('Labels').fill('env=test');
+    await page.getByRole('textbox', { name: /^Labels/ }).fill('env=test');
     await page.getByRole('button', { name: 'Create token' }).click();
-    const line = await page.getByLabel('One-line installer').textContent();
+    const line = await page.getByLabel('One-line installer', { exact: true }).textContent();
     await page.getByText('The token alone').click();
     const token = (await page.getByLabel('Provisioning token').textContent()) ?? '';
     expect(line).toContain(token);

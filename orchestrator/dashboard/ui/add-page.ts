@@ -82,7 +82,7 @@ export function AddPage({ org }: { org: string }): VNode {
       <p>A provisioning token lets a machine enroll itself. You get one line to run on it.</p>
       <div class="columns">
         <label class="field"><span>Machines</span>
-          <input name="uses" type="number" min="1" max="100000" step="1" value="1" required aria-describedby="uses-note" />
+          <input name="uses" type="number" min="1" max="100000" step="1" defaultValue="1" required aria-describedby="uses-note" />
           <small id="uses-note" class="quiet">How many may use this token</small></label>
         <label class="field"><span>Valid for</span>
           <select name="ttl" defaultValue="86400">${LIFETIMES.map(

@@ -64,7 +64,7 @@ export async function seed(stage: Stage): Promise<Seeded> {
     description: 'Security upgrade',
     arguments: { command: 'apt-get update && apt-get -y upgrade' },
   });
-  const nightly = { arguments: { command: 'apt-get -y upgrade' }, selector: 'env=prod' };
+  const nightly = { arguments: { command: 'apt-get -y upgrade' }, selector: 'env=test' };
   await post('schedules', { name: 'nightly-upgrade', cron: '30 3 * * 1-5', runs_on: 'agents', job: nightly });
   await post('schedules', {
     name: 'weekly-report',

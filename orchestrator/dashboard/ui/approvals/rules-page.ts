@@ -159,7 +159,7 @@ function RuleForm({
       <label class="field"><span>Commands</span><textarea name="commands" class="mono" rows="2" placeholder="*rm -rf*"></textarea><small class="quiet">one pattern a line; a help against slips, since a shell can write a command in many ways</small></label>
       <label class="field"><span>Requested by</span><input name="requesters" placeholder="everybody" /><small class="quiet">users, api-… tokens, or roles</small></label>
       <label class="field"><span>Exempt</span><input name="exempt" placeholder="nobody" /></label>
-      <label class="field"><span>Approvals</span><input name="count" type="number" min="1" max="16" value="1" required /></label>
+      <label class="field"><span>Approvals</span><input name="count" type="number" min="1" max="16" defaultValue="1" required /></label>
       <label class="field"><span>Approvers</span><input name="approvers" placeholder="all who may approve" /></label>
       <label class="field"><span>Time to decide</span><select name="expires" defaultValue="3600">${TIMES.map(([value, label]) => html`<option key=${value} value=${value} selected=${value === '3600'}>${label}</option>`)}</select></label>
     </div>

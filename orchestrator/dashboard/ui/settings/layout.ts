@@ -64,7 +64,9 @@ export function RoleSelect({
   label?: string;
   onChange?: (role: Role) => void;
 }): VNode {
-  return html`<select name=${name} aria-label=${label} value=${value} onChange=${(event: Event) =>
+  // Whoever keeps no value himself must not get this one back whenever the page is drawn anew.
+  const kept = onChange === undefined ? undefined : value;
+  return html`<select name=${name} aria-label=${label} value=${kept} onChange=${(event: Event) =>
     onChange?.(roleOf((event.currentTarget as HTMLSelectElement).value))}>
     ${ROLES.map(
       (role) =>
