@@ -2,13 +2,12 @@ import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { AuditEvent } from '../../../protocol/rest-audit.ts';
 import { safeLine, safeLines } from '../model/safe-text.ts';
-import { type ApiError, asApiError } from '../net/api.ts';
 import { type AuditFilter, auditExportPath, fetchAudit, type Log } from '../net/audit.ts';
-import { usePolling } from '../net/hooks.ts';
 import { AuditVerify } from './audit-verify.ts';
 import { Ago, absolute, Empty, ErrorBox, Loading, PageTitle, said } from './bits.ts';
 import { html, view } from './html.ts';
 import { AuditParts } from './parts.ts';
+import { usePages } from './use-pages.ts';
 
 const EVENTS_EVERY_MS = 3000;
 const TYPING_MS = 250;
@@ -90,32 +89,19 @@ function useSettled<T>(value: T): T {
 }
 
 function EventTable({ log, filter }: { log: Log; filter: AuditFilter }): VNode {
-  const { data, error, refresh } = usePolling(
-    (signal) => fetchAudit(log, filter, null, signal),
-    EVENTS_EVERY_MS,
-    [log],
-  );
-  const [older, setOlder] = useState<{ items: AuditEvent[]; next: string | null } | undefined>(undefined);
-  const [failure, setFailure] = useState<ApiError | undefined>(undefined);
-  const next = older === undefined ? (data?.next_cursor ?? null) : older.next;
-  const more = async () => {
-    setFailure(undefined);
-    try {
-      const page = await fetchAudit(log, filter, next);
-      // The first page goes on moving; what it showed when this was asked for stays.
-      const seen = older?.items ?? data?.items ?? [];
-      setOlder({ items: [...seen, ...page.items], next: page.next_cursor });
-    } catch (cause) {
-      setFailure(asApiError(cause));
-    }
-  };
-  if (data === undefined)
+  const {
+    items: events,
+    error,
+    refresh,
+    older,
+    olderError,
+  } = usePages((cursor, signal) => fetchAudit(log, filter, cursor, signal), EVENTS_EVERY_MS, [
+    JSON.stringify(log),
+  ]);
+  if (events === undefined)
     return error === undefined
       ? view(Loading, { what: 'events' })
       : view(ErrorBox, { error, onRetry: refresh });
-  const events = [
-    ...new Map([...(older?.items ?? []), ...data.items].map((event) => [event.id, event])).values(),
-  ].sort((a, b) => b.id - a.id);
   if (events.length === 0)
     return view(Empty, {
       title: 'No such events',
@@ -127,8 +113,8 @@ function EventTable({ log, filter }: { log: Log; filter: AuditFilter }): VNode {
       <thead><tr><th scope="col">When</th><th scope="col">Action</th><th scope="col">Who</th><th scope="col">Target</th><th scope="col">Details</th></tr></thead>
       <tbody>${events.map((event) => view(EventRow, { key: event.id, event }))}</tbody>
     </table></div>
-    ${failure === undefined ? null : view(ErrorBox, { error: failure })}
-    ${next === null ? null : html`<p class="actions"><button type="button" class="button" onClick=${more}>Older events</button></p>`}
+    ${olderError === undefined ? null : view(ErrorBox, { error: olderError })}
+    ${older === undefined ? null : html`<p class="actions"><button type="button" class="button" onClick=${older}>Older events</button></p>`}
   </div>`;
 }
 

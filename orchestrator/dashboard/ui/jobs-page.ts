@@ -1,18 +1,17 @@
 import type { VNode } from 'preact';
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { Job } from '../../../protocol/rest-jobs.ts';
 import type { Rollout } from '../../../protocol/rest-rollout.ts';
 import { jobLink } from '../model/route.ts';
 import { safeLine } from '../model/safe-text.ts';
 import { STATE_ORDER } from '../model/states.ts';
-import { type ApiError, asApiError } from '../net/api.ts';
 import { fetchJobs, type JobFilter } from '../net/endpoints.ts';
-import { usePolling } from '../net/hooks.ts';
 import { createStore, useStore } from '../net/store.ts';
 import { Ago, Empty, ErrorBox, Loading, PageTitle, StateBadge, said } from './bits.ts';
 import { html, view } from './html.ts';
 import { JobTabs } from './job-tabs.ts';
+import { usePages } from './use-pages.ts';
 
 const JOBS_EVERY_MS = 4000;
 
@@ -66,35 +65,17 @@ interface ListProps {
 }
 
 function JobsList({ org, filter, isFiltered }: ListProps): VNode {
-  const { data, error, refresh } = usePolling(
-    (signal) => fetchJobs(org, filter, null, signal),
-    JOBS_EVERY_MS,
-    [org],
-  );
-  const [older, setOlder] = useState<{ items: Job[]; next: string | null } | undefined>(undefined);
-  const [failure, setFailure] = useState<ApiError | undefined>(undefined);
-  const next = older === undefined ? (data?.next_cursor ?? null) : older.next;
-
-  const more = async () => {
-    if (next === null) return;
-    setFailure(undefined);
-    try {
-      const page = await fetchJobs(org, filter, next);
-      setOlder({ items: [...(older?.items ?? []), ...page.items], next: page.next_cursor });
-    } catch (cause) {
-      setFailure(asApiError(cause));
-    }
-  };
-
-  if (data === undefined)
+  const {
+    items: jobs,
+    error,
+    refresh,
+    older,
+    olderError,
+  } = usePages((cursor, signal) => fetchJobs(org, filter, cursor, signal), JOBS_EVERY_MS, [org]);
+  if (jobs === undefined)
     return error === undefined
       ? view(Loading, { what: 'jobs' })
       : view(ErrorBox, { error, onRetry: refresh });
-  // Jobs move from the first page to the next while new ones come in.
-  const jobs = [
-    ...new Map([...(older?.items ?? []), ...data.items].map((job) => [job.id as string, job])).values(),
-  ];
-  jobs.sort((a, b) => (a.id < b.id ? 1 : -1));
   if (jobs.length === 0 && isFiltered) return html`<p class="loading" role="status">No job is so.</p>`;
   if (jobs.length === 0)
     return view(
@@ -111,8 +92,8 @@ function JobsList({ org, filter, isFiltered }: ListProps): VNode {
       <thead><tr><th scope="col">Command</th><th scope="col">State</th><th scope="col">Where</th><th scope="col">When</th></tr></thead>
       <tbody>${jobs.map((job) => view(JobRow, { key: job.id, job }))}</tbody>
     </table></div>
-    ${failure === undefined ? null : view(ErrorBox, { error: failure })}
-    ${next === null ? null : html`<p class="actions"><button type="button" class="button" onClick=${more}>Older jobs</button></p>`}
+    ${olderError === undefined ? null : view(ErrorBox, { error: olderError })}
+    ${older === undefined ? null : html`<p class="actions"><button type="button" class="button" onClick=${older}>Older jobs</button></p>`}
   </div>`;
 }
 

@@ -1,11 +1,9 @@
 import type { VNode } from 'preact';
-import { useState } from 'preact/hooks';
 import { safeLine } from '../../model/safe-text.ts';
-import { type AuditEvent, fetchAudit } from '../../net/agent-api.ts';
-import { type ApiError, asApiError } from '../../net/api.ts';
-import { usePolling } from '../../net/hooks.ts';
+import { fetchAudit } from '../../net/agent-api.ts';
 import { Ago, Empty, ErrorBox, Loading, said } from '../bits.ts';
 import { html, view } from '../html.ts';
+import { usePages } from '../use-pages.ts';
 import type { TabProps } from './context.ts';
 import { NotAllowed } from './offline.ts';
 
@@ -18,30 +16,18 @@ export function AuditTab(props: TabProps): VNode {
 }
 
 function Events({ at }: TabProps): VNode {
-  const [older, setOlder] = useState<{ items: AuditEvent[]; next: string | null } | undefined>(undefined);
-  const [failure, setFailure] = useState<ApiError | undefined>(undefined);
-  const { data, error, refresh } = usePolling((signal) => fetchAudit(at, null, signal), EVERY_MS, [
-    at.org,
-    at.id,
-  ]);
-  const next = older === undefined ? (data?.next_cursor ?? null) : older.next;
-  const seen = new Set(data?.items.map(({ id }) => id));
-  const items = [...(data?.items ?? []), ...(older?.items ?? []).filter(({ id }) => !seen.has(id))].filter(
-    ({ target, detail }) => target === at.id || detail['agent_id'] === at.id,
-  );
-  const onMore = async () => {
-    setFailure(undefined);
-    try {
-      const page = await fetchAudit(at, next);
-      setOlder({ items: [...(older?.items ?? []), ...page.items], next: page.next_cursor });
-    } catch (cause) {
-      setFailure(asApiError(cause));
-    }
-  };
+  const {
+    items: all,
+    error,
+    refresh,
+    older,
+    olderError,
+  } = usePages((cursor, signal) => fetchAudit(at, cursor, signal), EVERY_MS, [at.org, at.id]);
+  const items = (all ?? []).filter(({ target, detail }) => target === at.id || detail['agent_id'] === at.id);
   return html`<div>
     ${error === undefined ? null : view(ErrorBox, { error, onRetry: refresh })}
-    ${data === undefined && error === undefined ? view(Loading, { what: 'events' }) : null}
-    ${data !== undefined && items.length === 0 ? view(Empty, { title: 'No events yet', text: 'Calls, file transfers, changes of labels and of its state appear here.' }) : null}
+    ${all === undefined && error === undefined ? view(Loading, { what: 'events' }) : null}
+    ${all !== undefined && items.length === 0 ? view(Empty, { title: 'No events yet', text: 'Calls, file transfers, changes of labels and of its state appear here.' }) : null}
     ${
       items.length === 0
         ? null
@@ -54,8 +40,8 @@ function Events({ at }: TabProps): VNode {
                 <td data-label="Who">${said(event.actor.name)}</td><td data-label="From">${said(event.address ?? '')}</td></tr>`,
             )}</tbody></table></div>`
     }
-    ${failure === undefined ? null : view(ErrorBox, { error: failure })}
-    ${next === null ? null : html`<div class="actions"><button type="button" class="button" onClick=${() => void onMore()}>Older events</button></div>`}
+    ${olderError === undefined ? null : view(ErrorBox, { error: olderError })}
+    ${older === undefined ? null : html`<div class="actions"><button type="button" class="button" onClick=${older}>Older events</button></div>`}
   </div>`;
 }
 

@@ -1,15 +1,13 @@
 import type { VNode } from 'preact';
-import { useState } from 'preact/hooks';
 import type { AgentCommand } from '../../../../protocol/rest-calls.ts';
 import { formatDuration } from '../../model/format.ts';
 import { jobLink } from '../../model/route.ts';
 import { safeLine } from '../../model/safe-text.ts';
 import { reasonText } from '../../model/states.ts';
 import { fetchCommands } from '../../net/agent-api.ts';
-import { type ApiError, asApiError } from '../../net/api.ts';
-import { usePolling } from '../../net/hooks.ts';
 import { Ago, Empty, ErrorBox, Loading, StateBadge, said } from '../bits.ts';
 import { html, view } from '../html.ts';
+import { usePages } from '../use-pages.ts';
 import type { TabProps } from './context.ts';
 import { NotAllowed } from './offline.ts';
 
@@ -22,43 +20,25 @@ const ORIGINS = [
 
 export function CommandsTab({ agent, at, query, may }: TabProps): VNode {
   const origin = ORIGINS.find(({ id }) => id === query.get('of'))?.id ?? 'job';
-  const [older, setOlder] = useState<{ of: string; items: AgentCommand[]; next: string | null } | undefined>(
-    undefined,
-  );
-  const [failure, setFailure] = useState<ApiError | undefined>(undefined);
   const allowed = may('jobs.read');
-  const { data, error, refresh } = usePolling(
-    (signal) =>
+  const { items, error, refresh, older, olderError } = usePages<AgentCommand>(
+    (cursor, signal) =>
       allowed
-        ? fetchCommands(at, { cursor: null, origin }, signal)
+        ? fetchCommands(at, { cursor, origin }, signal)
         : Promise.resolve({ items: [], next_cursor: null }),
     EVERY_MS,
     [at.org, at.id, origin],
   );
   if (!allowed) return view(NotAllowed, { what: 'see commands', right: 'jobs.read' });
-  const more = older?.of === origin ? older : undefined;
-  const next = more === undefined ? (data?.next_cursor ?? null) : more.next;
-  // What was the first page has moved on meanwhile: nothing is shown twice.
-  const seen = new Set(data?.items.map(({ id }) => id));
-  const items = [...(data?.items ?? []), ...(more?.items ?? []).filter(({ id }) => !seen.has(id))];
-  const onMore = async () => {
-    setFailure(undefined);
-    try {
-      const page = await fetchCommands(at, { cursor: next, origin });
-      setOlder({ of: origin, items: [...(more?.items ?? []), ...page.items], next: page.next_cursor });
-    } catch (cause) {
-      setFailure(asApiError(cause));
-    }
-  };
   return html`<div>
     <nav class="segmented" aria-label="Which commands">${ORIGINS.map(
       ({ id, label }) =>
         html`<a key=${id} href=${`#/agents/${agent.agent_id}/commands?of=${id}`} aria-current=${id === origin ? 'true' : undefined}>${label}</a>`,
     )}</nav>
     ${error === undefined ? null : view(ErrorBox, { error, onRetry: refresh })}
-    ${data === undefined && error === undefined ? view(Loading, { what: 'commands' }) : null}
+    ${items === undefined && error === undefined ? view(Loading, { what: 'commands' }) : null}
     ${
-      data !== undefined && items.length === 0
+      items?.length === 0
         ? view(Empty, {
             title: 'Nothing was sent to this machine',
             text:
@@ -68,9 +48,9 @@ export function CommandsTab({ agent, at, query, may }: TabProps): VNode {
           })
         : null
     }
-    ${items.length === 0 ? null : view(Table, { items })}
-    ${failure === undefined ? null : view(ErrorBox, { error: failure })}
-    ${next === null ? null : html`<div class="actions"><button type="button" class="button" onClick=${() => void onMore()}>Older commands</button></div>`}
+    ${items === undefined || items.length === 0 ? null : view(Table, { items })}
+    ${olderError === undefined ? null : view(ErrorBox, { error: olderError })}
+    ${older === undefined ? null : html`<div class="actions"><button type="button" class="button" onClick=${older}>Older commands</button></div>`}
   </div>`;
 }
 
