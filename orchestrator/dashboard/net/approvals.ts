@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import type {
   Approval,
   ApprovalDetail,
@@ -9,6 +9,7 @@ import type {
 import type { CreateLockRequest, Lock } from '../../../protocol/rest-locks.ts';
 import { fetchAll, send, sendJson } from './api.ts';
 import { followEvents } from './event-stream.ts';
+import { createSharedFeed } from './shared-feed.ts';
 import { createStore, useStore } from './store.ts';
 
 const inOrg = (org: string, path: string): string => `/api/v1/organizations/${org}/${path}`;
@@ -59,14 +60,9 @@ export const removeLock = (org: string, id: string): Promise<Response> =>
 const pending = createStore(0);
 /** Grows when the list may have changed. */
 const changed = createStore(0);
-let current: { org: string; stop: AbortController; users: number } | undefined;
-
-function enter(org: string): () => void {
-  if (current?.org !== org) {
-    current?.stop.abort();
-    pending.set(0);
-    const stop = new AbortController();
-    current = { org, stop, users: 0 };
+const feed = createSharedFeed({
+  reset: () => pending.set(0),
+  begin(org, signal) {
     void followEvents<{ type: 'approvals'; pending: number }>({
       path: inOrg(org, 'approvals/events'),
       onEvent: (event) => {
@@ -75,47 +71,12 @@ function enter(org: string): () => void {
       },
       onStatus: () => undefined,
       onRefused: () => undefined,
-      signal: stop.signal,
+      signal,
     });
-  }
-  const used = current;
-  used.users += 1;
-  return () => {
-    used.users -= 1;
-    // The next page begins after this one ended.
-    setTimeout(() => {
-      if (used.users > 0 || current !== used) return;
-      used.stop.abort();
-      current = undefined;
-    }, 0);
-  };
-}
+  },
+});
 
 export function usePendingApprovals(org: string): { pending: number; changed: number } {
-  useEffect(() => enter(org), [org]);
+  useEffect(() => feed.enter(org), [org]);
   return { pending: useStore(pending), changed: useStore(changed) };
-}
-
-/** What is done one at a time, and what came of it. */
-export function useAction(): {
-  busy: boolean;
-  error: unknown;
-  run: (work: () => Promise<void>) => Promise<void>;
-} {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(undefined);
-  return {
-    busy,
-    error,
-    async run(work) {
-      setBusy(true);
-      setError(undefined);
-      try {
-        await work();
-      } catch (cause) {
-        setError(cause);
-      }
-      setBusy(false);
-    },
-  };
 }

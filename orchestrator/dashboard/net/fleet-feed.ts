@@ -3,6 +3,7 @@ import type { FleetEvent, Machine } from '../../../protocol/rest-overview.ts';
 import { applyFleetEvent, EMPTY_FLEET, type Fleet, toFleet } from '../model/machines.ts';
 import { type ApiError, asApiError, sendJson } from './api.ts';
 import { followEvents } from './event-stream.ts';
+import { createSharedFeed } from './shared-feed.ts';
 import { createStore, useStore } from './store.ts';
 
 /** Hints may be lost on their way: everything is read again from time to time. */
@@ -22,13 +23,10 @@ const START: FleetState = { fleet: EMPTY_FLEET, loaded: false, error: undefined 
 const state = createStore<FleetState>(START);
 /** Grows when jobs began, went on or ended. */
 const jobsChanged = createStore(0);
-let current: { org: string; stop: AbortController; users: number } | undefined;
 
 const path = (org: string, rest: string) => `/api/v1/organizations/${org}/fleet${rest}`;
 
-function start(org: string): AbortController {
-  const stop = new AbortController();
-  const { signal } = stop;
+function begin(org: string, signal: AbortSignal): void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   // What happened while the list was on its way is applied on top of it.
   let during: FleetEvent[] | undefined;
@@ -76,38 +74,19 @@ function start(org: string): AbortController {
   });
   signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
   void load();
-  return stop;
 }
 
-function enter(org: string): () => void {
-  if (current?.org !== org) {
-    current?.stop.abort();
-    state.set(START);
-    current = { org, stop: start(org), users: 0 };
-  }
-  const used = current;
-  used.users += 1;
-  return () => {
-    used.users -= 1;
-    // The next page begins after this one ended, and goes on with the same list.
-    setTimeout(() => {
-      if (used.users > 0 || current !== used) return;
-      used.stop.abort();
-      current = undefined;
-      state.set(START);
-    }, 0);
-  };
-}
+const feed = createSharedFeed({ begin, reset: () => state.set(START) });
 
 /** The organization's machines, live. */
 export function useFleet(org: string): FleetState {
   const found = useStore(state);
-  useEffect(() => enter(org), [org]);
-  return current?.org === org ? found : START;
+  useEffect(() => feed.enter(org), [org]);
+  return feed.isOf(org) ? found : START;
 }
 
 /** Grows about once a second while jobs go on: a reason to read them again. */
 export function useJobsChanged(org: string): number {
-  useEffect(() => enter(org), [org]);
+  useEffect(() => feed.enter(org), [org]);
   return useStore(jobsChanged);
 }

@@ -3,13 +3,13 @@ import type { VNode } from 'preact';
 import { useRef, useState } from 'preact/hooks';
 import type { CreateTokenRequest, CreateTokenResponse } from '../../../protocol/rest-fleet.ts';
 import { parseLabels } from '../model/format.ts';
-import { ApiError, asApiError } from '../net/api.ts';
+import { ApiError } from '../net/api.ts';
 import { createToken } from '../net/endpoints.ts';
-import { useIdempotencyKey } from '../net/hooks.ts';
 import { Arrivals } from './arrivals.ts';
 import { ErrorBox, PageTitle } from './bits.ts';
 import { html, view } from './html.ts';
 import { MadeToken } from './made-token.ts';
+import { useSubmit } from './use-submit.ts';
 
 const LIFETIMES: readonly { seconds: number; label: string }[] = [
   { seconds: 900, label: '15 minutes' },
@@ -49,25 +49,18 @@ function readForm(form: HTMLFormElement): CreateTokenRequest {
 }
 
 export function AddPage({ org }: { org: string }): VNode {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ApiError | undefined>(undefined);
+  const { busy, error, run } = useSubmit();
   const [made, setMade] = useState<CreateTokenResponse | undefined>(undefined);
-  const idempotency = useIdempotencyKey();
   const form = useRef<HTMLFormElement>(null);
 
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (busy || form.current === null) return;
-    setBusy(true);
-    setError(undefined);
-    try {
-      const body = readForm(form.current);
-      setMade(await createToken(org, body, idempotency.keyFor(body)));
-      idempotency.settle();
-    } catch (cause) {
-      setError(asApiError(cause));
-    }
-    setBusy(false);
+    const filled = form.current;
+    if (filled === null) return;
+    await run(
+      async (key) => setMade(await createToken(org, readForm(filled), key)),
+      [...new FormData(filled)],
+    );
   };
 
   const crumb = html`<p class="crumb"><a href="#/agents">Agents</a></p>`;

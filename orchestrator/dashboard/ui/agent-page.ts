@@ -1,9 +1,7 @@
 import type { ComponentType, VNode } from 'preact';
-import { useState } from 'preact/hooks';
 import type { Agent } from '../../../protocol/rest-fleet.ts';
 import type { Permission } from '../../../protocol/roles.ts';
 import { changeAgent } from '../net/agent-api.ts';
-import { type ApiError, asApiError } from '../net/api.ts';
 import { fetchAgent, revokeAgent } from '../net/endpoints.ts';
 import { usePolling } from '../net/hooks.ts';
 import { OnlineState } from './agents-table.ts';
@@ -20,6 +18,7 @@ import { MetricsTab } from './machine/metrics.ts';
 import { OverviewTab } from './machine/overview.ts';
 import { ProcessesTab } from './machine/processes.ts';
 import { MachineTabs } from './machine/tabs.ts';
+import { useSubmit } from './use-submit.ts';
 
 const AGENT_EVERY_MS = 3000;
 
@@ -81,17 +80,9 @@ export function AgentPage({ org, id, tab, query, may }: AgentPageProps): VNode {
 
 /** What an operator decides about the machine as a whole. */
 function Actions({ org, agent, refresh }: { org: string; agent: Agent; refresh: () => void }): VNode | null {
-  const [failure, setFailure] = useState<ApiError | undefined>(undefined);
+  const { error: failure, run } = useSubmit();
   if (agent.state === 'revoked') return null;
-  const attempt = async (work: () => Promise<unknown>) => {
-    setFailure(undefined);
-    try {
-      await work();
-    } catch (cause) {
-      setFailure(asApiError(cause));
-    }
-    refresh();
-  };
+  const attempt = (work: () => Promise<unknown>) => void run(work).then(refresh);
   const at = { org, id: agent.agent_id };
   const revoke = () =>
     attempt(async () => {
@@ -104,15 +95,15 @@ function Actions({ org, agent, refresh }: { org: string; agent: Agent; refresh: 
         ? view(ConfirmButton, {
             label: 'Quarantine',
             question: `Quarantine ${agent.vm_id} until it is admitted again`,
-            onConfirm: () => void attempt(() => changeAgent(at, { state: 'quarantined' })),
+            onConfirm: () => attempt(() => changeAgent(at, { state: 'quarantined' })),
           })
         : view(ConfirmButton, {
             label: 'Admit',
             question: `Admit ${agent.vm_id}`,
-            onConfirm: () => void attempt(() => changeAgent(at, { state: 'active' })),
+            onConfirm: () => attempt(() => changeAgent(at, { state: 'active' })),
           })
     }
-    ${view(ConfirmButton, { label: 'Revoke', question: `Revoke ${agent.vm_id}`, danger: true, onConfirm: () => void revoke() })}
+    ${view(ConfirmButton, { label: 'Revoke', question: `Revoke ${agent.vm_id}`, danger: true, onConfirm: revoke })}
     ${failure === undefined ? null : view(ErrorBox, { error: failure })}
   </div>`;
 }

@@ -5,12 +5,11 @@ import type { CreateJobRequest } from '../../../protocol/rest-jobs.ts';
 import { plural } from '../model/format.ts';
 import { jobLink } from '../model/route.ts';
 import { canRun, type Known, resolveTarget, type TargetMode } from '../model/targets.ts';
-import { type ApiError, asApiError } from '../net/api.ts';
 import { createJob } from '../net/endpoints.ts';
-import { useIdempotencyKey } from '../net/hooks.ts';
 import { createStore, useStore } from '../net/store.ts';
 import { ErrorBox } from './bits.ts';
 import { html, view } from './html.ts';
+import { useSubmit } from './use-submit.ts';
 
 const UNITS = { s: 1, min: 60, h: 3600 } as const;
 type Unit = keyof typeof UNITS;
@@ -42,9 +41,7 @@ export interface ComposerProps {
 
 export function Composer({ org, agents, selected, only }: ComposerProps): VNode {
   const current = useStore(draft);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<ApiError | undefined>(undefined);
-  const idempotency = useIdempotencyKey();
+  const { busy, error, run } = useSubmit();
   const change = (part: Partial<Draft>) => draft.set({ ...draft.get(), ...part });
 
   const target =
@@ -63,7 +60,7 @@ export function Composer({ org, agents, selected, only }: ComposerProps): VNode 
   const submit = async (event: Event) => {
     event.preventDefault();
     setTried(true);
-    if (busy || problem !== undefined) return;
+    if (problem !== undefined) return;
     const body: CreateJobRequest = {
       selector: target.selector,
       tool: 'execute_shell_command',
@@ -71,21 +68,12 @@ export function Composer({ org, agents, selected, only }: ComposerProps): VNode 
       timeout,
       ...(target.expiresIn === undefined ? {} : { expires_in: target.expiresIn }),
     };
-    setBusy(true);
-    setError(undefined);
-    try {
-      const job = await createJob(org, body, idempotency.keyFor(body));
-      idempotency.settle();
+    await run(async (key) => {
+      const job = await createJob(org, body, key);
       // What was sent is in its job, where it can be run again: no other machine's page offers it.
       change({ command: '' });
       location.hash = jobLink(job.id);
-    } catch (cause) {
-      const failure = asApiError(cause);
-      // Refused for good: what is sent next is another submission, even if it reads the same.
-      if (failure.status >= 400 && failure.status < 500) idempotency.settle();
-      setError(failure);
-    }
-    setBusy(false);
+    }, body);
   };
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) void submit(event);

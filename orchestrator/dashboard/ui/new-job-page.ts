@@ -4,14 +4,14 @@ import type { CreateJobRequest } from '../../../protocol/rest-jobs.ts';
 import { plural } from '../model/format.ts';
 import { EMPTY_DRAFT, type JobDraft, requestOf } from '../model/job-draft.ts';
 import { jobLink } from '../model/route.ts';
-import { type ApiError, asApiError } from '../net/api.ts';
+import { asApiError } from '../net/api.ts';
 import { createJob, previewJob } from '../net/endpoints.ts';
-import { useIdempotencyKey } from '../net/hooks.ts';
 import { createStore, useStore } from '../net/store.ts';
 import { ErrorBox, PageTitle } from './bits.ts';
 import { html, view } from './html.ts';
 import { PreviewCard, type Previewed } from './job-preview.ts';
 import { RolloutFields, WhereFields, WorkFields } from './new-job-fields.ts';
+import { useSubmit } from './use-submit.ts';
 
 /** Outlives the page, so that neither a look elsewhere nor a new sign-in loses what was typed. */
 const jobDraft = createStore<JobDraft>(EMPTY_DRAFT);
@@ -54,10 +54,8 @@ function bodyForPreview(draft: JobDraft): CreateJobRequest | undefined {
 
 export function NewJobPage({ org }: { org: string }): VNode {
   const draft = useStore(jobDraft);
-  const [busy, setBusy] = useState(false);
+  const { busy, error, run } = useSubmit();
   const [tried, setTried] = useState(false);
-  const [error, setError] = useState<ApiError | undefined>(undefined);
-  const idempotency = useIdempotencyKey();
   const change = (part: Partial<JobDraft>) => jobDraft.set({ ...jobDraft.get(), ...part });
   const asked = requestOf(draft);
   const previewed = usePreview(org, bodyForPreview(draft));
@@ -66,24 +64,15 @@ export function NewJobPage({ org }: { org: string }): VNode {
   const submit = async (event: Event) => {
     event.preventDefault();
     setTried(true);
-    if (busy) return;
     if ('problem' in asked) {
       (document.querySelector(`[name="${asked.field}"]`) as HTMLElement | null)?.focus();
       return;
     }
-    setBusy(true);
-    setError(undefined);
-    try {
-      const job = await createJob(org, asked.body, idempotency.keyFor(asked.body));
-      idempotency.settle();
+    await run(async (key) => {
+      const job = await createJob(org, asked.body, key);
       jobDraft.set({ ...draft, command: '', script: '', description: '' });
       location.hash = jobLink(job.id);
-    } catch (cause) {
-      const failure = asApiError(cause);
-      if (failure.status >= 400 && failure.status < 500) idempotency.settle();
-      setError(failure);
-    }
-    setBusy(false);
+    }, asked.body);
   };
   const count = previewed.preview?.total;
   const label = count === undefined ? 'Run' : `Run on ${plural(count, 'machine')}`;

@@ -3,13 +3,13 @@ import { useState } from 'preact/hooks';
 import type { CreateSavedCommandRequest, SavedCommand } from '../../../protocol/rest-schedules.ts';
 import { jobLink } from '../model/route.ts';
 import { safeLine } from '../model/safe-text.ts';
-import { type ApiError, asApiError } from '../net/api.ts';
 import { usePolling } from '../net/hooks.ts';
 import { createSaved, fetchSaved, removeSaved, runSaved } from '../net/schedule-endpoints.ts';
 import { ConfirmButton, Empty, ErrorBox, Loading, PageTitle, said } from './bits.ts';
-import { TextField, useSending } from './form-bits.ts';
+import { TextField } from './form-bits.ts';
 import { html, view } from './html.ts';
 import { JobTabs } from './job-tabs.ts';
+import { useSubmit } from './use-submit.ts';
 
 const SAVED_EVERY_MS = 10_000;
 const PLACE = /\{\{\s*([A-Za-z_][A-Za-z0-9_]{0,31})\s*\}\}/g;
@@ -23,16 +23,8 @@ export interface SavedPageProps {
 export function SavedPage({ org, mayRun, mayChange }: SavedPageProps): VNode {
   const { data, error, refresh } = usePolling((signal) => fetchSaved(org, signal), SAVED_EVERY_MS, [org]);
   const [adding, setAdding] = useState(false);
-  const [failure, setFailure] = useState<ApiError | undefined>(undefined);
-  const remove = async (id: string) => {
-    setFailure(undefined);
-    try {
-      await removeSaved(org, id);
-    } catch (cause) {
-      setFailure(asApiError(cause));
-    }
-    refresh();
-  };
+  const { error: failure, run } = useSubmit();
+  const remove = (id: string) => void run(() => removeSaved(org, id)).then(refresh);
   const add = mayChange
     ? html`<button type="button" class="button primary" aria-expanded=${adding} onClick=${() => setAdding(!adding)}>Save a command</button>`
     : null;
@@ -67,7 +59,7 @@ export function SavedPage({ org, mayRun, mayChange }: SavedPageProps): VNode {
                 saved,
                 mayRun,
                 mayChange,
-                onRemove: () => void remove(saved.id),
+                onRemove: () => remove(saved.id),
               }),
             )
     }
@@ -82,15 +74,15 @@ interface CardProps extends SavedPageProps {
 function Card({ org, saved, mayRun, mayChange, onRemove }: CardProps): VNode {
   const [values, setValues] = useState<Record<string, string>>({});
   const [selector, setSelector] = useState(saved.selector);
-  const { busy, error, send } = useSending();
+  const { busy, error, run } = useSubmit();
   const submit = async (event: Event) => {
     event.preventDefault();
     const parameters = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ''));
     const body = { parameters, ...(selector.trim() === '' ? {} : { selector: selector.trim() }) };
-    await send(body, async (key) => {
+    await run(async (key) => {
       const job = await runSaved(org, saved.id, body, key);
       location.hash = jobLink(job.id);
-    });
+    }, body);
   };
   return html`<section class="card saved" aria-labelledby=${saved.id}>
     <div class="saved-title"><h2 id=${saved.id}>${said(saved.name)}</h2>
@@ -132,7 +124,7 @@ function Card({ org, saved, mayRun, mayChange, onRemove }: CardProps): VNode {
 
 function NewSaved({ org, onDone }: { org: string; onDone: () => void }): VNode {
   const [draft, setDraft] = useState({ name: '', description: '', command: '', selector: '' });
-  const { busy, error, send } = useSending();
+  const { busy, error, run } = useSubmit();
   const set = (name: keyof typeof draft) => (value: string) => setDraft((old) => ({ ...old, [name]: value }));
   const names = [...new Set([...draft.command.matchAll(PLACE)].map((match) => match[1] ?? ''))];
   const submit = async (event: Event) => {
@@ -143,7 +135,7 @@ function NewSaved({ org, onDone }: { org: string; onDone: () => void }): VNode {
       selector: draft.selector.trim(),
       parameters: names.map((name) => ({ name })),
     };
-    if (await send(body, (key) => createSaved(org, body, key))) onDone();
+    if (await run((key) => createSaved(org, body, key), body)) onDone();
   };
   return html`<form class="card" aria-label="Save a command" onSubmit=${submit}>
     <h2>Save a command</h2>

@@ -3,7 +3,6 @@ import { useState } from 'preact/hooks';
 import type { CreateScheduleRequest, Schedule } from '../../../protocol/rest-schedules.ts';
 import { jobLink } from '../model/route.ts';
 import { safeLine } from '../model/safe-text.ts';
-import { type ApiError, asApiError } from '../net/api.ts';
 import { usePolling } from '../net/hooks.ts';
 import {
   createSchedule,
@@ -13,9 +12,10 @@ import {
   switchSchedule,
 } from '../net/schedule-endpoints.ts';
 import { Ago, ConfirmButton, Empty, ErrorBox, Loading, PageTitle, said, Until } from './bits.ts';
-import { TextField, useSending } from './form-bits.ts';
+import { TextField } from './form-bits.ts';
 import { html, view } from './html.ts';
 import { JobTabs } from './job-tabs.ts';
+import { type Submission, useSubmit } from './use-submit.ts';
 
 const SCHEDULES_EVERY_MS = 5000;
 
@@ -24,16 +24,8 @@ export function SchedulesPage({ org, mayChange }: { org: string; mayChange: bool
     org,
   ]);
   const [adding, setAdding] = useState(false);
-  const [failure, setFailure] = useState<ApiError | undefined>(undefined);
-  const act = async (what: () => Promise<unknown>) => {
-    setFailure(undefined);
-    try {
-      await what();
-    } catch (cause) {
-      setFailure(asApiError(cause));
-    }
-    refresh();
-  };
+  const { error: failure, run } = useSubmit();
+  const act: Act = (work, asked) => void run(work, asked).then(refresh);
   const add = mayChange
     ? html`<button type="button" class="button primary" aria-expanded=${adding} onClick=${() => setAdding(!adding)}>New schedule</button>`
     : null;
@@ -66,11 +58,14 @@ export function SchedulesPage({ org, mayChange }: { org: string; mayChange: bool
   </div>`;
 }
 
+/** Does it, and shows what came of it. */
+type Act = (...change: Parameters<Submission['run']>) => void;
+
 interface ListProps {
   org: string;
   schedules: readonly Schedule[];
   mayChange: boolean;
-  act: (what: () => Promise<unknown>) => Promise<void>;
+  act: Act;
 }
 
 function List({ org, schedules, mayChange, act }: ListProps): VNode {
@@ -98,10 +93,13 @@ function Row({
   const { id, name, cron, time_zone, enabled, next_runs, last_job_id, last_due_at, runs_on, job } = schedule;
   const [first] = next_runs;
   const run = () =>
-    act(async () => {
-      const started = await runSchedule(org, id, crypto.randomUUID());
-      location.hash = jobLink(started.id);
-    });
+    act(
+      async (key) => {
+        const started = await runSchedule(org, id, key);
+        location.hash = jobLink(started.id);
+      },
+      ['run', id],
+    );
   return html`<tr class=${enabled ? '' : 'past'}>
     <td class="name">${said(name)}<small><code><bdi>${whatText(schedule)}</bdi></code></small></td>
     <td data-label="When"><code>${safeLine(cron)}</code><small>${said(time_zone)}</small></td>
@@ -113,7 +111,7 @@ function Row({
         ? html`<td class="end"><span class="row-actions">
           <button type="button" class="button small" aria-label=${`Run now: ${name}`} onClick=${run}>Run now</button>
           <button type="button" class="button small" aria-label=${`${enabled ? 'Disable' : 'Enable'} ${name}`} onClick=${() => act(() => switchSchedule(org, id, !enabled))}>${enabled ? 'Disable' : 'Enable'}</button>
-          ${view(ConfirmButton, { label: 'Remove', question: `Remove ${name}`, danger: true, onConfirm: () => void act(() => removeSchedule(org, id)) })}
+          ${view(ConfirmButton, { label: 'Remove', question: `Remove ${name}`, danger: true, onConfirm: () => act(() => removeSchedule(org, id)) })}
         </span></td>`
         : null
     }
@@ -124,7 +122,7 @@ const START = { name: '', cron: '', zone: 'UTC', selector: '', command: '', runs
 
 function NewSchedule({ org, onDone }: { org: string; onDone: () => void }): VNode {
   const [draft, setDraft] = useState(START);
-  const { busy, error, send } = useSending();
+  const { busy, error, run } = useSubmit();
   const set = (name: keyof typeof START) => (value: string) => setDraft((old) => ({ ...old, [name]: value }));
   const submit = async (event: Event) => {
     event.preventDefault();
@@ -135,7 +133,7 @@ function NewSchedule({ org, onDone }: { org: string; onDone: () => void }): VNod
       runs_on: draft.runsOn === 'agents' ? 'agents' : 'orchestrator',
       job: { selector: draft.selector.trim(), arguments: { command: draft.command } },
     };
-    if (await send(body, (key) => createSchedule(org, body, key))) onDone();
+    if (await run((key) => createSchedule(org, body, key), body)) onDone();
   };
   return html`<form class="card new-schedule" aria-label="New schedule" onSubmit=${submit}>
     <h2>New schedule</h2>

@@ -1,14 +1,13 @@
 import type { VNode } from 'preact';
 
-import { useState } from 'preact/hooks';
 import type { ProvisioningTokenInfo } from '../../../protocol/rest-fleet.ts';
-import { type ApiError, asApiError } from '../net/api.ts';
 import { fetchTokens, revokeToken } from '../net/endpoints.ts';
 import { useNow, usePolling } from '../net/hooks.ts';
 import { Ago, ConfirmButton, Empty, ErrorBox, LabelList, Loading, PageTitle, said, Until } from './bits.ts';
 import { html, view } from './html.ts';
 import { AgentsParts } from './parts.ts';
 import { TokenUses } from './token-uses.ts';
+import { useSubmit } from './use-submit.ts';
 
 const TOKENS_EVERY_MS = 5000;
 
@@ -26,16 +25,8 @@ export function TokensPage({ org }: { org: string }): VNode {
     error,
     refresh,
   } = usePolling((signal) => fetchTokens(org, signal), TOKENS_EVERY_MS, [org]);
-  const [failure, setFailure] = useState<ApiError | undefined>(undefined);
-  const revoke = async (id: string) => {
-    setFailure(undefined);
-    try {
-      await revokeToken(org, id);
-    } catch (cause) {
-      setFailure(asApiError(cause));
-    }
-    refresh();
-  };
+  const { error: failure, run } = useSubmit();
+  const revoke = (id: string) => void run(() => revokeToken(org, id)).then(refresh);
   const create = html`<a class="button" href="#/add">Create token</a>`;
   let body: VNode;
   if (tokens === undefined)
@@ -54,7 +45,7 @@ export function TokensPage({ org }: { org: string }): VNode {
     body = html`<div class="table-box"><table class="tokens">
       <caption class="hidden">Provisioning tokens</caption>
       <thead><tr><th scope="col">Token</th><th scope="col">State</th><th scope="col">Used</th><th scope="col">Ends</th><th scope="col">Labels</th><th scope="col">Created</th><th><span class="hidden">Actions</span></th></tr></thead>
-      <tbody>${tokens.map((token) => view(TokenRow, { key: token.id, org, token, onRevoke: () => void revoke(token.id) }))}</tbody>
+      <tbody>${tokens.map((token) => view(TokenRow, { key: token.id, org, token, onRevoke: () => revoke(token.id) }))}</tbody>
     </table></div>`;
   }
   return html`<div>${view(PageTitle, { title: 'Tokens' }, create)}

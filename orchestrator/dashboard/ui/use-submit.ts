@@ -9,7 +9,7 @@ export interface Submission {
    * Runs the work unless it is running; false: it failed, and `error` says why. `key` is an Idempotency-Key: the same
    * for a repeat of what was `asked` for when the answer was lost.
    */
-  run(work: (key: string) => Promise<void>, asked?: unknown): Promise<boolean>;
+  run(work: (key: string) => Promise<unknown>, asked?: unknown): Promise<boolean>;
 }
 
 /** One change at a time, and what it was refused with. */
@@ -30,6 +30,7 @@ export function useSubmit(): Submission {
         return true;
       } catch (cause) {
         const failure = asApiError(cause);
+        // Refused for good: what is sent next is another submission, even if it reads the same.
         if (failure.status >= 400 && failure.status < 500) idempotency.settle();
         setError(failure);
         return false;

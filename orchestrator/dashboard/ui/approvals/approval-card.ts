@@ -3,12 +3,11 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Approval, ApprovalDetail } from '../../../../protocol/rest-approvals.ts';
 import { jobLink } from '../../model/route.ts';
 import { safeLine, safeLines } from '../../model/safe-text.ts';
-import { asApiError } from '../../net/api.ts';
-import { approve, deny, fetchApproval, useAction } from '../../net/approvals.ts';
-import { useIdempotencyKey } from '../../net/hooks.ts';
+import { approve, deny, fetchApproval } from '../../net/approvals.ts';
 import { hasSecurityKeys, signWithKey } from '../../net/security-key.ts';
 import { Ago, ConfirmButton, CopyButton, ErrorBox, said, Until } from '../bits.ts';
 import { html, view } from '../html.ts';
+import { type Submission, useSubmit } from '../use-submit.ts';
 
 const SHOWN_MACHINES = 30;
 
@@ -97,21 +96,12 @@ export function ApprovalCard({
   onDecided: () => void;
 }): VNode {
   const [comment, setComment] = useState('');
-  const { busy, error, run } = useAction();
-  const key = useIdempotencyKey();
+  const { busy, error, run } = useSubmit();
   const { id, digest } = approval;
-  const decide = (act: () => Promise<unknown>) =>
-    run(async () => {
-      try {
-        await act();
-        key.settle();
-      } finally {
-        onDecided();
-      }
-    });
+  const decide = (...decision: Parameters<Submission['run']>) => void run(...decision).then(onDecided);
   const plain = () => {
     const body = { digest, comment };
-    return decide(() => approve(org, id, body, key.keyFor([id, body])));
+    decide((key) => approve(org, id, body, key), ['approve', body]);
   };
   const signed = (rpId: string) =>
     decide(async () => {
@@ -120,7 +110,8 @@ export function ApprovalCard({
         .map(({ credential_id }) => credential_id);
       const signature = await signWithKey({ digest, rpId, credentialIds });
       const body = { digest, comment, signature };
-      await approve(org, id, body, key.keyFor([id, body]));
+      // No repeat: every touch of the key makes another signature.
+      await approve(org, id, body, crypto.randomUUID());
     });
   const rpIds = [...new Set(keysFor(approval).map(({ rp_id }) => rp_id))];
   const openRules = approval.rules.some(({ given, needed }) => given < needed);
@@ -150,7 +141,7 @@ export function ApprovalCard({
                 )
               : null
           }
-          ${view(ConfirmButton, { label: 'Deny', question: 'Deny it', danger: true, disabled: busy, onConfirm: () => void decide(() => deny(org, id, { comment }, key.keyFor([id, 'deny', comment]))) })}
+          ${view(ConfirmButton, { label: 'Deny', question: 'Deny it', danger: true, disabled: busy, onConfirm: () => decide((key) => deny(org, id, { comment }, key), ['deny', comment]) })}
         </div></div>`
         : null
     }
@@ -164,6 +155,6 @@ export function ApprovalCard({
     }
     ${pending && !approval.may_decide ? html`<p class="quiet">You cannot decide on this: you asked for it, decided already, or lack the right.</p>` : null}
     <p class="quiet digest">Digest <code>${digest}</code></p>
-    ${error === undefined ? null : view(ErrorBox, { error: asApiError(error) })}
+    ${error === undefined ? null : view(ErrorBox, { error: error })}
   </article>`;
 }

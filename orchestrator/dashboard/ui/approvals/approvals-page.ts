@@ -1,11 +1,11 @@
 import type { VNode } from 'preact';
 import { useRef, useState } from 'preact/hooks';
-import { asApiError } from '../../net/api.ts';
-import { fetchApprovals, useAction, usePendingApprovals } from '../../net/approvals.ts';
+import { fetchApprovals, usePendingApprovals } from '../../net/approvals.ts';
 import { usePolling } from '../../net/hooks.ts';
 import { hasSecurityKeys, newKeyLines } from '../../net/security-key.ts';
 import { CopyButton, Empty, ErrorBox, Loading } from '../bits.ts';
 import { html, view } from '../html.ts';
+import { useSubmit } from '../use-submit.ts';
 import { ApprovalCard } from './approval-card.ts';
 import { ApprovalsFrame } from './frame.ts';
 
@@ -66,12 +66,12 @@ export function ApprovalsPage({
 /** A key for the policies of machines; nothing of it is sent anywhere. */
 function OwnKey({ user }: { user: string }): VNode | null {
   const [lines, setLines] = useState('');
-  const { busy, error, run } = useAction();
+  const { busy, error, run } = useSubmit();
   if (!hasSecurityKeys()) return null;
   return html`<details class="own-key"><summary>A security key of your own for signing</summary>
     <p class="quiet">The owner of a machine puts these lines under <code>approvers</code> in its <code>policy.yaml</code>. From then on that machine runs what you sign, and checks it itself.</p>
     <button type="button" class="button" disabled=${busy} onClick=${() => run(async () => setLines(await newKeyLines(user)))}>Make a key</button>
     ${lines === '' ? null : html`<div><pre class="code" tabIndex="0" aria-label="Lines for policy.yaml">${lines}</pre>${view(CopyButton, { text: lines, what: 'the lines' })}</div>`}
-    ${error === undefined ? null : view(ErrorBox, { error: asApiError(error) })}
+    ${error === undefined ? null : view(ErrorBox, { error: error })}
   </details>`;
 }

@@ -2,11 +2,11 @@ import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import type { CreateLockRequest, Lock, LockTarget } from '../../../../protocol/rest-locks.ts';
 import { safeLine } from '../../model/safe-text.ts';
-import { asApiError } from '../../net/api.ts';
-import { addLock, fetchLocks, removeLock, useAction } from '../../net/approvals.ts';
-import { useIdempotencyKey, usePolling } from '../../net/hooks.ts';
+import { addLock, fetchLocks, removeLock } from '../../net/approvals.ts';
+import { usePolling } from '../../net/hooks.ts';
 import { Ago, ConfirmButton, Empty, ErrorBox, Loading, said, Until } from '../bits.ts';
 import { html, view } from '../html.ts';
+import { useSubmit } from '../use-submit.ts';
 import { ApprovalsFrame } from './frame.ts';
 
 const EVERY_MS = 5000;
@@ -23,7 +23,7 @@ const labelOf = (type: LockTarget): string => KINDS.find((kind) => kind.type ===
 
 export function LocksPage({ org, mayWrite }: { org: string; mayWrite: boolean }): VNode {
   const { data: locks, error, refresh } = usePolling((signal) => fetchLocks(org, signal), EVERY_MS, [org]);
-  const action = useAction();
+  const action = useSubmit();
   const remove = (id: string) =>
     void action.run(async () => {
       await removeLock(org, id);
@@ -48,7 +48,7 @@ export function LocksPage({ org, mayWrite }: { org: string; mayWrite: boolean })
     ApprovalsFrame,
     { part: 'Locks' },
     mayWrite ? view(LockForm, { org, onDone: refresh }) : null,
-    action.error === undefined ? null : view(ErrorBox, { error: asApiError(action.error) }),
+    action.error === undefined ? null : view(ErrorBox, { error: action.error }),
     body,
   );
 }
@@ -77,8 +77,7 @@ function LockForm({ org, onDone }: { org: string; onDone: () => void }): VNode {
   const [target, setTarget] = useState('');
   const [reason, setReason] = useState('');
   const [hours, setHours] = useState('');
-  const { busy, error, run } = useAction();
-  const key = useIdempotencyKey();
+  const { busy, error, run } = useSubmit();
   const kind = KINDS.find((one) => one.type === type);
   const submit = (event: Event) => {
     event.preventDefault();
@@ -88,13 +87,12 @@ function LockForm({ org, onDone }: { org: string; onDone: () => void }): VNode {
       reason,
       ...(hours === '' ? {} : { expires_in: Number(hours) * 3600 }),
     };
-    void run(async () => {
-      await addLock(org, body, key.keyFor(body));
-      key.settle();
+    void run(async (key) => {
+      await addLock(org, body, key);
       setTarget('');
       setReason('');
       onDone();
-    });
+    }, body);
   };
   const set = (use: (text: string) => void) => (event: Event) =>
     use((event.currentTarget as HTMLInputElement).value);
@@ -106,6 +104,6 @@ function LockForm({ org, onDone }: { org: string; onDone: () => void }): VNode {
     <label class="field"><span>For</span><select value=${hours} onChange=${set(setHours)}>
       <option value="">until it is removed</option><option value="1">1 hour</option><option value="8">8 hours</option><option value="24">1 day</option><option value="168">7 days</option></select></label>
     <button class="button primary" disabled=${busy}>Lock</button>
-    ${error === undefined ? null : view(ErrorBox, { error: asApiError(error) })}
+    ${error === undefined ? null : view(ErrorBox, { error: error })}
   </form>`;
 }

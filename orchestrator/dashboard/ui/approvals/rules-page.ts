@@ -3,11 +3,11 @@ import { useState } from 'preact/hooks';
 import type { ApprovalRule, ApprovalRuleRequest } from '../../../../protocol/rest-approvals.ts';
 import type { Role } from '../../../../protocol/roles.ts';
 import { safeLine } from '../../model/safe-text.ts';
-import { asApiError } from '../../net/api.ts';
-import { addRule, fetchRules, removeRule, replaceRule, useAction } from '../../net/approvals.ts';
-import { useIdempotencyKey, usePolling } from '../../net/hooks.ts';
+import { addRule, fetchRules, removeRule, replaceRule } from '../../net/approvals.ts';
+import { usePolling } from '../../net/hooks.ts';
 import { ConfirmButton, Empty, ErrorBox, Loading, said } from '../bits.ts';
 import { html, view } from '../html.ts';
+import { useSubmit } from '../use-submit.ts';
 import { ApprovalsFrame } from './frame.ts';
 
 const EVERY_MS = 15_000;
@@ -33,7 +33,7 @@ const named = (
 export function RulesPage({ org, mayWrite }: { org: string; mayWrite: boolean }): VNode {
   const { data: rules, error, refresh } = usePolling((signal) => fetchRules(org, signal), EVERY_MS, [org]);
   const [adding, setAdding] = useState(false);
-  const action = useAction();
+  const action = useSubmit();
   const act = (work: () => Promise<unknown>) =>
     action.run(async () => {
       await work();
@@ -78,7 +78,7 @@ export function RulesPage({ org, mayWrite }: { org: string; mayWrite: boolean })
           onCancel: () => setAdding(false),
         })
       : null,
-    action.error === undefined ? null : view(ErrorBox, { error: asApiError(action.error) }),
+    action.error === undefined ? null : view(ErrorBox, { error: action.error }),
     body,
   );
 }
@@ -128,8 +128,7 @@ function RuleForm({
   onDone: () => void;
   onCancel: () => void;
 }): VNode {
-  const { busy, error, run } = useAction();
-  const key = useIdempotencyKey();
+  const { busy, error, run } = useSubmit();
   const submit = (event: Event) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget as HTMLFormElement);
@@ -144,11 +143,10 @@ function RuleForm({
       approvers: { count: Number(text('count')), ...who(text('approvers')) },
       expires_in: Number(text('expires')),
     };
-    void run(async () => {
-      await addRule(org, body, key.keyFor(body));
-      key.settle();
+    void run(async (key) => {
+      await addRule(org, body, key);
       onDone();
-    });
+    }, body);
   };
   return html`<form class="card rule-form" onSubmit=${submit}>
     <h2>Add rule</h2>
@@ -163,7 +161,7 @@ function RuleForm({
       <label class="field"><span>Approvers</span><input name="approvers" placeholder="all who may approve" /></label>
       <label class="field"><span>Time to decide</span><select name="expires" defaultValue="3600">${TIMES.map(([value, label]) => html`<option key=${value} value=${value} selected=${value === '3600'}>${label}</option>`)}</select></label>
     </div>
-    ${error === undefined ? null : view(ErrorBox, { error: asApiError(error) })}
+    ${error === undefined ? null : view(ErrorBox, { error: error })}
     <p class="actions"><button class="button primary" disabled=${busy}>Add rule</button><button type="button" class="button" onClick=${onCancel}>Cancel</button></p>
   </form>`;
 }

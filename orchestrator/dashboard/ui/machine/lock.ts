@@ -2,12 +2,11 @@ import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import type { CreateLockRequest } from '../../../../protocol/rest-locks.ts';
 import type { MachineLock } from '../../../../protocol/rest-overview.ts';
-import { asApiError } from '../../net/api.ts';
-import { addLock, removeLock, useAction } from '../../net/approvals.ts';
+import { addLock, removeLock } from '../../net/approvals.ts';
 import { useFleet } from '../../net/fleet-feed.ts';
-import { useIdempotencyKey } from '../../net/hooks.ts';
 import { ConfirmButton, ErrorBox, said, Until } from '../bits.ts';
 import { html, view } from '../html.ts';
+import { useSubmit } from '../use-submit.ts';
 
 const WHAT: Readonly<Record<MachineLock['target_type'], string>> = {
   agent: 'This machine is locked',
@@ -28,10 +27,10 @@ export interface MachineLockProps {
 export function MachineLockBox({ org, agent, mayWrite }: MachineLockProps): VNode | null {
   const { fleet } = useFleet(org);
   const lock = fleet.byId.get(agent.agent_id)?.machine.lock ?? null;
-  const action = useAction();
+  const action = useSubmit();
   if (lock === null)
     return mayWrite && agent.state !== 'revoked' ? view(LockIt, { org, agent, key: agent.agent_id }) : null;
-  const remove = () => void action.run(async () => void (await removeLock(org, lock.id)));
+  const remove = () => void action.run(() => removeLock(org, lock.id));
   let way: VNode | null = null;
   if (mayWrite)
     way =
@@ -49,7 +48,7 @@ export function MachineLockBox({ org, agent, mayWrite }: MachineLockProps): VNod
       <p class="quiet">Nothing is sent to it ${lock.expires_at === null ? 'until the lock is removed' : html`until the lock ends, ${view(Until, { at: lock.expires_at })}`}.</p>
     </div>
     ${way}
-    ${action.error === undefined ? null : view(ErrorBox, { error: asApiError(action.error) })}
+    ${action.error === undefined ? null : view(ErrorBox, { error: action.error })}
   </div>`;
 }
 
@@ -57,8 +56,7 @@ function LockIt({ org, agent }: Pick<MachineLockProps, 'org' | 'agent'>): VNode 
   const [open, setOpen] = useState(false);
   const [reason, setReason] = useState('');
   const [hours, setHours] = useState('');
-  const action = useAction();
-  const key = useIdempotencyKey();
+  const action = useSubmit();
   if (!open)
     return html`<div class="agent-actions"><button type="button" class="button small" aria-label=${`Lock ${agent.vm_id}`} onClick=${() => setOpen(true)}>Lock…</button></div>`;
   const submit = (event: Event) => {
@@ -69,11 +67,10 @@ function LockIt({ org, agent }: Pick<MachineLockProps, 'org' | 'agent'>): VNode 
       reason,
       ...(hours === '' ? {} : { expires_in: Number(hours) * 3600 }),
     };
-    void action.run(async () => {
-      await addLock(org, body, key.keyFor(body));
-      key.settle();
+    void action.run(async (key) => {
+      await addLock(org, body, key);
       setOpen(false);
-    });
+    }, body);
   };
   const set = (use: (text: string) => void) => (event: Event) =>
     use((event.currentTarget as HTMLInputElement).value);
@@ -83,6 +80,6 @@ function LockIt({ org, agent }: Pick<MachineLockProps, 'org' | 'agent'>): VNode 
       <option value="">until it is removed</option><option value="1">1 hour</option><option value="8">8 hours</option><option value="24">1 day</option><option value="168">7 days</option></select></label>
     <div class="buttons"><button class="button primary" disabled=${action.busy}>Lock</button>
       <button type="button" class="button" onClick=${() => setOpen(false)}>Cancel</button></div>
-    ${action.error === undefined ? null : view(ErrorBox, { error: asApiError(action.error) })}
+    ${action.error === undefined ? null : view(ErrorBox, { error: action.error })}
   </form>`;
 }
