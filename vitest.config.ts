@@ -1,5 +1,7 @@
 import { defineConfig } from 'vitest/config';
-import { SUITES } from './scripts/lib/suites.ts';
+import { FULL_PATIENCE, FULL_SIZE, SUITES } from './scripts/lib/suites.ts';
+
+const patience = process.env[FULL_SIZE] === '1' ? FULL_PATIENCE : 1;
 
 export default defineConfig({
   test: {
@@ -7,8 +9,8 @@ export default defineConfig({
       test: {
         name,
         include: [files],
-        testTimeout: timeout,
-        hookTimeout: timeout,
+        testTimeout: timeout * patience,
+        hookTimeout: timeout * patience,
         fileParallelism: !serial,
         ...(workers === undefined ? {} : { maxWorkers: workers }),
       },

@@ -1,4 +1,6 @@
 import type { Guarantee } from './guarantee.ts';
+import { CERTIFICATE_GUARANTEES } from './guarantees-certificates.ts';
+import { FAULT_GUARANTEES } from './guarantees-faults.ts';
 import { MACHINE_GUARANTEES } from './guarantees-machines.ts';
 
 /**
@@ -7,6 +9,8 @@ import { MACHINE_GUARANTEES } from './guarantees-machines.ts';
  */
 export const GUARANTEES: readonly Guarantee[] = [
   ...MACHINE_GUARANTEES,
+  ...CERTIFICATE_GUARANTEES,
+  ...FAULT_GUARANTEES,
   {
     id: 'mcp-1',
     text: 'The agent’s MCP endpoint meets the official conformance suite’s requirements of 2026-07-28 and of 2025-11-25.',

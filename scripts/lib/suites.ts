@@ -29,12 +29,25 @@ const MACHINES: readonly string[] = [
   'openssh-client',
 ];
 
+/** Set by `npm test -- --full`: sizes as test/faults/support/size.ts gives them, and time for them. */
+export const FULL_SIZE = 'VM_AGENT_TEST_FULL';
+
+/** How much longer a test may take at full size. */
+export const FULL_PATIENCE = 30;
+
 export const SUITES: readonly Suite[] = [
   { name: 'house', files: 'test/*.test.ts', timeout: 30_000 },
   { name: 'pins', files: 'test/pins/**/*.test.ts', timeout: 10_000 },
   { name: 'unit', files: 'test/unit/**/*.test.ts', timeout: 10_000 },
   { name: 'fuzz', files: 'test/fuzz/**/*.test.ts', timeout: 60_000 },
   { name: 'integration', files: 'test/integration/**/*.test.ts', timeout: 60_000 },
+  {
+    name: 'faults',
+    files: 'test/faults/**/*.test.ts',
+    timeout: 120_000,
+    // They load both processors, and break what the machine shares.
+    serial: true,
+  },
   { name: 'mcp', files: 'test/mcp/**/*.test.ts', timeout: 60_000, serial: true },
   {
     name: 'browser',
