@@ -28,6 +28,8 @@ export interface ConnectionEvents {
 
 const WELCOME_MS = 15_000;
 const CHECK_MS = 5000;
+/** Answers to what was not understood that may wait to be written: who reads nothing is not answered for ever. */
+const MAX_WAITING_ANSWERS = 1024;
 const MAX_PROBLEM_BYTES = 16 * 1024;
 
 /** One WebSocket connection, from dialling to its end. It knows when it is dead, not what is said on it. */
@@ -46,6 +48,7 @@ export class Connection {
   #raw: Socket | undefined;
   #lastBytes = 0;
   #lastHeard = 0;
+  #waitingAnswers = 0;
   #error: Error | undefined;
   #retryAfterS: number | undefined;
 
@@ -78,6 +81,17 @@ export class Connection {
     if (this.#state !== 'greeting' && this.#state !== 'open') return false;
     this.#socket.send(text);
     return true;
+  }
+
+  /** For answers to what was not understood, which the other end can ask for any number of. */
+  answer(text: string): void {
+    if (this.#state !== 'greeting' && this.#state !== 'open') return;
+    this.#waitingAnswers += 1;
+    if (this.#waitingAnswers <= MAX_WAITING_ANSWERS)
+      this.#socket.send(text, () => {
+        this.#waitingAnswers -= 1;
+      });
+    else this.cut(new Error('the orchestrator does not read what it is answered'));
   }
 
   /** `done` is always called, also when the connection breaks. */

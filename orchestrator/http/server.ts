@@ -7,6 +7,7 @@ import type { Logger } from '../../base/logger.ts';
 import { newId } from '../../base/random.ts';
 import { type ServerCredentials, secureContext, tlsServerOptions } from '../../base/tls-server.ts';
 import { AppError } from '../../protocol/errors.ts';
+import { nestsDeeper } from '../../protocol/json-text.ts';
 import type { TokenRate } from '../../protocol/provisioning-token.ts';
 import { AGENT_SNI } from '../../protocol/version.ts';
 import type { AuthenticateAgent, AuthenticateUser } from './auth.ts';
@@ -158,6 +159,12 @@ export function createHttpServer(options: HttpOptions): HttpServer {
 
   // Bytes of a file: the handler reads them as they come, so no limit of whole bodies holds for them.
   app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
+  const parseBody = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (nestsDeeper(String(body)))
+      return done(new AppError('bad_request', { detail: 'The body is nested too deeply.' }));
+    return parseBody(request, String(body), done);
+  });
   app.addHook('onRequest', async (request, reply) => {
     refuseManyHeaders(request.raw);
     reply.headers(securityHeaders({ hsts: publicCertificate !== undefined }));

@@ -32,9 +32,20 @@ export interface UpgradeOptions {
   ): Promise<Omit<ConnectedAgent, 'address'> & { state: 'active' | 'quarantined' | 'pending' }>;
 }
 
+/** @throws AppError for a path with percent signs that mean nothing */
+function pathOf(request: IncomingMessage): string {
+  const path = (request.url ?? '').split('?', 1)[0] ?? '';
+  try {
+    decodeURIComponent(path);
+    return path;
+  } catch (cause) {
+    throw new AppError('not_found', { detail: 'The path is not valid.', cause });
+  }
+}
+
 /** The agent that a request names, if it may become a WebSocket at all. */
 function requestedAgent(request: IncomingMessage): string {
-  const path = (request.url ?? '').split('?', 1)[0] ?? '';
+  const path = pathOf(request);
   const vmId = PATH.exec(path)?.[1];
   if (vmId === undefined)
     throw new AppError('not_found', { detail: `There is no WebSocket at ${path.slice(0, 200)}.` });
@@ -69,7 +80,7 @@ export function attachUpgrade(options: UpgradeOptions): { close(): void } {
     socket.on('error', onError);
     try {
       refuseManyHeaders(request);
-      const path = (request.url ?? '').split('?', 1)[0] ?? '';
+      const path = pathOf(request);
       const door = options.doors?.find(({ takes }) => takes(path));
       if (door !== undefined) {
         await door.upgrade(request, socket, head);

@@ -1,16 +1,18 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 
-const MIB = 1024 * 1024;
+function memoryMib(pid: number, field: 'VmRSS' | 'VmHWM'): number {
+  const kib = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(
+    readFileSync(`/proc/${pid}/status`, 'utf8'),
+  )?.[1];
+  if (kib === undefined) throw new Error(`process ${pid} has no ${field}`);
+  return Math.round(Number(kib) / 1024);
+}
 
 /** Resident memory of a process, in MiB. */
-export function rssMib(pid: number): number {
-  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  if (kib === undefined) throw new Error(`process ${pid} has no VmRSS`);
-  return Math.round((Number(kib) * 1024) / MIB);
-}
+export const rssMib = (pid: number): number => memoryMib(pid, 'VmRSS');
 
-/** Peak resident memory of a process since it began, in MiB. */
-export function peakMib(pid: number): number {
-  const kib = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Math.round((Number(kib) * 1024) / MIB);
-}
+/** Its peak since `forgetPeak`, in MiB. */
+export const peakMib = (pid: number): number => memoryMib(pid, 'VmHWM');
+
+/** proc(5): 5 resets the peak to what is resident now. */
+export const forgetPeak = (pid: number): void => writeFileSync(`/proc/${pid}/clear_refs`, '5');

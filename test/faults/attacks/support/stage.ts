@@ -3,7 +3,7 @@ import type { JobWithCommands } from '../../../../protocol/rest-jobs.ts';
 import { readJob, submitJob } from '../../../integration/support/fleet.ts';
 import { type Machine, startMachine } from '../../../integration/support/machine.ts';
 import { type OrchestratorProcess, startOrchestrator } from '../../../integration/support/orchestrator.ts';
-import { rssMib } from './memory.ts';
+import { forgetPeak, peakMib, rssMib } from './memory.ts';
 import type { RawTarget } from './raw.ts';
 
 /** Both programs as processes of their own, connected: what is attacked, and what must work afterwards. */
@@ -14,7 +14,7 @@ export interface Stage extends AsyncDisposable {
   target: RawTarget;
   /** A command on the machine succeeds: both programs work, and so does what is between them. */
   expectHealthy(): Promise<void>;
-  /** Does it, and tells by how much the memory of both grew (MiB). Both must work afterwards, without help. */
+  /** Does it, and tells by how much the memory of both grew at its peak (MiB). Both must work afterwards, without help. */
   attack(what: string, work: () => Promise<unknown>): Promise<Growth>;
 }
 
@@ -26,7 +26,11 @@ export interface Growth {
 export async function startStage(options: Parameters<typeof startOrchestrator>[0] = {}): Promise<Stage> {
   const orchestrator = await startOrchestrator(options);
   const machine = await startMachine(orchestrator);
-  const rss = (): Growth => ({ orchestrator: rssMib(orchestrator.pid), agent: rssMib(machine.agent.pid) });
+  const processes = { orchestrator: orchestrator.pid, agent: machine.agent.pid } as const;
+  const both = (measure: (pid: number) => number): Growth => ({
+    orchestrator: measure(processes.orchestrator),
+    agent: measure(processes.agent),
+  });
 
   async function expectHealthy(): Promise<void> {
     const { id } = await submitJob(orchestrator, {
@@ -46,16 +50,17 @@ export async function startStage(options: Parameters<typeof startOrchestrator>[0
     expectHealthy,
     async attack(what, work) {
       await expectHealthy();
-      const before = rss();
+      for (const pid of Object.values(processes)) forgetPeak(pid);
+      const before = both(rssMib);
       await work();
       await expectHealthy();
-      const now = rss();
+      const peak = both(peakMib);
       const growth = {
-        orchestrator: now.orchestrator - before.orchestrator,
-        agent: now.agent - before.agent,
+        orchestrator: peak.orchestrator - before.orchestrator,
+        agent: peak.agent - before.agent,
       };
       process.stdout.write(
-        `${what}: orchestrator ${before.orchestrator} MiB ${growth.orchestrator >= 0 ? '+' : ''}${growth.orchestrator}, agent ${before.agent} MiB ${growth.agent >= 0 ? '+' : ''}${growth.agent}\n`,
+        `${what}: orchestrator ${before.orchestrator} MiB +${growth.orchestrator}, agent ${before.agent} MiB +${growth.agent}\n`,
       );
       return growth;
     },
