@@ -10,6 +10,8 @@ export const LIFETIME_S = {
   orchestrator: 90 * 24 * 3600,
   agentDefault: 30 * 24 * 3600,
   agentMax: 30 * 24 * 3600,
+  /** For tests and labs: clocks that differ by more shut agents out. */
+  agentMin: 5,
 } as const;
 
 /** NotBefore lies this far back, for peers whose clocks are a little behind. */

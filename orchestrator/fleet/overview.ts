@@ -1,6 +1,7 @@
 import { type Clock, isoTime } from '../../base/clock.ts';
 import { type CommandState, FINAL_STATES, type Reason } from '../../protocol/command.ts';
 import { agentIdSchema, commandIdSchema, vmIdSchema } from '../../protocol/ids.ts';
+import { isLate } from '../../protocol/renewal.ts';
 import type { Overview } from '../../protocol/rest-overview.ts';
 import type { Permission } from '../../protocol/roles.ts';
 import { jobHead } from '../jobs/read.ts';
@@ -20,8 +21,6 @@ const MAX_OFFLINE = 50;
 const MAX_HELD = 50;
 const MAX_FAILED = 20;
 const MAX_EXPIRING = 50;
-/** Agents renew at half of a certificate's life: one that has less than this left is late. */
-const LATE_RENEWAL = 0.25;
 
 /** Machines carry a certificate; whoever made a token for a program wants to know sooner. */
 const API_TOKEN_ENDS_MS = 14 * DAY_MS;
@@ -183,8 +182,8 @@ async function certificatesThatEnd(db: Queryable, organizationId: string, now: n
     .where('c.revoked_at', 'is', null)
     .groupBy(['a.id', 'a.vm_id'])
     .execute();
-  const late = certificates.filter(
-    ({ begin, end }) => Number(end) - now < (Number(end) - Number(begin)) * LATE_RENEWAL,
+  const late = certificates.filter(({ begin, end }) =>
+    isLate({ notBeforeMs: Number(begin), notAfterMs: Number(end) }, now),
   );
   return late.map(({ id, vm_id, end }) => ({
     kind: 'certificate',
