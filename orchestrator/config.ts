@@ -1,10 +1,10 @@
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { envOverrides, loadConfig } from '../base/config-file.ts';
+import { DEFAULT_LIFETIMES, type Lifetimes } from '../protocol/certificate-profile.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { TokenRate } from '../protocol/provisioning-token.ts';
 import { type AuditConfig, type AuditFlags, auditConfig } from './audit-config.ts';
-import { DEFAULT_LIFETIMES, type Lifetimes } from './ca/authority.ts';
 import { invalid, lifetimeS, readNamed, retentionMs, secretOf } from './config-input.ts';
 import { type OidcConfig, oidcConfigSchema } from './oidc-config.ts';
 

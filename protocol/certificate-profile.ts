@@ -14,6 +14,15 @@ export const LIFETIME_S = {
   agentMin: 5,
 } as const;
 
+/** How long what a CA makes lives (s). */
+export type Lifetimes = Readonly<Record<'issuing' | 'orchestrator' | 'agent', number>>;
+
+export const DEFAULT_LIFETIMES: Lifetimes = {
+  issuing: LIFETIME_S.issuing,
+  orchestrator: LIFETIME_S.orchestrator,
+  agent: LIFETIME_S.agentDefault,
+};
+
 /** NotBefore lies this far back, for peers whose clocks are a little behind. */
 export const BACKDATE_S = 600;
 /** A certificate is renewed at this share of its life, give or take {@link RENEW_JITTER} of its life. */

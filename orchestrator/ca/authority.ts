@@ -3,7 +3,8 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import {
   agentSubjectAltNames,
-  LIFETIME_S,
+  DEFAULT_LIFETIMES,
+  type Lifetimes,
   orchestratorSubjectAltNames,
 } from '../../protocol/certificate-profile.ts';
 import type { Sealer } from '../store/sealed.ts';
@@ -12,15 +13,6 @@ import { current, ensureRoot, newAuthorityRow, openKey } from './authority-rows.
 import { type IssuedCertificate, makeCertificate, newP256, spkiOf } from './x509.ts';
 
 type IssuerKind = 'orchestrator' | 'organization';
-
-/** How long what is made here lives (s). */
-export type Lifetimes = Readonly<Record<'issuing' | 'orchestrator' | 'agent', number>>;
-
-export const DEFAULT_LIFETIMES: Lifetimes = {
-  issuing: LIFETIME_S.issuing,
-  orchestrator: LIFETIME_S.orchestrator,
-  agent: LIFETIME_S.agentDefault,
-};
 
 export interface CertificateBundle {
   /** PEM each: roots first, then issuing ones. */

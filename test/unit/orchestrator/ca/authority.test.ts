@@ -1,11 +1,12 @@
 import { randomBytes, X509Certificate } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { silentLogger } from '../../../../base/logger.ts';
-import { DEFAULT_LIFETIMES, openAuthority } from '../../../../orchestrator/ca/authority.ts';
+import { openAuthority } from '../../../../orchestrator/ca/authority.ts';
 import { keepServerCertificate } from '../../../../orchestrator/ca/server-certificate.ts';
 import { newP256, spkiOf } from '../../../../orchestrator/ca/x509.ts';
 import { createSealer } from '../../../../orchestrator/store/sealed.ts';
 import { openStore } from '../../../../orchestrator/store/store.ts';
+import { DEFAULT_LIFETIMES } from '../../../../protocol/certificate-profile.ts';
 import { createFakeClock } from '../../../fakes/fake-clock.ts';
 import { createTempHome } from '../../../fakes/temp-home.ts';
 
