@@ -6,7 +6,7 @@ import type { Overview } from '../../protocol/rest-overview.ts';
 import type { Permission } from '../../protocol/roles.ts';
 import { jobHead } from '../jobs/read.ts';
 import type { Queryable, Store } from '../store/store.ts';
-import { isOnline } from '../tenancy/agent-rows.ts';
+import { isOnline, quarantineOf } from '../tenancy/agent-rows.ts';
 import { machineLocks } from './machine-locks.ts';
 import { pendingApprovals, uneasyRollouts } from './overview-waiting.ts';
 
@@ -67,6 +67,9 @@ async function machines(
       'vm_id',
       'hostname',
       'state',
+      'quarantine_reason',
+      'quarantine_detail',
+      'quarantined_at',
       'connected_at',
       'disconnected_at',
       'labels',
@@ -95,7 +98,12 @@ async function machines(
       pending: count(({ state }) => state === 'pending'),
       locked: locks.filter(({ lock }) => lock !== null).length,
     },
-    held: held.slice(0, MAX_HELD).map(({ row, lock }) => ({ ...named(row), state: row.state, lock })),
+    held: held.slice(0, MAX_HELD).map(({ row, lock }) => ({
+      ...named(row),
+      state: row.state,
+      quarantine: quarantineOf(row),
+      lock,
+    })),
     offline: offline.slice(0, MAX_OFFLINE).map((row) => ({
       ...named(row),
       last_seen_at: row.disconnected_at === null ? null : isoTime(Number(row.disconnected_at)),
