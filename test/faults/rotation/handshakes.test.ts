@@ -56,7 +56,7 @@ function fakeAgent(made: { cert: string; key: string }): FakeAgent {
 }
 
 describe('a session that was saved', () => {
-  it('[cert-1] is never resumed: what is offered to the listener ends in a whole handshake', async () => {
+  it('[cert-31] is never resumed: what is offered to the listener ends in a whole handshake', async () => {
     const session = await ticketOf(machine.tls);
     for (const [, request] of doors) {
       const answer = await exchange(orchestrator, machine.tls, request(vmId()), { session });
@@ -65,7 +65,7 @@ describe('a session that was saved', () => {
     }
   });
 
-  it('[cert-1] of one listener means nothing to another one', async () => {
+  it('[cert-31] of one listener means nothing to another one', async () => {
     const session = await ticketOf(machine.tls);
     const other = await startOrchestrator();
     try {
@@ -117,7 +117,7 @@ describe('a session that was saved', () => {
 });
 
 describe('a certificate that has ended', () => {
-  it('[cert-2] closes its open socket at that moment, and opens nothing afresh or resumed', async () => {
+  it('[cert-32] closes its open socket at that moment, and opens nothing afresh or resumed', async () => {
     const made = await ca.leaf({ ...own(), lifeS: 2, known: true });
     const session = await ticketOf(made);
     const agent = fakeAgent(made);
@@ -191,7 +191,7 @@ describe('a certificate that never counted', () => {
     ['that was over before it was shown', () => ca.leaf({ ...own(), lifeS: -60, known: true })],
   ];
 
-  it.each(tried)('[cert-3] that %s opens no door', async (_, make) => {
+  it.each(tried)('[cert-33] that %s opens no door', async (_, make) => {
     const made = await make();
     for (const [, request] of doors) {
       const answer = await exchange(orchestrator, made, request(vmId()));

@@ -70,7 +70,7 @@ const auditOf = async (action: string) => {
 const seconds = (from: number, to: number): number => Math.round(to - from) / 1000;
 
 describe('a revoked certificate', () => {
-  it('[cert-4] is cut within a second and opens nothing; its agent stays, and its key gets no other one', async () => {
+  it('[cert-34] is cut within a second and opens nothing; its agent stays, and its key gets no other one', async () => {
     const live = await connected();
     const other = await connected();
     const fingerprint = await fingerprintOf(live.enrolled.vmId);
@@ -126,7 +126,7 @@ describe('a revoked certificate', () => {
 });
 
 describe('a revoked agent', () => {
-  it('[cert-4] is cut within a second, its commands end, and its name comes back as another agent', async () => {
+  it('[cert-34] is cut within a second, its commands end, and its name comes back as another agent', async () => {
     const live = await connected();
     const { vmId, machine } = live.enrolled;
     const running = await submitJob(orchestrator, { selector: `id=${vmId}` });
@@ -169,7 +169,7 @@ describe('a revoked agent', () => {
     expect(late.commands.map((command) => command.agent_id)).toEqual([answer.body.agent_id]);
   });
 
-  it('[cert-5] is cut when the hint is lost: whatever another process wrote into the store is found', async () => {
+  it('[cert-35] is cut when the hint is lost: whatever another process wrote into the store is found', async () => {
     const [byAgent, byCertificate] = [await connected(), await connected()];
     const fingerprint = await fingerprintOf(byCertificate.enrolled.vmId);
     const database = new DatabaseSync(join(orchestrator.dataDir, 'orchestrator.db'));
@@ -192,7 +192,7 @@ describe('a revoked agent', () => {
 });
 
 describe('an organization', () => {
-  it(`[cert-4] loses all its ${FLEET} agents within a second of their revocation, and nobody else does`, async () => {
+  it(`[cert-34] loses all its ${FLEET} agents within a second of their revocation, and nobody else does`, async () => {
     const made = await orchestrator.call<{ id: string; name: string }>({
       path: '/api/v1/organizations',
       body: { name: `fleet-${process.pid}` },
@@ -232,7 +232,7 @@ describe('an organization', () => {
 });
 
 describe('a locked machine', () => {
-  it('[cert-6] gets nothing, while its heartbeats and its word on the audit log still count', async () => {
+  it('[cert-36] gets nothing, while its heartbeats and its word on the audit log still count', async () => {
     const enrolled = await enrollAgent(orchestrator);
     const live = { enrolled, fake: enrolled.fake(orchestrator) };
     const lock = await orchestrator.call<{ id: string }>({

@@ -91,7 +91,7 @@ const WRONG: [string, string, () => Promise<TlsOptions | undefined>][] = [
 ];
 
 describe('a server at the orchestrator’s address', () => {
-  it.each(WRONG)('[cert-7] that %s is told nothing', async (_, code, options) => {
+  it.each(WRONG)('[cert-37] that %s is told nothing', async (_, code, options) => {
     const { url, asked } = await listen(await options());
     for (const seen of await codesAt(url)) expect(seen).toMatch(new RegExp(`^(?:${code})`));
     expect(asked()).toBe(0);
