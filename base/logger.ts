@@ -39,7 +39,6 @@ const MAX_LINE = 32 * 1024;
 const MAX_VALUES = 64;
 
 /** JSON allows these as they are; what reads logs by lines, or shows them on a terminal, takes them for line ends or controls. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const UNSAFE = /[\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 function shortened(value: unknown, depth = 0): unknown {

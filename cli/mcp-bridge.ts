@@ -2,7 +2,7 @@ import { type IncomingMessage, request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
 import { createParser } from 'eventsource-parser';
-import { linesOf } from '../base/lines.ts';
+import { linesOf } from '../protocol/lines.ts';
 import { asObject, type JsonObject, type Message, requestHeaders } from './mcp-message.ts';
 
 export interface BridgeOptions {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { expect, it } from 'vitest';
-import { linesOf } from '../../../base/lines.ts';
+import { linesOf } from '../../../protocol/lines.ts';
 
 async function read(...chunks: (string | Buffer)[]): Promise<string[]> {
   const lines: string[] = [];
