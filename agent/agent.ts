@@ -70,6 +70,7 @@ export class Agent {
   readonly onConfig: (ok: boolean, detail: string) => void;
   readonly #metrics: AgentMetricsOptions;
   #heartbeatInterval: number;
+  #pollInterval: number;
   #credentials: Credentials | undefined;
   #connections = 0;
   #runner: CommandRunner | undefined;
@@ -91,6 +92,7 @@ export class Agent {
     this.onConfig = this.#health.define(CONDITION.config, 'degraded', 'not read yet');
     this.onConfig(true, 'in force');
     this.#heartbeatInterval = config.orchestrator.heartbeat_interval;
+    this.#pollInterval = config.orchestrator.command_poll_interval;
     this.#journal = new Journal(journalFile(layout));
     this.#onJournal(true, 'writable');
     const { executorSocket } = options;
@@ -145,6 +147,7 @@ export class Agent {
       version: options.version,
       vmId: null,
       agentId: null,
+      transport: null,
       orchestratorUrl: config.orchestrator.url ?? null,
       name: config.agent.name ?? null,
       labels: config.agent.labels,
@@ -307,8 +310,13 @@ export class Agent {
       auditHead: audit.auditHead,
       sampleLoad: audit.before(async () => ({ ...(await sampleLoad(layout.state)), ...rates.next() })),
       heartbeatInterval: () => this.#heartbeatInterval,
-      onStatus: (connected, detail) => {
+      polling: {
+        interval: () => this.#pollInterval,
+        trials: config.orchestrator.websocket_retry_interval,
+      },
+      onStatus: (connected, detail, transport) => {
         if (!connected) sender.setLink(undefined);
+        this.#facts.transport = transport ?? null;
         this.#onWebsocket(connected, detail);
         if (connected) this.#connections++;
       },
@@ -346,6 +354,7 @@ export class Agent {
       Object.assign(this.#facts, { name: config.agent.name ?? null, labels: config.agent.labels });
       // Labels are told as a connection begins; the session and its commands move over to the new one.
       if (!isDeepStrictEqual(config.agent.labels, before)) void this.#channel?.reconnect();
+      this.#pollInterval = config.orchestrator.command_poll_interval;
       if (config.orchestrator.heartbeat_interval === this.#heartbeatInterval) return;
       this.#heartbeatInterval = config.orchestrator.heartbeat_interval;
       this.#channel?.adjustHeartbeat();

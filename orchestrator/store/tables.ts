@@ -88,6 +88,8 @@ export interface Tables extends PeopleTables, JobTables, AuditTables {
     command_seq: number;
     /** What its policy says about approvers' own signatures, JSON. */
     approval_policy: string | null;
+    /** Of the present or last connection. */
+    transport: 'websocket' | 'poll' | null;
   };
   certificates: {
     organization_id: string;
