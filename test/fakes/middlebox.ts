@@ -111,7 +111,7 @@ export async function startMiddlebox(options: {
     const body = await buffer(incoming);
     if (box.dead) return;
     const sent = onward(incoming, { headers });
-    incoming.socket.once('close', () => sent.destroy());
+    response.once('close', () => sent.destroy());
     let late: NodeJS.Timeout | undefined;
     if (box.patienceMs !== undefined)
       late = setTimeout(() => {
@@ -120,7 +120,8 @@ export async function startMiddlebox(options: {
         sent.destroy();
       }, box.patienceMs);
     sent.on('error', () => {
-      if (!response.headersSent && !box.dead) response.writeHead(502, { 'content-type': 'text/html' }).end(page);
+      if (!response.headersSent && !box.dead)
+        response.writeHead(502, { 'content-type': 'text/html' }).end(page);
     });
     sent.on('response', async (answer) => {
       const whole = await buffer(answer).catch(() => undefined);
@@ -139,13 +140,18 @@ export async function startMiddlebox(options: {
     sent.end(body);
   }
 
-  server.on('request', (incoming, response) => void forward(incoming, response).catch(() => response.destroy()));
+  server.on(
+    'request',
+    (incoming, response) => void forward(incoming, response).catch(() => response.destroy()),
+  );
   server.on('upgrade', (incoming: IncomingMessage, socket: Duplex) => {
     note('upgrade');
     socket.on('error', () => socket.destroy());
     if (box.dead || box.webSockets === 'ignore') return;
     if (box.refuseAll || box.webSockets === 'refuse') {
-      socket.end(`HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\nContent-Length: ${page.length}\r\n\r\n${page}`);
+      socket.end(
+        `HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\nContent-Length: ${page.length}\r\n\r\n${page}`,
+      );
       return;
     }
     const strip = box.webSockets === 'strip';

@@ -62,7 +62,8 @@ export async function enrollBehindBox(orchestrator: () => OrchestratorProcess): 
     connected(transport, after = 0) {
       const { log, logged } = running();
       return logged(
-        (line) => log.indexOf(line) >= after && line['session_id'] !== undefined && line['transport'] === transport,
+        (line) =>
+          log.indexOf(line) >= after && line['session_id'] !== undefined && line['transport'] === transport,
       );
     },
     async [Symbol.asyncDispose]() {

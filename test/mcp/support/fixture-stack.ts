@@ -39,7 +39,7 @@ export async function startFixtureStack(): Promise<FixtureStack> {
       version: '0.0.0',
       vmId: null,
       agentId: null,
-    transport: null,
+      transport: null,
       orchestratorUrl: null,
       name: null,
       labels: {},
