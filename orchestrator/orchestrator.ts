@@ -85,7 +85,7 @@ export async function startOrchestrator(
     let publicUrl = urlWith(config.listen.port);
     const publicOrigin = () => publicUrl.origin;
 
-    const data = await openData({ dataDir: config.dataDir, trustDomain: config.trustDomain, clock, log });
+    const data = await openData({ ...config, clock, log });
     const { store, sealer, authority, organizations } = data;
     closing.push(() => store.close());
     await applyGivenCredentials({ store, clock, given: config.admin });
@@ -125,6 +125,8 @@ export async function startOrchestrator(
         bus.publish({ topic: 'revoked', agent_id: agentId });
         shown(agentId, organizationId);
       },
+      certificateRevoked: (agentId, certificate) =>
+        bus.publish({ topic: 'revoked', agent_id: agentId, certificate }),
       changed(agentId, organizationId, quarantined) {
         if (quarantined) bus.publish({ topic: 'revoked', agent_id: agentId, state: 'quarantined' });
         shown(agentId, organizationId);

@@ -28,20 +28,20 @@ export interface ChannelOptions {
   auditHead?: SessionOptions['auditHead'];
   handlers: SessionHandlers;
   sampleLoad(): Promise<LoadSample>;
-  /** Seconds between heartbeats that this machine asks for; the shorter of this and the orchestrator's holds. */
-  heartbeatInterval?(): number;
+  /** Seconds; read whenever they are needed. */
+  timing(): {
+    /** Between heartbeats, as this machine asks for it; the shorter of this and the orchestrator's holds. */
+    heartbeat_interval: number;
+    /** Between polls that bring nothing. */
+    command_poll_interval: number;
+    /** The longest time between two trials of a WebSocket beside polls. */
+    websocket_retry_interval: number;
+  };
   /** Told whenever it changes, with a sentence for people. */
   onStatus(connected: boolean, detail: string, transport?: Transport): void;
   /** A way to connect; the real one unless a test brings its own. */
   dial?: (url: string, credentials: ClientCredentials, proxy?: ProxySettings) => FrameSocket;
   proxy?: ProxySettings | undefined;
-  /** Seconds; where WebSockets are blocked. */
-  polling: {
-    /** Between polls that bring nothing. */
-    interval(): number;
-    /** The longest time between two trials of a WebSocket. */
-    trials: number;
-  };
 }
 
 const GOODBYE_MS = 2000;
@@ -111,10 +111,10 @@ export class Channel {
     return Promise.race([connection.opened.then(() => true), connection.closed.then(() => false)]);
   }
 
-  /** Follows a changed `heartbeatInterval` on the connection that stands. */
+  /** Follows a changed `heartbeat_interval` on the connection that stands. */
   adjustHeartbeat(): void {
     if (this.session.connection === undefined) return;
-    const own = this.#options.heartbeatInterval?.() ?? this.#heartbeatAsked;
+    const own = this.#options.timing().heartbeat_interval;
     this.#heartbeat.start(Math.min(own, this.#heartbeatAsked));
   }
 
@@ -177,8 +177,8 @@ export class Channel {
   #planTrial(polling: Connection): void {
     this.#trial?.cancel();
     if (polling.transport !== 'poll') return;
-    const { clock, random, log, polling: options } = this.#options;
-    const delay = trialDelay(this.#way.trials, options.trials, random);
+    const { clock, random, log, timing } = this.#options;
+    const delay = trialDelay(this.#way.trials, timing().websocket_retry_interval, random);
     const again = () => {
       this.#way = { ...this.#way, trials: this.#way.trials + 1 };
       if (this.session.connection !== polling) return;
@@ -214,8 +214,8 @@ export class Channel {
   }
 
   #poll(): FrameSocket {
-    const { url, credentials, proxy, clock, random, polling } = this.#options;
+    const { url, credentials, proxy, clock, random, timing } = this.#options;
     const client = pollClient({ websocketUrl: url, credentials, proxy, clock });
-    return new LongPollSocket({ client, clock, random, interval: polling.interval });
+    return new LongPollSocket({ client, clock, random, interval: () => timing().command_poll_interval });
   }
 }

@@ -13,6 +13,8 @@ export interface ConnectedAgent {
   vmId: VmId;
   /** When its certificate ends (ms since the epoch): no socket outlives it. */
   certificateEndsMs: number;
+  /** Hex SHA-256 of that certificate. */
+  fingerprint: string;
   address: string | null;
   /** What its frames come over; `poll` where WebSockets are blocked. */
   transport: Transport;
