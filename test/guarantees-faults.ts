@@ -32,6 +32,7 @@ export const FAULT_GUARANTEES: readonly Guarantee[] = [
     text: 'Guesses of a provisioning token are counted by the address of the socket and hold up nobody who has a good one.',
   },
   { id: 'attack-9', text: 'The setup script is the same bytes, whatever a request says.' },
+  {
     id: 'poll-1',
     text: 'Where something on the way blocks WebSockets, the agent goes over to long polling by itself, works completely over it, and says so',
   },
