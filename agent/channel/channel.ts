@@ -8,7 +8,7 @@ import { CLOSE } from '../../protocol/version.ts';
 import type { ProxySettings } from '../identity/proxy.ts';
 import { Connection } from './connection.ts';
 import { dial } from './dial.ts';
-import { explainFailure } from './failure.ts';
+import { explainFailure, isRefusal } from './failure.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { afterConnection, FRESH, nextDelay, type ReconnectState } from './reconnect.ts';
 import { type HelloBody, Session, type SessionHandlers, type SessionOptions } from './session.ts';
@@ -20,6 +20,8 @@ export interface ChannelOptions {
   url: string;
   /** Asked for each connection, so that a renewed certificate is used from the next one on. */
   credentials(): ClientCredentials;
+  /** Told of each connection how the orchestrator took what it showed. */
+  onTaken?(shown: ClientCredentials, how: 'welcomed' | 'refused'): void;
   identity: { agentId: string; organizationId: string };
   hello(): HelloBody;
   auditHead?: SessionOptions['auditHead'];
@@ -42,7 +44,7 @@ export class Channel {
   readonly #options: ChannelOptions;
   readonly #heartbeat: Heartbeat;
   readonly #stop = new AbortController();
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Map<Connection, ClientCredentials>();
   #openSince = 0;
   #heartbeatAsked = 0;
   #loop: Promise<void> | undefined;
@@ -61,6 +63,8 @@ export class Channel {
           this.#openSince = options.clock.monotonic();
           this.#heartbeatAsked = welcome.heartbeat_interval;
           this.adjustHeartbeat();
+          const shown = this.#connections.get(connection);
+          if (shown !== undefined) options.onTaken?.(shown, 'welcomed');
           options.onStatus(true, `connected to ${options.url}`);
           options.log.info(
             { session_id: welcome.session_id, resumed: welcome.resumed, epoch: welcome.session_epoch },
@@ -100,13 +104,13 @@ export class Channel {
   async stop(): Promise<void> {
     this.#stop.abort(new Error('the agent stops'));
     this.#heartbeat.stop();
-    const open = [...this.#connections];
+    const open = [...this.#connections.keys()];
     for (const connection of open) connection.close(CLOSE.goingAway, 'the agent stops');
     const all = Promise.all(open.map((connection) => connection.closed));
     const patience = new AbortController();
     await Promise.race([all, this.#options.clock.sleep(GOODBYE_MS, patience.signal).catch(() => undefined)]);
     patience.abort();
-    for (const connection of this.#connections) connection.cut(new Error('the agent stops'));
+    for (const connection of this.#connections.keys()) connection.cut(new Error('the agent stops'));
     await this.#loop;
   }
 
@@ -119,7 +123,8 @@ export class Channel {
       if (delay > 0) log.info({ in_ms: Math.round(delay), failures: state.failures }, 'connecting again');
       await clock.sleep(delay, signal).catch(() => undefined);
       if (signal.aborted) return;
-      let closed = await this.#open().closed;
+      // A renewal may have connected while this waited.
+      let closed = await (this.session.connection ?? this.#open()).closed;
       // A renewal may have moved the session to another connection meanwhile.
       for (let next = this.session.connection; next !== undefined; next = this.session.connection)
         closed = await next.closed;
@@ -143,7 +148,8 @@ export class Channel {
 
   #open(): Connection {
     const { clock, url } = this.#options;
-    const socket = (this.#options.dial ?? dial)(url, this.#options.credentials(), this.#options.proxy);
+    const shown = this.#options.credentials();
+    const socket = (this.#options.dial ?? dial)(url, shown, this.#options.proxy);
     const connection = new Connection({
       socket,
       clock,
@@ -152,8 +158,11 @@ export class Channel {
         onText: (self, text) => this.session.receive(self, text),
       },
     });
-    this.#connections.add(connection);
-    connection.closed.then(() => this.#connections.delete(connection));
+    this.#connections.set(connection, shown);
+    connection.closed.then((closed) => {
+      this.#connections.delete(connection);
+      if (isRefusal(closed)) this.#options.onTaken?.(shown, 'refused');
+    });
     return connection;
   }
 }
