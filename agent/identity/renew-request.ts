@@ -9,7 +9,8 @@ const TIMEOUT_MS = 30_000;
 const LEAST_TIMEOUT_MS = 2000;
 
 /** A third of what is left, where that is short, so that there is time for another try. */
-const timeoutFor = (leftMs: number): number => Math.min(TIMEOUT_MS, Math.max(LEAST_TIMEOUT_MS, leftMs / 3));
+const timeoutFor = (leftMs = Number.POSITIVE_INFINITY): number =>
+  Math.min(TIMEOUT_MS, Math.max(LEAST_TIMEOUT_MS, leftMs / 3));
 
 const MAX_BYTES = 256 * 1024;
 
@@ -31,8 +32,8 @@ export async function requestRenewal(options: {
   csrPem: string;
   clock: Clock;
   proxy?: ProxySettings | undefined;
-  /** Of the life of the present certificate. */
-  leftMs: number;
+  /** Of the life of the present certificate, where that may be short. */
+  leftMs?: number;
 }): Promise<RenewResponse> {
   const body = JSON.stringify({ csr_base64: Buffer.from(options.csrPem).toString('base64') });
   const { status, text } = await post(options, body);
@@ -55,7 +56,7 @@ function post(
     credentials: ClientCredentials;
     clock: Clock;
     proxy?: ProxySettings | undefined;
-    leftMs: number;
+    leftMs?: number;
   },
   body: string,
 ): Promise<{ status: number; text: string }> {
