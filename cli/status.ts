@@ -80,6 +80,14 @@ function describeEnd(expiresAt: string, now: number): string {
   return `${Math.floor((seconds / unit) * 10) / 10} ${name} left, until ${expiresAt}`;
 }
 
+/** By polls: with the reason, which the agent keeps in the detail of its condition. */
+function connectedText(health: AgentHealth, info: AgentInfo | undefined): string {
+  if (!health.websocket_connected) return 'no';
+  if (info?.transport !== 'poll') return 'yes';
+  const detail = info.conditions.find(({ name }) => name === 'websocket')?.detail ?? '';
+  return `yes, by long polling${/(, since .*)$/.exec(detail)?.[1] ?? ''}`;
+}
+
 function describe(health: AgentHealth, info: AgentInfo | undefined, port: number, now: number): string {
   const rows: [string, string][] = [
     ['status', health.status],
@@ -87,7 +95,7 @@ function describe(health: AgentHealth, info: AgentInfo | undefined, port: number
     ['agent_id', health.agent_id ?? '(not enrolled)'],
     ['version', health.version],
     ['orchestrator', health.orchestrator_url ?? '(none)'],
-    ['connected', health.websocket_connected ? 'yes' : 'no'],
+    ['connected', connectedText(health, info)],
     ['security', health.security_status],
     ['tools', health.tools_enabled.join(', ') || '(none)'],
     ['port', String(info?.port ?? port)],

@@ -1,5 +1,6 @@
 import { isoTime } from '../../base/clock.ts';
 import type { AgentHealth, AgentInfo } from '../../protocol/agent-http.ts';
+import type { Transport } from '../../protocol/rest-fleet.ts';
 import { PROTOCOL_MIN, PROTOCOL_VERSION, SUBPROTOCOL } from '../../protocol/version.ts';
 import type { Health } from '../health.ts';
 import type { RenewalStatus } from '../identity/renewal.ts';
@@ -12,6 +13,8 @@ export interface AgentFacts {
   version: string;
   vmId: string | null;
   agentId: string | null;
+  /** Of the connection that stands. */
+  transport: Transport | null;
   orchestratorUrl: string | null;
   name: string | null;
   labels: Readonly<Record<string, string>>;
@@ -79,5 +82,6 @@ export function infoAnswer(facts: AgentFacts, port: number): AgentInfo {
     port,
     certificate: certificateAnswer(facts.renewal()),
     conditions: facts.health.conditions,
+    transport: facts.transport,
   };
 }
