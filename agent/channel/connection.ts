@@ -55,7 +55,7 @@ export interface FrameSocket {
   /** Of our own: an HTTP answer came instead of frames. */
   on(event: 'refused', listener: (answer: HttpAnswer) => void): unknown;
   send(text: string): void;
-  send(frame: Uint8Array, options: { binary: boolean }, done: (error?: Error) => void): void;
+  send(frame: string | Uint8Array, options: { binary: boolean }, done: (error?: Error) => void): void;
   ping(): void;
   close(code: number, reason: string): void;
   terminate(): void;
@@ -144,7 +144,7 @@ export class Connection {
     if (this.#state !== 'greeting' && this.#state !== 'open') return;
     this.#waitingAnswers += 1;
     if (this.#waitingAnswers <= MAX_WAITING_ANSWERS)
-      this.#socket.send(text, () => {
+      this.#socket.send(text, { binary: false }, () => {
         this.#waitingAnswers -= 1;
       });
     else this.cut(new Error('the orchestrator does not read what it is answered'));

@@ -39,7 +39,8 @@ export interface FrameSocket {
   on(event: 'message', listener: (data: RawData, isBinary: boolean) => void): unknown;
   on(event: 'close', listener: (code: number, reason: Buffer) => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
-  send(text: string): void;
+  /** `done`: it is on its way, or lost with the link. */
+  send(text: string, done?: () => void): void;
   ping(): void;
   pause(): void;
   resume(): void;
