@@ -7,6 +7,7 @@ import { register as registerApiTokens } from './cli/api-tokens.ts';
 import { register as registerApprovalRules } from './cli/approval-rules.ts';
 import { register as registerApprovals } from './cli/approvals.ts';
 import { register as registerAudit } from './cli/audit.ts';
+import { register as registerBackup } from './cli/backup.ts';
 import { register as registerBootstrap } from './cli/bootstrap.ts';
 import { EXIT, printError } from './cli/client.ts';
 import { register as registerCloudInit } from './cli/cloud-init.ts';
@@ -35,6 +36,7 @@ const SUBCOMMANDS = [
   registerServe,
   registerBootstrap,
   registerAdmin,
+  registerBackup,
   registerToken,
   registerCloudInit,
   registerOverview,

@@ -43,6 +43,7 @@ import { createJobs } from './jobs/jobs.ts';
 import { createMetricsHistory } from './metrics/history.ts';
 import { createRegistration } from './registration/register.ts';
 import { createRenew } from './registration/renew.ts';
+import { createFindLost } from './registration/unknown-to-backup.ts';
 import { createScheduling } from './schedules/wire.ts';
 import { listenFailure } from './start-failure.ts';
 import { createGroupCommit } from './store/group-commit.ts';
@@ -200,7 +201,12 @@ export async function startOrchestrator(
     const access = withLocks(people.access, controls.locks);
     const fleetFeed = createFleetFeed({ store, bus, clock });
     closing.push(() => fleetFeed.close());
-    const authenticateAgent = createAgentAuth({ store, clock, authority });
+    const authenticateAgent = createAgentAuth({
+      store,
+      clock,
+      authority,
+      findLost: createFindLost({ store, clock, log }),
+    });
     const routes: Route[] = [
       ...registrationRoutes({
         authority,

@@ -13,6 +13,7 @@ import { terminals } from './migrations/0009-terminals.ts';
 import { schedules } from './migrations/0010-schedules.ts';
 import { recentEnds } from './migrations/0011-recent-ends.ts';
 import { replays } from './migrations/0012-replays.ts';
+import { restores } from './migrations/0015-restores.ts';
 import { nodeSqliteDialect } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
 
@@ -35,7 +36,11 @@ const MIGRATIONS = {
   '0010-schedules': schedules,
   '0011-recent-ends': recentEnds,
   '0012-replays': replays,
+  '0015-restores': restores,
 };
+
+/** What this version can read, in the order in which it came. */
+export const SCHEMAS: readonly string[] = Object.keys(MIGRATIONS);
 
 /** The one interface to what the orchestrator remembers. A commit has reached the disk when it returns. */
 export interface Store {
