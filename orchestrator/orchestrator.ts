@@ -84,7 +84,7 @@ export async function startOrchestrator(
     let publicUrl = urlWith(config.listen.port);
     const publicOrigin = () => publicUrl.origin;
 
-    const data = await openData({ dataDir: config.dataDir, trustDomain: config.trustDomain, clock, log });
+    const data = await openData({ ...config, clock, log });
     const { store, sealer, authority, organizations } = data;
     closing.push(() => store.close());
     await applyGivenCredentials({ store, clock, given: config.admin });

@@ -8,6 +8,7 @@ import {
   tokenLimitsSchema,
   tokenRateSchema,
 } from './provisioning-token.ts';
+import { quarantineSchema } from './quarantine.ts';
 import { listQuerySchema, nextCursorSchema } from './rest-pages.ts';
 import { permissionSchema, roleSchema } from './roles.ts';
 
@@ -145,6 +146,10 @@ export const agentSchema = z.object({
   organization_id: organizationIdSchema,
   hostname: z.string(),
   state: agentStateSchema,
+  quarantine: quarantineSchema
+    .nullable()
+    .optional()
+    .describe('Why it gets nothing; null unless it is quarantined. Absent from an older orchestrator'),
   online: z.boolean(),
   version: z.string().nullable(),
   labels: labelsSchema,
@@ -171,6 +176,7 @@ export const changeAgentRequestSchema = z.strictObject({
     .enum(['active', 'quarantined'])
     .optional()
     .describe('active admits an agent that is pending or quarantined; quarantined cuts it off'),
+  reason: z.string().trim().min(1).max(512).optional().describe('Why it is quarantined, for people'),
 });
 export type ChangeAgentRequest = z.input<typeof changeAgentRequestSchema>;
 

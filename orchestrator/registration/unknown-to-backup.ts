@@ -8,6 +8,7 @@ import { record } from '../audit/audit.ts';
 import { publicKeyHash, spkiOf } from '../ca/x509.ts';
 import { type RestoreRow, restoresOf, restoreThatLost } from '../restores/restores.ts';
 import type { Store, Tx } from '../store/store.ts';
+import { quarantine } from '../tenancy/quarantine.ts';
 
 /** Agents in one organization that a restore may bring; more than this is no fleet that enrolled since a backup. */
 const MOST_FOUND = 10_000;
@@ -55,7 +56,7 @@ export function createFindLost(options: { store: Store; clock: Clock; log: Logge
         vm_id: vmId,
         // Until it says so itself.
         hostname: vmId.slice('vm-'.length, -7),
-        state: 'quarantined',
+        state: 'active',
         public_key_hash: publicKeyHash(spkiOf(certificate.publicKey)),
         token_id: '',
         api_key_hash: '',
@@ -105,13 +106,15 @@ export function createFindLost(options: { store: Store; clock: Clock; log: Logge
     // Revoked it was before the backup: nothing that came later counts.
     if (known !== undefined && (known.state === 'revoked' || known.vm_id !== vmId)) return undefined;
     const admitted = known !== undefined && restore.admit_known === 1 && known.state === 'active';
-    if (known?.state === 'active' && !admitted)
-      await tx
-        .updateTable('agents')
-        .set({ state: 'quarantined' })
-        .where('organization_id', '=', orgId)
-        .where('id', '=', id)
-        .execute();
+    if (!admitted && known?.state !== 'pending')
+      await quarantine(tx, {
+        organizationId: orgId,
+        agentId: id,
+        reason: 'certificate_unknown',
+        detail: known === undefined ? 'it enrolled after the backup' : 'its certificate is of after the backup',
+        at: clock.now(),
+        address,
+      });
     await tx
       .insertInto('certificates')
       .values({

@@ -13,6 +13,7 @@ import { terminals } from './migrations/0009-terminals.ts';
 import { schedules } from './migrations/0010-schedules.ts';
 import { recentEnds } from './migrations/0011-recent-ends.ts';
 import { replays } from './migrations/0012-replays.ts';
+import { quarantine } from './migrations/0014-quarantine.ts';
 import { restores } from './migrations/0015-restores.ts';
 import { nodeSqliteDialect } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
@@ -36,6 +37,7 @@ const MIGRATIONS = {
   '0010-schedules': schedules,
   '0011-recent-ends': recentEnds,
   '0012-replays': replays,
+  '0014-quarantine': quarantine,
   '0015-restores': restores,
 };
 

@@ -1,4 +1,4 @@
-import type { Insertable, Selectable } from 'kysely';
+import type { Generated, Insertable, Selectable } from 'kysely';
 import type { AuditTables } from './tables-audit.ts';
 import type { JobTables } from './tables-jobs.ts';
 import type { PeopleTables } from './tables-people.ts';
@@ -89,6 +89,14 @@ export interface Tables extends PeopleTables, JobTables, AuditTables, RestoreTab
     command_seq: number;
     /** What its policy says about approvers' own signatures, JSON. */
     approval_policy: string | null;
+    /** Code, what was seen, and since when; null unless it is in quarantine. See protocol/quarantine.ts. */
+    quarantine_reason: string | null;
+    quarantine_detail: string | null;
+    quarantined_at: number | null;
+    /** What it said it was when it was put there for being another machine; an admission makes it the known one. */
+    seen_machine_hash: string | null;
+    /** The highest command seq that it acknowledged, as of its last hello. */
+    taken_seq: Generated<number>;
   };
   certificates: {
     organization_id: string;
@@ -103,7 +111,11 @@ export interface Tables extends PeopleTables, JobTables, AuditTables, RestoreTab
     revoked_at: number | null;
     first_used_at: number | null;
     created_at: number;
+    /** When an operator admitted the agent after its end: it may be exchanged for a new one. */
+    readmitted_at: number | null;
   };
+  /** Those that were used, until they would have ended by themselves. */
+  recovery_nonces: { organization_id: string; nonce_hash: string; expires_at: number };
   metric_blocks: {
     organization_id: string;
     agent_id: string;
