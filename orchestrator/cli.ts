@@ -21,6 +21,7 @@ import { register as registerOrg } from './cli/org.ts';
 import { register as registerOverview } from './cli/overview.ts';
 import { OutputError, write } from './cli/print.ts';
 import { register as registerRecordings } from './cli/recordings.ts';
+import { register as registerRestores } from './cli/restores.ts';
 import { register as registerRun } from './cli/run.ts';
 import { register as registerSaved } from './cli/saved.ts';
 import { register as registerSchedules } from './cli/schedules.ts';
@@ -54,6 +55,7 @@ const SUBCOMMANDS = [
   registerApprovalRules,
   registerLocks,
   registerAudit,
+  registerRestores,
   registerOrg,
   registerUsers,
   registerApiTokens,

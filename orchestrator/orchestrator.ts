@@ -10,6 +10,7 @@ import { createControls } from './controls.ts';
 import { type Environment, openData } from './data.ts';
 import { createFleetFeed } from './fleet/feed.ts';
 import { createOverview } from './fleet/overview.ts';
+import { createRestores } from './fleet/restores.ts';
 import { artifactRoutes } from './http/artifacts.ts';
 import { createAgentAuth } from './http/auth-agent.ts';
 import { withLocks } from './http/live-access.ts';
@@ -28,6 +29,7 @@ import { jobRoutes } from './http/routes/jobs.ts';
 import { organizationRoutes } from './http/routes/organizations.ts';
 import { pageRoutes } from './http/routes/page.ts';
 import { registrationRoutes } from './http/routes/registration.ts';
+import { restoreRoutes } from './http/routes/restores.ts';
 import { savedCommandRoutes, scheduleRoutes } from './http/routes/schedules.ts';
 import { terminalRoutes } from './http/routes/terminals.ts';
 import { tokenRoutes } from './http/routes/tokens.ts';
@@ -252,6 +254,7 @@ export async function startOrchestrator(
         access,
       }),
       ...terminalRoutes({ terminals, agents }),
+      ...restoreRoutes({ restores: createRestores({ store, clock }) }),
       ...fleetRoutes({
         store,
         feed: fleetFeed,

@@ -111,7 +111,8 @@ export function createFindLost(options: { store: Store; clock: Clock; log: Logge
         organizationId: orgId,
         agentId: id,
         reason: 'certificate_unknown',
-        detail: known === undefined ? 'it enrolled after the backup' : 'its certificate is of after the backup',
+        detail:
+          known === undefined ? 'it enrolled after the backup' : 'its certificate is of after the backup',
         at: clock.now(),
         address,
       });
