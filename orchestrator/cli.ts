@@ -9,6 +9,7 @@ import { register as registerApprovals } from './cli/approvals.ts';
 import { register as registerAudit } from './cli/audit.ts';
 import { register as registerBackup } from './cli/backup.ts';
 import { register as registerBootstrap } from './cli/bootstrap.ts';
+import { register as registerCa } from './cli/ca.ts';
 import { EXIT, printError } from './cli/client.ts';
 import { register as registerCloudInit } from './cli/cloud-init.ts';
 import { addCompletion } from './cli/completion.ts';
@@ -56,6 +57,7 @@ const SUBCOMMANDS = [
   registerLocks,
   registerAudit,
   registerRestores,
+  registerCa,
   registerOrg,
   registerUsers,
   registerApiTokens,

@@ -28,6 +28,7 @@ import { healthRoutes } from './http/routes/health.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
 import { organizationRoutes } from './http/routes/organizations.ts';
 import { pageRoutes } from './http/routes/page.ts';
+import { pollRoutes } from './http/routes/poll.ts';
 import { registrationRoutes } from './http/routes/registration.ts';
 import { restoreRoutes } from './http/routes/restores.ts';
 import { savedCommandRoutes, scheduleRoutes } from './http/routes/schedules.ts';
@@ -38,6 +39,7 @@ import { setupScriptRoutes, setupScriptSha256 } from './http/setup-script.ts';
 import { terminalDoor } from './http/terminal-door.ts';
 import { memoryBus } from './hub/bus-memory.ts';
 import { createHub, type Hub } from './hub/hub.ts';
+import { createPolls } from './hub/polls.ts';
 import { createPresence } from './hub/presence.ts';
 import { attachUpgrade } from './hub/upgrade.ts';
 import { createEndCommands } from './jobs/end-agent.ts';
@@ -126,6 +128,8 @@ export async function startOrchestrator(
         bus.publish({ topic: 'revoked', agent_id: agentId });
         shown(agentId, organizationId);
       },
+      certificateRevoked: (agentId, certificate) =>
+        bus.publish({ topic: 'revoked', agent_id: agentId, certificate }),
       changed(agentId, organizationId, quarantined) {
         if (quarantined) bus.publish({ topic: 'revoked', agent_id: agentId, state: 'quarantined' });
         shown(agentId, organizationId);
@@ -226,6 +230,7 @@ export async function startOrchestrator(
         agents,
         clock,
       }),
+      ...pollRoutes({ polls: createPolls({ hub: agentHub, clock }) }),
       ...people.routes,
       ...organizationRoutes({ organizations, agents, accessChanged: people.accessChanged }),
       ...tokenRoutes({

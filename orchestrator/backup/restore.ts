@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { chmod, lstat, mkdtemp, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { syncDirectory, writeFileAtomic } from '../../base/atomic-file.ts';
@@ -129,16 +128,6 @@ async function waitForNextEpoch(clock: Clock): Promise<void> {
   await clock.sleep(epochIsOver(now) - now);
 }
 
-async function publishRoot(store: Store, folder: string): Promise<void> {
-  const { certificate } = await store.db
-    .selectFrom('certificate_authorities')
-    .select('certificate')
-    .where('kind', '=', 'root')
-    .executeTakeFirstOrThrow();
-  new X509Certificate(certificate);
-  await writeFileAtomic(join(folder, 'ca.crt'), certificate, { mode: 0o644 });
-}
-
 /**
  * Puts a backup where `serve` finds it. It is verified first; everything happens in a folder beside, which gets its
  * name in one step at the end. @throws AppError
@@ -173,7 +162,6 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRep
       await checkKey(store, key, from);
       await rm(join(folder, SEALED_MASTER_KEY), { force: true });
       await writeFileAtomic(join(folder, MASTER_KEY), key.toString('hex'), { mode: 0o600 });
-      await publishRoot(store, folder);
       begun = await beginEpoch(store, {
         clock,
         backupAt: Date.parse(manifest.made_at),

@@ -46,7 +46,9 @@ export function checkStore(file: string): SnapshotFacts {
     const one = (sql: string) => Object.values(database.prepare(sql).get() ?? {})[0];
     return {
       schema: String(one('SELECT max(name) FROM kysely_migration')),
-      caFingerprint: String(one("SELECT fingerprint FROM certificate_authorities WHERE kind = 'root'")),
+      caFingerprint: String(
+        one("SELECT fingerprint FROM certificate_authorities WHERE kind = 'root' ORDER BY created_at DESC"),
+      ),
       organizations: Number(one('SELECT count(*) FROM organizations')),
       agents: Number(one("SELECT count(*) FROM agents WHERE state <> 'revoked'")),
     };

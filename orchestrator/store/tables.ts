@@ -21,6 +21,12 @@ export interface Tables extends PeopleTables, JobTables, AuditTables, RestoreTab
     sealed_key: string | null;
     not_after: number;
     created_at: number;
+    /** Of roots where they stand in a rotation (see ca/roots.ts); of others always `active`. */
+    state: Generated<'active' | 'next' | 'previous' | 'backup' | 'retired'>;
+    /** The root that signed it; null for a root. */
+    issuer_id: string | null;
+    /** A root's key under the root before it, PEM: who knows only that one comes to this one. */
+    cross_certificate: string | null;
   };
   command_keys: {
     kid: string;
@@ -89,6 +95,8 @@ export interface Tables extends PeopleTables, JobTables, AuditTables, RestoreTab
     command_seq: number;
     /** What its policy says about approvers' own signatures, JSON. */
     approval_policy: string | null;
+    /** Of the present or last connection. */
+    transport: 'websocket' | 'poll' | null;
     /** Code, what was seen, and since when; null unless it is in quarantine. See protocol/quarantine.ts. */
     quarantine_reason: string | null;
     quarantine_detail: string | null;
@@ -97,6 +105,8 @@ export interface Tables extends PeopleTables, JobTables, AuditTables, RestoreTab
     seen_machine_hash: string | null;
     /** The highest command seq that it acknowledged, as of its last hello. */
     taken_seq: Generated<number>;
+    /** The version of the set of roots that it says it keeps. */
+    trust_version: number | null;
   };
   certificates: {
     organization_id: string;
@@ -113,6 +123,8 @@ export interface Tables extends PeopleTables, JobTables, AuditTables, RestoreTab
     created_at: number;
     /** When an operator admitted the agent after its end: it may be exchanged for a new one. */
     readmitted_at: number | null;
+    /** Set when somebody revoked just this certificate; its key gets no other one. */
+    revoked_reason: string | null;
   };
   /** Those that were used, until they would have ended by themselves. */
   recovery_nonces: { organization_id: string; nonce_hash: string; expires_at: number };

@@ -187,7 +187,7 @@ describe('data that was put back by hand', () => {
     await restore({ dataDir: temp.join('by-hand') });
     const folder = temp.join('copied');
     await mkdir(folder);
-    for (const name of ['orchestrator.db', 'master.key', 'ca.crt'])
+    for (const name of ['orchestrator.db', 'master.key'])
       await copyFile(join(temp.join('by-hand'), name), join(folder, name));
     const done = await declareRestored({
       dataDir: folder,
