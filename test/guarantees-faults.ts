@@ -1,37 +1,21 @@
 import type { Guarantee } from './guarantee.ts';
+import { ATTACK_GUARANTEES } from './guarantees-attacks.ts';
 
 /** What holds while something is broken on purpose: machines, links, disks, peers. */
 export const FAULT_GUARANTEES: readonly Guarantee[] = [
+  ...ATTACK_GUARANTEES,
   {
-    id: 'attack-1',
-    text: 'Bytes that are no TLS or HTTP are refused or cut, and cost neither program anything.',
-  },
-  { id: 'attack-2', text: 'Whoever stops in the middle of a handshake or a request is cut off.' },
-  {
-    id: 'attack-3',
-    text: 'No frame of an agent costs the orchestrator more than one connection, and nothing that must be answered is kept for who does not read.',
+    id: 'fault-1',
+    text: 'An orchestrator that is put back to a backup begins a new epoch: no command runs twice, what waited is held, unspent tokens end, agents that it does not know wait to be admitted.',
   },
   {
-    id: 'attack-4',
-    text: 'Hostile JSON is refused or taken as what it is, at every door, and nothing of it reaches a prototype.',
+    id: 'fault-2',
+    text: 'What an API answer acknowledged is in any image of the data that is taken after it, also one of a moment in which the machine lost power.',
   },
   {
-    id: 'attack-5',
-    text: 'Who has the orchestrator’s certificate and not its command keys gets no command executed, and no recorded one twice.',
+    id: 'fault-3',
+    text: 'A backup that is made while the orchestrator serves is of one moment, is whole or is refused, and opens nothing without the master key.',
   },
-  {
-    id: 'attack-6',
-    text: 'Whatever strangers call themselves, each entry of a log stays one line that can be read, and the audit log verifies.',
-  },
-  {
-    id: 'attack-7',
-    text: 'A certificate request is read for its key alone; what is none is refused, quickly, and spends no token.',
-  },
-  {
-    id: 'attack-8',
-    text: 'Guesses of a provisioning token are counted by the address of the socket and hold up nobody who has a good one.',
-  },
-  { id: 'attack-9', text: 'The setup script is the same bytes, whatever a request says.' },
   {
     id: 'poll-1',
     text: 'Where something on the way blocks WebSockets, the agent goes over to long polling by itself, works completely over it, and says so',
