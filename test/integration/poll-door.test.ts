@@ -10,7 +10,7 @@ import {
   type PollFrame,
   readClose,
 } from '../../protocol/poll.ts';
-import { AGENT_SNI, CLOSE } from '../../protocol/version.ts';
+import { AGENT_SNI, CLOSE, MAX_FRAME_BYTES } from '../../protocol/version.ts';
 import { type EnrolledMachine, enroll, newVmId } from './support/enroll.ts';
 import { ORG } from './support/fleet.ts';
 import { type OrchestratorProcess, startOrchestrator } from './support/orchestrator.ts';
@@ -134,6 +134,16 @@ describe('polls', () => {
     const foreign = { as: other, vmId: machine.response.vm_id };
     expect(await post(query.link, [hello], 1, foreign)).toMatchObject({ status: 403, code: 'wrong_agent' });
     expect(await ask({ query: { link: 'x', after: 0 } })).toMatchObject({ status: 400, code: 'bad_request' });
+  });
+
+  it('take a frame of the largest size, and not a byte more', async () => {
+    const link = await open();
+    const frame = (bytes: number): PollFrame => ({ kind: 'binary', bytes: new Uint8Array(bytes) });
+    expect((await post(link, [frame(MAX_FRAME_BYTES)], 2)).batch?.taken).toBe(2);
+    expect(await post(link, [frame(MAX_FRAME_BYTES + 1)], 3)).toMatchObject({
+      status: 400,
+      code: 'bad_request',
+    });
   });
 
   it('[poll-5] know no link of another agent, nor one that did not begin here', async () => {
