@@ -132,10 +132,8 @@ describe.skipIf(TESTSSL === undefined || !isFull)(
           'off',
           '--nodns',
           'none',
-          '--connect-timeout',
-          '5',
-          '--openssl-timeout',
-          '5',
+          '--connect-timeout', '30',
+          '--openssl-timeout', '30',
           '--jsonfile',
           file,
         ];
