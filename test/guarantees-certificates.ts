@@ -40,4 +40,8 @@ export const CERTIFICATE_GUARANTEES: readonly Guarantee[] = [
     id: 'cert-4',
     text: 'When a renewal fails, or the new certificate is refused, the old pair stays and the renewal is tried again before it ends.',
   },
+  {
+    id: 'cert-5',
+    text: 'The orchestrator renews its own certificate, and those that sign, without a restart and without dropping a connection.',
+  },
 ];

@@ -6,6 +6,7 @@ import { printJson, table, timeText, write } from './print.ts';
 
 const KINDS = {
   certificate: 'certificate',
+  authority: 'CA certificate',
   provisioning_token: 'provisioning token',
   api_token: 'API token',
 } as const satisfies Record<Overview['expiring'][number]['kind'], string>;
