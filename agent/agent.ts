@@ -4,6 +4,7 @@ import { moduleLogger } from '../base/logger.ts';
 import { closeAll } from '../base/shutdown.ts';
 import type { ServerCredentials } from '../base/tls-server.ts';
 import { backgroundDir, journalFile, spoolDir, witnessFile } from '../protocol/disk-layout.ts';
+import { type Admission, startAdmission } from './admission.ts';
 import type { AgentOptions } from './agent-options.ts';
 import { agentFeatures, registryMaker } from './agent-tools.ts';
 import { Channel } from './channel/channel.ts';
@@ -238,6 +239,7 @@ export class Agent {
     this.#useCredentials(credentials);
     const verifier = new EnvelopeVerifier(credentials.trust.commandKeys);
     this.#inputs.trust(verifier);
+    const url = config.orchestrator.websocket_url ?? credentials.websocketUrl;
     const boot = bootId();
     const rates = new LoadRates(() => this.#metrics.sampler?.counters());
     const machine = machineHash(layout.root);
@@ -270,11 +272,12 @@ export class Agent {
       clock,
       log: moduleLogger(log, 'audit'),
     });
+    let admission: Admission | undefined;
     const channel: Channel = new Channel({
       clock,
       random,
       log: moduleLogger(log, 'channel'),
-      url: config.orchestrator.websocket_url ?? credentials.websocketUrl,
+      url,
       credentials: () => clientCredentials(this.#credentials ?? credentials),
       proxy: config.orchestrator.proxy,
       identity: {
@@ -307,15 +310,29 @@ export class Agent {
       auditHead: audit.auditHead,
       sampleLoad: audit.before(async () => ({ ...(await sampleLoad(layout.state)), ...rates.next() })),
       heartbeatInterval: () => this.#heartbeatInterval,
+      onEnd: (closed) => admission?.ended(closed),
       onStatus: (connected, detail) => {
         if (!connected) sender.setLink(undefined);
         this.#onWebsocket(connected, detail);
-        if (connected) this.#connections++;
+        if (connected) {
+          this.#connections++;
+          admission?.welcomed();
+        }
       },
     });
     this.#runner = runner;
     this.#channel = channel;
     await Promise.all([runner.start(), audit.auditor.refresh()]);
+    const onRenewed = async (renewed: Credentials) => {
+      this.#useCredentials(renewed);
+      if (!(await channel.reconnect()))
+        log.warn('the renewed certificate is used from the next connection on');
+    };
+    const current = () => this.#credentials ?? credentials;
+    admission = startAdmission(
+      { ...this.#options, health: this.#health, url, current, onRenewed },
+      this.#stopping.signal,
+    );
     channel.start();
     this.#renewal = renewalLoop(
       {
@@ -323,13 +340,9 @@ export class Agent {
         clock,
         random,
         log: moduleLogger(log, 'identity'),
-        current: () => this.#credentials ?? credentials,
+        current,
         proxy: this.#options.config.orchestrator.proxy,
-        onRenewed: async (renewed) => {
-          this.#useCredentials(renewed);
-          if (!(await channel.reconnect()))
-            log.warn('the renewed certificate is used from the next connection on');
-        },
+        onRenewed,
         onStatus: this.#onCertificate,
       },
       this.#stopping.signal,

@@ -6,7 +6,7 @@ import type { ClientCredentials } from '../../base/tls-client.ts';
 import type { LoadSample } from '../../protocol/facts.ts';
 import { CLOSE } from '../../protocol/version.ts';
 import type { ProxySettings } from '../identity/proxy.ts';
-import { Connection } from './connection.ts';
+import { type Closed, Connection } from './connection.ts';
 import { dial } from './dial.ts';
 import { explainFailure } from './failure.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -29,6 +29,8 @@ export interface ChannelOptions {
   heartbeatInterval?(): number;
   /** Told whenever it changes, with a sentence for people. */
   onStatus(connected: boolean, detail: string): void;
+  /** A connection is over, or could not be made. */
+  onEnd?(closed: Closed): void;
   /** A way to connect; the real one unless a test brings its own. */
   dial?: (url: string, credentials: ClientCredentials, proxy?: ProxySettings) => WebSocket;
   proxy?: ProxySettings | undefined;
@@ -128,6 +130,7 @@ export class Channel {
       state = afterConnection(state, closed, openFor);
       this.#heartbeat.stop();
       const why = explainFailure(closed);
+      this.#options.onEnd?.(closed);
       onStatus(
         false,
         closed.wasOpen ? `the connection was lost: ${why}` : `cannot connect to ${url}: ${why}`,

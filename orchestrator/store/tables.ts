@@ -96,6 +96,8 @@ export interface Tables extends PeopleTables, JobTables, AuditTables {
     seen_machine_hash: string | null;
     /** The highest command seq that it acknowledged, as of its last hello. */
     taken_seq: Generated<number>;
+    /** The highest seq that was sent before a rolled-back disk was admitted: what it took up to there counts no more. */
+    taken_floor: Generated<number>;
   };
   certificates: {
     organization_id: string;
