@@ -19,6 +19,8 @@ export interface Admission {
   ended(closed: Closed): void;
   /** A connection was welcomed. */
   welcomed(): void;
+  /** A new certificate is on disk: connect with it. */
+  renewed(credentials: Credentials): Promise<void>;
 }
 
 export function startAdmission(
@@ -27,8 +29,9 @@ export function startAdmission(
     /** Of the channel. */
     url: string;
     current(): Credentials;
-    /** The new certificate is on disk: connect with it. */
-    onRenewed(credentials: Credentials): Promise<void>;
+    use(credentials: Credentials): void;
+    /** Connects beside the present connection, with the credentials in use; false: it failed. */
+    reconnect(): Promise<boolean>;
   },
   signal: AbortSignal,
 ): Admission {
@@ -36,6 +39,11 @@ export function startAdmission(
   const { proxy } = options.config.orchestrator;
   const onStatus = health.define(CONDITION.admission, 'degraded', 'nothing is known yet');
   onStatus(true, 'nothing keeps this machine out');
+  async function renewed(credentials: Credentials): Promise<void> {
+    options.use(credentials);
+    if (!(await options.reconnect()))
+      options.log.warn('the renewed certificate is used from the next connection on');
+  }
   const wayBack = startWayBack(
     {
       clock,
@@ -71,7 +79,7 @@ export function startAdmission(
         );
         const ca = pinned && ca_certificate.trim() !== own.ca.trim() ? { ca: ca_certificate } : {};
         await replaceCertificate(layout, { certificate, ...ca });
-        await options.onRenewed(await readCredentials(layout));
+        await renewed(await readCredentials(layout));
       },
       onStatus,
     },
@@ -87,5 +95,6 @@ export function startAdmission(
         );
     },
     welcomed: () => onStatus(true, 'nothing keeps this machine out'),
+    renewed,
   };
 }

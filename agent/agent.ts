@@ -4,7 +4,7 @@ import { moduleLogger } from '../base/logger.ts';
 import { closeAll } from '../base/shutdown.ts';
 import type { ServerCredentials } from '../base/tls-server.ts';
 import { backgroundDir, journalFile, spoolDir, witnessFile } from '../protocol/disk-layout.ts';
-import { type Admission, startAdmission } from './admission.ts';
+import { startAdmission } from './admission.ts';
 import type { AgentOptions } from './agent-options.ts';
 import { agentFeatures, registryMaker } from './agent-tools.ts';
 import { Channel } from './channel/channel.ts';
@@ -272,7 +272,18 @@ export class Agent {
       clock,
       log: moduleLogger(log, 'audit'),
     });
-    let admission: Admission | undefined;
+    const current = () => this.#credentials ?? credentials;
+    const admission = startAdmission(
+      {
+        ...this.#options,
+        health: this.#health,
+        url,
+        current,
+        use: (renewed) => this.#useCredentials(renewed),
+        reconnect: () => channel.reconnect(),
+      },
+      this.#stopping.signal,
+    );
     const channel: Channel = new Channel({
       clock,
       random,
@@ -310,29 +321,19 @@ export class Agent {
       auditHead: audit.auditHead,
       sampleLoad: audit.before(async () => ({ ...(await sampleLoad(layout.state)), ...rates.next() })),
       heartbeatInterval: () => this.#heartbeatInterval,
-      onEnd: (closed) => admission?.ended(closed),
+      onEnd: (closed) => admission.ended(closed),
       onStatus: (connected, detail) => {
         if (!connected) sender.setLink(undefined);
         this.#onWebsocket(connected, detail);
         if (connected) {
           this.#connections++;
-          admission?.welcomed();
+          admission.welcomed();
         }
       },
     });
     this.#runner = runner;
     this.#channel = channel;
     await Promise.all([runner.start(), audit.auditor.refresh()]);
-    const onRenewed = async (renewed: Credentials) => {
-      this.#useCredentials(renewed);
-      if (!(await channel.reconnect()))
-        log.warn('the renewed certificate is used from the next connection on');
-    };
-    const current = () => this.#credentials ?? credentials;
-    admission = startAdmission(
-      { ...this.#options, health: this.#health, url, current, onRenewed },
-      this.#stopping.signal,
-    );
     channel.start();
     this.#renewal = renewalLoop(
       {
@@ -342,7 +343,7 @@ export class Agent {
         log: moduleLogger(log, 'identity'),
         current,
         proxy: this.#options.config.orchestrator.proxy,
-        onRenewed,
+        onRenewed: admission.renewed,
         onStatus: this.#onCertificate,
       },
       this.#stopping.signal,

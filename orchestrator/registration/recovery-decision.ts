@@ -36,7 +36,7 @@ export function decideRecovery(facts: RecoveryFacts, now: number): RecoveryDecis
   return readmittedAt !== null && now - readmittedAt <= READMISSION_MS ? 'issue' : 'quarantine';
 }
 
-const ASK_LEAST_S = 15;
+const ASK_LEAST_S = 10;
 const ASK_MOST_S = 120;
 
 /** Seconds until a machine that waits asks again: soon while somebody may be about to admit it, seldom later. */

@@ -58,6 +58,7 @@ const PRESENT: Readonly<Record<string, (tenant: TenantObjects) => string>> = {
   'organizations/{org}': (tenant) => tenant.id,
   'agents/{id}': (tenant) => tenant.agentId,
   'agents/{vm_id}': (tenant) => tenant.vmId,
+  'agents/{agent_id}': (tenant) => tenant.agentId,
   'jobs/{id}': (tenant) => tenant.jobId,
   'commands/{id}': (tenant) => tenant.commandId,
   'approvals/{id}': (tenant) => tenant.approvalId,
