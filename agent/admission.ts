@@ -17,11 +17,13 @@ import { startWayBack } from './identity/way-back.ts';
 export interface Admission {
   /** A connection is over, or was never made. */
   ended(closed: Closed): void;
-  /** A connection was welcomed. */
-  welcomed(): void;
+  /** Whether the orchestrator has welcomed this agent. */
+  connection(welcomed: boolean): void;
   /** A new certificate is on disk: connect with it. */
   renewed(credentials: Credentials): Promise<void>;
 }
+
+const NOTHING = 'nothing keeps this machine out';
 
 export function startAdmission(
   options: Pick<AgentOptions, 'layout' | 'clock' | 'random' | 'log' | 'config'> & {
@@ -38,7 +40,7 @@ export function startAdmission(
   const { layout, clock, random, health, current, url } = options;
   const { proxy } = options.config.orchestrator;
   const onStatus = health.define(CONDITION.admission, 'degraded', 'nothing is known yet');
-  onStatus(true, 'nothing keeps this machine out');
+  onStatus(true, NOTHING);
   async function renewed(credentials: Credentials): Promise<void> {
     options.use(credentials);
     if (!(await options.reconnect()))
@@ -94,7 +96,9 @@ export function startAdmission(
           `waiting for an operator to admit this machine; run: vm-orchestrator agents admit ${current().vmId} (${closed.reason})`,
         );
     },
-    welcomed: () => onStatus(true, 'nothing keeps this machine out'),
+    connection(welcomed) {
+      if (welcomed) onStatus(true, NOTHING);
+    },
     renewed,
   };
 }

@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from 'node:util';
 import { isoTime } from '../base/clock.ts';
 import { moduleLogger } from '../base/logger.ts';
 import { closeAll } from '../base/shutdown.ts';
-import type { ServerCredentials } from '../base/tls-server.ts';
 import { backgroundDir, journalFile, spoolDir, witnessFile } from '../protocol/disk-layout.ts';
 import { startAdmission } from './admission.ts';
 import type { AgentOptions } from './agent-options.ts';
@@ -15,7 +14,7 @@ import { CommandRunner } from './commands/runner.ts';
 import type { FrozenConfig } from './config.ts';
 import { ExecutorClient } from './executor/client.ts';
 import { OutputSender } from './executor/output-sender.ts';
-import { auditPart, handlersOf, keeperOf } from './handlers.ts';
+import { auditPart, handlersOf, keeperOf, shownBy } from './handlers.ts';
 import { Health } from './health.ts';
 import { Callers } from './http/callers.ts';
 import { type AgentFacts, CONDITION } from './http/health.ts';
@@ -236,7 +235,7 @@ export class Agent {
   /** Ends what an earlier process left, then keeps the connection to the orchestrator. */
   async connect(credentials: Credentials): Promise<void> {
     const { clock, random, log, config, layout, user } = this.#options;
-    this.#useCredentials(credentials);
+    this.#use(credentials);
     const verifier = new EnvelopeVerifier(credentials.trust.commandKeys);
     this.#inputs.trust(verifier);
     const url = config.orchestrator.websocket_url ?? credentials.websocketUrl;
@@ -273,15 +272,9 @@ export class Agent {
       log: moduleLogger(log, 'audit'),
     });
     const current = () => this.#credentials ?? credentials;
+    const reconnect = () => channel.reconnect();
     const admission = startAdmission(
-      {
-        ...this.#options,
-        health: this.#health,
-        url,
-        current,
-        use: (renewed) => this.#useCredentials(renewed),
-        reconnect: () => channel.reconnect(),
-      },
+      { ...this.#options, health: this.#health, url, current, use: this.#use, reconnect },
       this.#stopping.signal,
     );
     const channel: Channel = new Channel({
@@ -325,10 +318,8 @@ export class Agent {
       onStatus: (connected, detail) => {
         if (!connected) sender.setLink(undefined);
         this.#onWebsocket(connected, detail);
-        if (connected) {
-          this.#connections++;
-          admission.welcomed();
-        }
+        if (connected) this.#connections++;
+        admission.connection(connected);
       },
     });
     this.#runner = runner;
@@ -397,18 +388,13 @@ export class Agent {
     return this.#journal.open().some((entry) => entry.state === 'ended');
   }
 
-  #useCredentials(credentials: Credentials): void {
+  readonly #use = (credentials: Credentials): void => {
     const { config, localTls } = this.#options;
     this.#credentials = credentials;
     this.#facts.vmId = credentials.vmId;
     this.#facts.agentId = credentials.agentId;
     this.#facts.orchestratorUrl ??= new URL(credentials.websocketUrl).origin.replace(/^wss/, 'https');
     this.#onEnrolled(true, `enrolled as ${credentials.agentId}`);
-    const server: ServerCredentials = {
-      cert: localTls?.cert ?? credentials.certificate,
-      key: localTls?.key ?? credentials.key,
-      ca: credentials.roots,
-    };
-    if (config.server.ssl.enabled) this.#http.replaceCredentials(server);
-  }
+    if (config.server.ssl.enabled) this.#http.replaceCredentials(shownBy(credentials, localTls));
+  };
 }

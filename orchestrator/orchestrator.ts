@@ -126,6 +126,8 @@ export async function startOrchestrator(
         bus.publish({ topic: 'revoked', agent_id: agentId });
         shown(agentId, organizationId);
       },
+      certificateRevoked: (agentId, certificate) =>
+        bus.publish({ topic: 'revoked', agent_id: agentId, certificate }),
       changed(agentId, organizationId, quarantined) {
         if (quarantined) bus.publish({ topic: 'revoked', agent_id: agentId, state: 'quarantined' });
         shown(agentId, organizationId);

@@ -12,6 +12,8 @@ export interface ConnectedAgent {
   vmId: VmId;
   /** When its certificate ends (ms since the epoch): no socket outlives it. */
   certificateEndsMs: number;
+  /** Hex SHA-256 of that certificate. */
+  fingerprint: string;
   address: string | null;
 }
 

@@ -15,6 +15,7 @@ import { type CsrKey, readCsr } from '../ca/sign-csr.ts';
 import type { Sealer } from '../store/sealed.ts';
 import type { Queryable, Store, Tx } from '../store/store.ts';
 import { quarantine } from '../tenancy/quarantine.ts';
+import { refuseRevokedKey } from '../tenancy/revoke-certificate.ts';
 import { createThrottle, type Throttle } from '../tenancy/throttle.ts';
 import { certificateAnswer, type StoredCertificate } from './answer.ts';
 import { saveCertificate } from './enrolled.ts';
@@ -210,6 +211,7 @@ function createRecovery(options: RecoveryOptions): Recovery {
   async function comeBack(who: Proven, body: RecoverRequest, address: string): Promise<RecoverResponse> {
     const key = await readCsr(Buffer.from(body.csr));
     const { organizationId, agentId } = who;
+    await refuseRevokedKey(store.db, organizationId, key.hash);
     const before = await select(store.db, who);
     // Signed before the transaction, which must not wait; a signature that is not committed is forgotten.
     const issued =

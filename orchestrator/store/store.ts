@@ -14,6 +14,7 @@ import { schedules } from './migrations/0010-schedules.ts';
 import { recentEnds } from './migrations/0011-recent-ends.ts';
 import { replays } from './migrations/0012-replays.ts';
 import { quarantine } from './migrations/0014-quarantine.ts';
+import { caRotation } from './migrations/0017-ca-rotation.ts';
 import { nodeSqliteDialect } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
 
@@ -37,6 +38,7 @@ const MIGRATIONS = {
   '0011-recent-ends': recentEnds,
   '0012-replays': replays,
   '0014-quarantine': quarantine,
+  '0017-ca-rotation': caRotation,
 };
 
 /** The one interface to what the orchestrator remembers. A commit has reached the disk when it returns. */

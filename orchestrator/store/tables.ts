@@ -20,6 +20,12 @@ export interface Tables extends PeopleTables, JobTables, AuditTables {
     sealed_key: string | null;
     not_after: number;
     created_at: number;
+    /** Of roots where they stand in a rotation (see ca/roots.ts); of others always `active`. */
+    state: Generated<'active' | 'next' | 'previous' | 'backup' | 'retired'>;
+    /** The root that signed it; null for a root. */
+    issuer_id: string | null;
+    /** A root's key under the root before it, PEM: who knows only that one comes to this one. */
+    cross_certificate: string | null;
   };
   command_keys: {
     kid: string;
@@ -98,6 +104,8 @@ export interface Tables extends PeopleTables, JobTables, AuditTables {
     taken_seq: Generated<number>;
     /** The highest seq that was sent before a rolled-back disk was admitted: what it took up to there counts no more. */
     taken_floor: Generated<number>;
+    /** The version of the set of roots that it says it keeps. */
+    trust_version: number | null;
   };
   certificates: {
     organization_id: string;
@@ -114,6 +122,8 @@ export interface Tables extends PeopleTables, JobTables, AuditTables {
     created_at: number;
     /** When an operator admitted the agent after its end: it may be exchanged for a new one. */
     readmitted_at: number | null;
+    /** Set when somebody revoked just this certificate; its key gets no other one. */
+    revoked_reason: string | null;
   };
   /** Those that were used, until they would have ended by themselves. */
   recovery_nonces: { organization_id: string; nonce_hash: string; expires_at: number };

@@ -26,6 +26,8 @@ const TTL = '6s';
 let orchestrator: OrchestratorProcess;
 /** What was enrolled before anything else, and slept past its certificate. */
 let asleep: EnrolledMachine[];
+/** Real agents that sleep: one waits for an operator, one comes back by the rule. */
+let sleeping: [Machine, Machine];
 
 const sleeperOf = ({ response, key }: EnrolledMachine): Sleeper => ({
   agentId: response.agent_id,
@@ -45,12 +47,28 @@ const refusals = async (agentId: string) => {
   return body.items.map(({ detail }) => detail.code);
 };
 
+const crtOf = (vm: Machine) => readFile(`${diskLayout(vm.join('agent')).security}/vm_agent.crt`, 'utf8');
+
 beforeAll(async () => {
   orchestrator = await startOrchestrator({ args: ['--agent-certificate-ttl', TTL] });
+  const start = async () => {
+    const vm = await startMachine(orchestrator);
+    vm.agent.signal('SIGKILL');
+    await vm.agent.exited;
+    return vm;
+  };
+  sleeping = [await start(), await start()];
   asleep = await Promise.all(Array.from({ length: 6 }, () => enroll(orchestrator)));
-  await Promise.all(asleep.map(({ response }) => ended(response.certificate)));
+  const certificates = [
+    ...asleep.map(({ response }) => response.certificate),
+    ...(await Promise.all(sleeping.map(crtOf))),
+  ];
+  await Promise.all(certificates.map(ended));
 });
-afterAll(() => orchestrator?.stop());
+afterAll(async () => {
+  for (const vm of sleeping ?? []) await vm[Symbol.asyncDispose]();
+  await orchestrator?.stop();
+});
 
 const machine = (index: number): EnrolledMachine => {
   const found = asleep[index];
@@ -66,7 +84,7 @@ describe('the way back', () => {
     expect(answer).toMatchObject({ status: 403, body: { code: 'certificate_expired' } });
   });
 
-  it('holds a machine until an operator admits it, then gives it a certificate, once for each admission', async () => {
+  it('[identity-2] holds a machine until an operator admits it, then gives it a certificate, once for each admission', async () => {
     const sleeper = sleeperOf(machine(0));
     const first = await comeBack(orchestrator, sleeper);
     expect(first).toMatchObject({
@@ -121,7 +139,7 @@ describe('the way back', () => {
     await rule(null);
   });
 
-  it('takes a nonce once, for one agent, and no signature but that of the certificate’s key', async () => {
+  it('[identity-3] takes a nonce once, for one agent, and no signature but that of the certificate’s key', async () => {
     const sleeper = sleeperOf(machine(3));
     const other = sleeperOf(machine(4));
     const { agentId } = sleeper;
@@ -155,7 +173,7 @@ describe('the way back', () => {
     expect((await comeBack(orchestrator, other)).status).toBe(202);
   });
 
-  it('tells a stranger nothing: an agent that does not exist answers as one that does', async () => {
+  it('[identity-3] tells a stranger nothing: an agent that does not exist answers as one that does', async () => {
     const real = machine(5).response.agent_id;
     const made = `${real.slice(0, -6)}000000`;
     const stranger: Sleeper = {
@@ -176,7 +194,7 @@ describe('the way back', () => {
     expect(answers[0]).toEqual(answers[1]);
   });
 
-  it('never lets a revoked agent back, and writes every refusal down', async () => {
+  it('[identity-3] never lets a revoked agent back, and writes every refusal down', async () => {
     const sleeper = sleeperOf(machine(5));
     await rule(3600);
     await orchestrator.call({ method: 'DELETE', path: `${ORG}/agents/${sleeper.agentId}` });
@@ -198,21 +216,13 @@ describe('the way back', () => {
 });
 
 describe('a real agent that slept past its certificate', () => {
-  const sleepPast = async (vm: Machine): Promise<void> => {
-    vm.agent.signal('SIGKILL');
-    await vm.agent.exited;
-    const crt = `${diskLayout(vm.join('agent')).security}/vm_agent.crt`;
-    await ended(await readFile(crt, 'utf8'));
-  };
   const healthOf = async (agent: AgentProcess) => {
     const answer = await fetch(`http://127.0.0.1:${await agent.port()}/health`);
     return (await answer.json()) as { status: string; waiting_for?: string };
   };
 
-  it('waits for an operator and says so, then comes back and runs what was queued meanwhile, once', async () => {
-    await using vm = await startMachine(orchestrator);
-    await using other = await startMachine(orchestrator);
-    await Promise.all([sleepPast(vm), sleepPast(other)]);
+  it('[identity-2] waits for an operator and says so, then comes back and runs what was queued meanwhile, once', async () => {
+    const [vm, other] = sleeping;
     const command = `echo ran >> ${vm.join('ran')}`;
     const job = await submitJob(orchestrator, { selector: `id=${vm.vmId}`, arguments: { command } });
     await using agent = startAgent({ home: vm.join('agent') });
