@@ -27,6 +27,7 @@ import { healthRoutes } from './http/routes/health.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
 import { organizationRoutes } from './http/routes/organizations.ts';
 import { pageRoutes } from './http/routes/page.ts';
+import { pollRoutes } from './http/routes/poll.ts';
 import { recoveryRoutes } from './http/routes/recovery.ts';
 import { registrationRoutes } from './http/routes/registration.ts';
 import { savedCommandRoutes, scheduleRoutes } from './http/routes/schedules.ts';
@@ -37,6 +38,7 @@ import { setupScriptRoutes, setupScriptSha256 } from './http/setup-script.ts';
 import { terminalDoor } from './http/terminal-door.ts';
 import { memoryBus } from './hub/bus-memory.ts';
 import { createHub, type Hub } from './hub/hub.ts';
+import { createPolls } from './hub/polls.ts';
 import { createPresence } from './hub/presence.ts';
 import { attachUpgrade } from './hub/upgrade.ts';
 import { createEndCommands } from './jobs/end-agent.ts';
@@ -227,6 +229,7 @@ export async function startOrchestrator(
         recovery: await openRecovery({ ...data, clock, changed: hooks.changed }),
         rules: createRecoveryRules({ store, clock }),
       }),
+      ...pollRoutes({ polls: createPolls({ hub: agentHub, clock }) }),
       ...people.routes,
       ...organizationRoutes({ organizations, agents, accessChanged: people.accessChanged }),
       ...tokenRoutes({

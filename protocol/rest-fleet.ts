@@ -154,6 +154,8 @@ export const tokenAgentListSchema = z.object({
 });
 export type TokenAgent = z.infer<typeof tokenAgentListSchema>['items'][number];
 
+export const transportSchema = z.enum(['websocket', 'poll']);
+export type Transport = z.infer<typeof transportSchema>;
 export const agentStateSchema = z.enum(['active', 'quarantined', 'pending', 'revoked']);
 export const agentSchema = z.object({
   agent_id: agentIdSchema,
@@ -177,6 +179,10 @@ export const agentSchema = z.object({
   last_heartbeat_at: time.nullable(),
   certificate_expires_at: time,
   address: z.string().nullable(),
+  transport: transportSchema
+    .nullable()
+    .optional()
+    .describe('Of the present or last connection: poll, where WebSockets are blocked on the way'),
 });
 export type Agent = z.infer<typeof agentSchema>;
 export const agentListSchema = z.object({ items: z.array(agentSchema), next_cursor: z.string().nullable() });

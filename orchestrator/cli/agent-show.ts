@@ -22,7 +22,7 @@ function rowsOf(agent: Agent, certificate: { fingerprint: string } | undefined):
     ['system', facts === null ? '-' : `${facts.os_name || facts.os} ${facts.kernel} ${facts.arch}`],
     ['hardware', facts === null ? '-' : `${facts.cpus} CPU, ${bytes(facts.memory_bytes)}`],
     ['addresses', facts?.addresses.join(' ') || '-'],
-    ['connects from', agent.address ?? '-'],
+    ['connects from', `${agent.address ?? '-'}${agent.transport === 'poll' ? ' (by long polling)' : ''}`],
     [
       'load',
       load === null

@@ -101,6 +101,7 @@ export function createPresence(options: {
             disconnected_at: null,
             last_heartbeat_at: now,
             address: agent.address,
+            transport: agent.transport,
             version: hello.agent_version,
             boot_id: hello.boot_id,
             features: JSON.stringify(hello.features),

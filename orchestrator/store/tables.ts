@@ -94,6 +94,8 @@ export interface Tables extends PeopleTables, JobTables, AuditTables {
     command_seq: number;
     /** What its policy says about approvers' own signatures, JSON. */
     approval_policy: string | null;
+    /** Of the present or last connection. */
+    transport: 'websocket' | 'poll' | null;
     /** Code, what was seen, and since when; null unless it is in quarantine. See protocol/quarantine.ts. */
     quarantine_reason: string | null;
     quarantine_detail: string | null;

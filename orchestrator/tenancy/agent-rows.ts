@@ -46,6 +46,7 @@ export function shown(row: AgentRow): Agent {
     last_heartbeat_at: time(row.last_heartbeat_at),
     certificate_expires_at: isoTime(Number(row.certificate_expires_at ?? row.enrolled_at)),
     address: row.address,
+    transport: row.transport,
   };
 }
 
