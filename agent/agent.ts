@@ -23,9 +23,10 @@ import { McpGate } from './http/mcp/gate.ts';
 import { type AgentMetricsOptions, metricsText } from './http/metrics.ts';
 import { AgentHttpServer } from './http/server.ts';
 import { bootId } from './identity/boot-id.ts';
-import { type Credentials, clientCredentials } from './identity/credentials.ts';
+import type { Credentials } from './identity/credentials.ts';
 import { hostFacts, machineHash } from './identity/host-facts.ts';
-import { renewalLoop, validityOf } from './identity/renewal.ts';
+import { type OwnIdentity, openIdentity } from './identity/own-identity.ts';
+import { validityOf } from './identity/renewal.ts';
 import { approvalPolicyOf, missingApproval } from './policy/approvals.ts';
 import { policyOf } from './policy/installed.ts';
 import type { PolicySource } from './policy/source.ts';
@@ -75,6 +76,7 @@ export class Agent {
   #runner: CommandRunner | undefined;
   #channel: Channel | undefined;
   #toldApproval: PolicySource['approval'];
+  #identity: OwnIdentity | undefined;
   #renewal: Promise<void> = Promise.resolve();
 
   /** @throws AppError `conflict` when another agent holds the same state. */
@@ -151,6 +153,7 @@ export class Agent {
       labels: config.agent.labels,
       features: this.#features,
       hostname: options.hostname,
+      renewal: () => this.#identity?.status,
       startedAt: isoTime(clock.now()),
       runtime: options.runtime,
     };
@@ -232,7 +235,17 @@ export class Agent {
   /** Ends what an earlier process left, then keeps the connection to the orchestrator. */
   async connect(credentials: Credentials): Promise<void> {
     const { clock, random, log, config, layout, user } = this.#options;
-    this.#use(credentials);
+    this.#useCredentials(credentials);
+    const identity = openIdentity({
+      ...this.#options,
+      disk: this.#options.pairDisk,
+      log: moduleLogger(log, 'identity'),
+      credentials,
+      proxy: config.orchestrator.proxy,
+      onSwitched: (renewed) => this.#useCredentials(renewed),
+      onCondition: this.#onCertificate,
+    });
+    this.#identity = identity;
     const verifier = new EnvelopeVerifier(credentials.trust.commandKeys);
     this.#inputs.trust(verifier);
     const url = config.orchestrator.websocket_url ?? credentials.websocketUrl;
@@ -268,10 +281,9 @@ export class Agent {
       clock,
       log: moduleLogger(log, 'audit'),
     });
-    const current = () => this.#credentials ?? credentials;
     const reconnect = () => channel.reconnect();
     const admission = startAdmission(
-      { ...this.#options, health: this.#health, url, current, use: this.#use, reconnect },
+      { ...this.#options, health: this.#health, url, pairs: identity.pairs, reconnect },
       this.#stopping.signal,
     );
     const channel: Channel = new Channel({
@@ -279,7 +291,8 @@ export class Agent {
       random,
       log: moduleLogger(log, 'channel'),
       url,
-      credentials: () => clientCredentials(this.#credentials ?? credentials),
+      credentials: identity.pairs.toShow,
+      onTaken: identity.pairs.taken,
       proxy: config.orchestrator.proxy,
       identity: {
         agentId: credentials.agentId,
@@ -324,19 +337,7 @@ export class Agent {
     this.#channel = channel;
     await Promise.all([runner.start(), audit.auditor.refresh()]);
     channel.start();
-    this.#renewal = renewalLoop(
-      {
-        layout,
-        clock,
-        random,
-        log: moduleLogger(log, 'identity'),
-        current,
-        proxy: this.#options.config.orchestrator.proxy,
-        onRenewed: admission.renewed,
-        onStatus: this.#onCertificate,
-      },
-      this.#stopping.signal,
-    );
+    this.#renewal = identity.renew(() => channel.reconnect(), this.#stopping.signal);
   }
 
   /** Prepares another configuration; what it gives back puts it in force. Labels are told by a new connection. */
@@ -386,7 +387,7 @@ export class Agent {
     return this.#journal.open().some((entry) => entry.state === 'ended');
   }
 
-  readonly #use = (credentials: Credentials): void => {
+  #useCredentials(credentials: Credentials): void {
     const { config, localTls } = this.#options;
     this.#credentials = credentials;
     this.#facts.vmId = credentials.vmId;
@@ -394,5 +395,5 @@ export class Agent {
     this.#facts.orchestratorUrl ??= new URL(credentials.websocketUrl).origin.replace(/^wss/, 'https');
     this.#onEnrolled(true, `enrolled as ${credentials.agentId}`);
     if (config.server.ssl.enabled) this.#http.replaceCredentials(shownBy(credentials, localTls));
-  };
+  }
 }

@@ -40,4 +40,16 @@ export const CERTIFICATE_GUARANTEES: readonly Guarantee[] = [
     id: 'identity-3',
     text: 'Nobody else comes back so: not by another key, a used nonce or another’s certificate, nor with one that was revoked or superseded.',
   },
+  {
+    id: 'cert-2',
+    text: 'A renewal makes a new key and certificate, moves the session over to them and loses no command: each runs once, and ends.',
+  },
+  {
+    id: 'cert-3',
+    text: 'A machine that is cut off at any step of a renewal starts with a key and a certificate that belong together and that the orchestrator takes.',
+  },
+  {
+    id: 'cert-4',
+    text: 'When a renewal fails, or the new certificate is refused, the old pair stays and the renewal is tried again before it ends.',
+  },
 ];
