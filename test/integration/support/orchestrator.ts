@@ -66,6 +66,7 @@ export async function callOrchestrator<T = Record<string, unknown>>(
 }
 
 export interface OrchestratorProcess {
+  pid: number;
   url: string;
   dataDir: string;
   /** PEM of the root. */
@@ -73,6 +74,8 @@ export interface OrchestratorProcess {
   credentials: Bootstrap;
   /** With the bootstrap API token, unless the options say otherwise. */
   call<T = Record<string, unknown>>(options: CallOptions): Promise<Answer<T>>;
+  /** Resolves when it has ended, however. */
+  exited: Promise<unknown>;
   /** What it has logged on stderr so far. */
   log(): string;
   /** Ends the process without a chance to clean up; the data stays. */
@@ -120,11 +123,13 @@ export async function startOrchestrator(
     credentials?: Bootstrap;
     /** `HOST:PORT`; port 0 by default. A restarted one needs its old port for its agents. */
     listen?: string;
+    /** Instead of the program's entry: one that changes something first, and then starts it. */
+    script?: string;
   } = {},
 ): Promise<OrchestratorProcess> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'orchestrator-')));
   const args = [
-    MAIN,
+    options.script ?? MAIN,
     'serve',
     '--data',
     dataDir,
@@ -149,10 +154,12 @@ export async function startOrchestrator(
     const credentials = options.credentials ?? (await bootstrap(dataDir, options.env));
     const ca = readCa(dataDir);
     return {
+      pid: child.pid ?? 0,
       url,
       dataDir,
       ca,
       credentials,
+      exited,
       log,
       call: (call) => callOrchestrator({ url, ca }, { token: credentials.api_token, ...call }),
       kill: async () => void (await end('SIGKILL')),
