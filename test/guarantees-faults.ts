@@ -14,4 +14,12 @@ export const FAULT_GUARANTEES: readonly Guarantee[] = [
     id: 'fault-3',
     text: 'An orchestrator that is killed at any point between a request and the acknowledgement of a result loses no accepted command and has none run twice.',
   },
+  {
+    id: 'fault-4',
+    text: 'When the orchestrator was away, agents come back spread over time, all of them, and no command is lost.',
+  },
+  {
+    id: 'fault-5',
+    text: 'A link that swallows everything is seen as dead by both ends within 30 s, and brings no storm of new connections.',
+  },
 ];

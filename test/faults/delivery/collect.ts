@@ -121,8 +121,10 @@ export async function historyOf(options: {
   file: string;
   submissions: readonly Submission[];
   faults: Readonly<Record<string, readonly Interval[]>>;
+  /** When the machine could not keep up. */
+  busy: readonly Interval[];
 }): Promise<History> {
-  const { fleet, caller, file, submissions, faults } = options;
+  const { fleet, caller, file, submissions, faults, busy } = options;
   const { members } = fleet;
   return {
     submissions,
@@ -130,7 +132,7 @@ export async function historyOf(options: {
     reported: await reportedBy(caller, fleet.orchestrator.dataDir),
     down: fleet.down,
     disturbed: Object.fromEntries(
-      members.map((one) => [one.vmId, disturbancesOf(one, faults[one.vmId] ?? [])]),
+      members.map((one) => [one.vmId, disturbancesOf(one, [...(faults[one.vmId] ?? []), ...busy])]),
     ),
     kills: Object.fromEntries(members.map(({ vmId, kills }) => [vmId, kills])),
   };

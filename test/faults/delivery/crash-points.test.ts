@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../base/clock.ts';
 import { jobWithCommandsSchema } from '../../../protocol/rest-jobs.ts';
 import { ORG } from '../../integration/support/fleet.ts';
+import { watchMachine } from '../support/busy.ts';
 import { type Fleet, type Member, startFleet } from '../support/fleet.ts';
 import { memoryOf } from '../support/memory.ts';
 import { seeded } from '../support/seeded.ts';
@@ -51,6 +52,7 @@ interface Load {
 
 function createLoad(fleet: Fleet): Load {
   const caller = createCaller(() => fleet.orchestrator);
+  const machine = watchMachine();
   const file = fleet.temp.join('executions');
   const submissions: Submission[] = [];
   let number = 0;
@@ -82,7 +84,8 @@ function createLoad(fleet: Fleet): Load {
     },
     async finish() {
       await untilSettled(caller);
-      const history = await historyOf({ fleet, caller, file, submissions, faults: {} });
+      const history = await historyOf({ fleet, caller, file, submissions, faults: {}, busy: machine.busy });
+      machine.stop();
       caller.close();
       return history;
     },

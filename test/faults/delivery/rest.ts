@@ -20,6 +20,8 @@ export interface Asking {
 }
 
 const ANSWER_MS = 15_000;
+/** Longest that the orchestrator may be away. */
+const PATIENCE_MS = 120_000;
 
 /** Somebody who asks the orchestrator over one connection that is kept, and may get no answer. */
 export function createCaller(target: () => OrchestratorProcess) {
@@ -60,9 +62,12 @@ export function createCaller(target: () => OrchestratorProcess) {
 
   /** Until there is an answer that is not for now alone. */
   async function insist(asking: Asking): Promise<Answered> {
+    const until = systemClock.monotonic() + PATIENCE_MS;
     for (;;) {
       const answer = await ask(asking);
       if (answer !== undefined && answer.status < 500) return answer;
+      if (systemClock.monotonic() > until)
+        throw new Error(`${asking.path} was not answered in ${PATIENCE_MS} ms`);
       await systemClock.sleep(150);
     }
   }

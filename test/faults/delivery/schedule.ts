@@ -37,22 +37,30 @@ const AFTERMATH_MS = 3000;
 export function drawSchedule(options: {
   seed: number;
   members: number;
+  /** The number of one whose link and program are left alone. */
+  spared: number;
   durationMs: number;
   everyMs: number;
 }): Fault[] {
-  const { seed, members, durationMs, everyMs } = options;
+  const { seed, members, spared, durationMs, everyMs } = options;
+  const anyone = (draw: number) => (draw === spared ? (spared + 1) % members : draw);
   const random = seeded(seedOf(seed, 'schedule'));
   const silent = (['drop up', 'vanish', 'drop down'] as const).map((kind, index) => ({
     atMs: 500 + index * 300,
     kind,
-    member: index % members,
+    member: anyone((index + 1) % members),
     lastsMs: 1000,
   }));
   const faults: Fault[] = silent;
   for (let atMs = 2000; atMs < durationMs; atMs += between(random, 0.5, 1.5) * everyMs) {
     const kind = weighted(random, WEIGHTS);
     const late = atMs > durationMs - SILENCE_MS && (kind === 'vanish' || kind.startsWith('drop'));
-    const drawn = { atMs, kind, member: Math.floor(random() * members), lastsMs: between(random, 300, 3000) };
+    const drawn = {
+      atMs,
+      kind,
+      member: anyone(Math.floor(random() * members)),
+      lastsMs: between(random, 300, 3000),
+    };
     faults.push(late ? { ...drawn, kind: 'reset' } : drawn);
   }
   return faults;
@@ -65,13 +73,14 @@ export async function runSchedule(fleet: Fleet, schedule: readonly Fault[]) {
   const counts: Partial<Record<FaultKind, number>> = {};
   /** Of a program, and of each link: one thing at a time. */
   const busy = new Map<string, Promise<void>>();
+  const failed = Promise.withResolvers<never>();
   const alone = (what: string, work: () => Promise<void>) => {
-    const next = (busy.get(what) ?? Promise.resolve()).then(work);
+    const next = (busy.get(what) ?? Promise.resolve()).then(work).catch(failed.reject);
     busy.set(what, next);
   };
   for (const { atMs, kind, member: number, lastsMs } of schedule) {
     const early = began + atMs - systemClock.monotonic();
-    if (early > 0) await systemClock.sleep(early);
+    if (early > 0) await Promise.race([systemClock.sleep(early), failed.promise]);
     const member = fleet.members[number];
     if (member === undefined) continue;
     counts[kind] = (counts[kind] ?? 0) + 1;
@@ -96,7 +105,7 @@ export async function runSchedule(fleet: Fleet, schedule: readonly Fault[]) {
       });
     }
   }
-  await Promise.all(busy.values());
+  await Promise.race([Promise.all(busy.values()), failed.promise]);
   return { faults, counts };
 }
 

@@ -13,7 +13,7 @@ const server = createServer({ allowHalfOpen: true });
 beforeEach(async () => {
   heard = '';
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  proxy = await startFaultProxy({ port: (server.address() as AddressInfo).port });
+  proxy = await startFaultProxy({ port: () => (server.address() as AddressInfo).port });
   const came = once(server, 'connection') as Promise<[Socket]>;
   client = connect({ port: proxy.port, host: '127.0.0.1' });
   [far] = await came;

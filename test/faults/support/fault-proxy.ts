@@ -111,12 +111,12 @@ export interface FaultProxy extends AsyncDisposable {
   reset(): void;
   /** The far end disappears without a goodbye: whoever is connected hears nothing more, and the far end is told at once. */
   vanish(): void;
-  /** New connections are taken and go nowhere, as behind a firewall that drops. */
+  /** What stands is swallowed both ways; new connections are taken and go nowhere. Nobody is told. */
   blackhole(on: boolean): void;
 }
 
 /** A TCP proxy whose every direction can be broken. */
-export async function startFaultProxy(target: { host?: string; port: number }): Promise<FaultProxy> {
+export async function startFaultProxy(target: { port: () => number }): Promise<FaultProxy> {
   const pairs = new Set<Pair>();
   const held = new Set<Socket>();
   const treatments: Record<Direction, Treatment> = { up: PASS, down: PASS };
@@ -130,12 +130,7 @@ export async function startFaultProxy(target: { host?: string; port: number }): 
     client.on('close', () => held.delete(client));
     client.on('end', () => isBlackhole && client.destroy());
     if (isBlackhole) return void client.resume();
-    const far = tcpConnect({
-      host: target.host ?? '127.0.0.1',
-      port: target.port,
-      allowHalfOpen: true,
-      noDelay: true,
-    });
+    const far = tcpConnect({ host: '127.0.0.1', port: target.port(), allowHalfOpen: true, noDelay: true });
     held.add(far);
     const pair: Pair = {
       client,
@@ -202,7 +197,7 @@ export async function startFaultProxy(target: { host?: string; port: number }): 
     },
     blackhole(on) {
       isBlackhole = on;
-      if (on) proxy.vanish();
+      if (on) for (const { pipes } of pairs) for (const pipe of [pipes.up, pipes.down]) pipe.vanish();
     },
     async [Symbol.asyncDispose]() {
       for (const socket of held) socket.destroy();

@@ -37,11 +37,16 @@ export interface Fleet extends AsyncDisposable {
   /** When there was none. */
   readonly down: { from: number; to: number }[];
   killOrchestrator(): Promise<void>;
-  /** On the port and the data of the one that was killed. */
+  /** With the data of the one that was killed; on a free port, to which all links lead from then on. */
   restartOrchestrator(entry?: Entry): Promise<void>;
 }
 
 const SERVE = ['--rate-limit', 'off'];
+/** Each program starts many times: what is compiled once is kept. */
+const envOf = (temp: TempHome, entry?: Entry) => ({
+  NODE_COMPILE_CACHE: temp.join('compiled'),
+  ...entry?.env,
+});
 const CONFIG = 'server:\n  host: 127.0.0.1\n  port: 0\n';
 
 async function createMember(fleet: Fleet, number: number, usual?: Entry): Promise<Member> {
@@ -54,14 +59,14 @@ async function createMember(fleet: Fleet, number: number, usual?: Entry): Promis
     token: made.body.token,
     hostname: `m${number}`,
   });
-  const proxy = await startFaultProxy({ port: Number(new URL(orchestrator.url).port) });
+  const proxy = await startFaultProxy({ port: () => Number(new URL(fleet.orchestrator.url).port) });
   const layout = diskLayout(home);
   const url = `wss://127.0.0.1:${proxy.port}/api/v1/agents/${vmId}/ws`;
   await writeFile(`${layout.security}/${SECURITY_FILES.websocketUrl}`, `${url}\n`, { mode: 0o600 });
   await writeFile(`${layout.config}/agent_config.yaml`, CONFIG);
   const lives: AgentProcess[] = [];
   const start = (entry?: Entry) => {
-    const agent = startAgent({ home, ...entry });
+    const agent = startAgent({ home, ...entry, env: envOf(temp, entry) });
     lives.push(agent);
     member.pids.push(agent.pid);
     return agent;
@@ -104,7 +109,7 @@ export async function startFleet(options: { agents: number; entry?: Entry }): Pr
   const temp = await createTempHome('vma-fire-');
   const dataDir = temp.join('orchestrator');
   await mkdir(dataDir, { mode: 0o700 });
-  const orchestrator = await startOrchestrator({ dataDir, args: SERVE });
+  const orchestrator = await startOrchestrator({ dataDir, args: SERVE, env: envOf(temp) });
   const members: Member[] = [];
   let downSince = 0;
   const fleet: Fleet = {
@@ -117,9 +122,14 @@ export async function startFleet(options: { agents: number; entry?: Entry }): Pr
       await fleet.orchestrator.kill();
     },
     async restartOrchestrator(entry) {
-      const { credentials, url } = orchestrator;
-      const listen = new URL(url).host;
-      fleet.orchestrator = await startOrchestrator({ dataDir, credentials, listen, args: SERVE, ...entry });
+      const { credentials } = orchestrator;
+      fleet.orchestrator = await startOrchestrator({
+        dataDir,
+        credentials,
+        args: SERVE,
+        ...entry,
+        env: envOf(temp, entry),
+      });
       fleet.down.push({ from: downSince, to: systemClock.now() });
     },
     async [Symbol.asyncDispose]() {

@@ -13,7 +13,7 @@ import type { Bootstrap } from '../../../protocol/rest-fleet.ts';
 import { AGENT_SNI } from '../../../protocol/version.ts';
 
 const MAIN = join(import.meta.dirname, '../../../orchestrator/main.ts');
-const LISTENING_MS = 30_000;
+const LISTENING_MS = 60_000;
 
 export interface Answer<T = Record<string, unknown>> {
   status: number;
@@ -106,7 +106,9 @@ async function listeningUrl(child: ChildProcess, log: () => string): Promise<str
   const lines = createInterface({ input: child.stdout });
   const first = once(lines, 'line', { signal: deadline }).then(([line]) => String(line));
   const ended = once(child, 'exit', { signal: deadline }).then(() => undefined);
-  const line = await Promise.race([first, ended]);
+  const line = await Promise.race([first, ended]).catch((cause: unknown) => {
+    throw new Error(`the orchestrator did not listen within ${LISTENING_MS} ms:\n${log()}`, { cause });
+  });
   if (line === undefined) throw new Error(`the orchestrator ended before it listened:\n${log()}`);
   return (JSON.parse(line) as { url: string }).url;
 }
