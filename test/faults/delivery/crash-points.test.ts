@@ -118,7 +118,7 @@ async function crashAgent(member: Member, point: string, load: Load): Promise<vo
 const statesOf = ({ reported }: History) => [...new Set(reported.map(({ state }) => state))];
 
 describe('an agent that is killed', () => {
-  it('[fault-2] at any point between taking a command and the acknowledgement of its result runs it once at most, and says so', async () => {
+  it('[fire-2] at any point between taking a command and the acknowledgement of its result runs it once at most, and says so', async () => {
     await using fleet = await startFleet({ agents: 4 });
     const load = createLoad(fleet);
     const left = [...AGENT_POINTS];
@@ -141,7 +141,7 @@ describe('an agent that is killed', () => {
 });
 
 describe('an orchestrator that is killed', () => {
-  it('[fault-3] at any point between a request and the acknowledgement of a result loses nothing and repeats nothing', async () => {
+  it('[fire-3] at any point between a request and the acknowledgement of a result loses nothing and repeats nothing', async () => {
     await using fleet = await startFleet({ agents: 3, entry: { script: AGENT } });
     const load = createLoad(fleet);
     const vmIds = fleet.members.map(({ vmId }) => vmId);

@@ -48,7 +48,7 @@ async function watchBlackhole(fleet: Fleet, { proxy, vmId, links }: Member) {
   };
 }
 
-it('[fault-1] [fault-5] loses no accepted command, runs none twice and ends each in time while programs die and links break', async () => {
+it('[fire-1] [fire-5] loses no accepted command, runs none twice and ends each in time while programs die and links break', async () => {
   await using fleet = await startFleet({ agents: size({ short: 5, full: 7 }) });
   const file = fleet.temp.join('executions');
   const [bystander, ...members] = fleet.members;

@@ -24,7 +24,7 @@ describe('thousands of agents whose orchestrator was away for 30 s', () => {
   const herd = (perSecond: number) =>
     simulateHerd({ agents: 5000, awayMs: 30_000, perSecond, patienceMs: HANDSHAKE_MS, random: seeded(5) });
 
-  it('[fault-4] come back as the contract says: 284 attempts a second at most, and all in 38 s, within a fifth', () => {
+  it('[fire-4] come back as the contract says: 284 attempts a second at most, and all in 38 s, within a fifth', () => {
     const { peakPerSecond, allBackMs } = herd(300);
     expect(peakPerSecond).toBeGreaterThan(284 * 0.8);
     expect(peakPerSecond).toBeLessThan(284 * 1.2);
@@ -80,7 +80,7 @@ function peakOf(times: readonly number[], start: number, windowMs = 1000): numbe
 /** Outside of what the system gives to outgoing connections, so that it is free again when it is needed again. */
 const PORT = 20_000 + (process.pid % 10_000);
 
-it('[fault-4] brings every agent back over real TLS after the orchestrator was killed, with each command run once', async () => {
+it('[fire-4] brings every agent back over real TLS after the orchestrator was killed, with each command run once', async () => {
   await using temp = await createTempHome('vma-storm-');
   const dataDir = temp.join('data');
   await mkdir(dataDir, { mode: 0o700 });
