@@ -3,24 +3,16 @@ import type { Guarantee } from './guarantee.ts';
 /** What holds while something is broken on purpose: machines, links, disks, peers. */
 export const FAULT_GUARANTEES: readonly Guarantee[] = [
   {
-    id: 'fire-1',
-    text: 'While programs are killed and links break in every way, no accepted command is lost, none runs twice, and each ends in time.',
+    id: 'fault-1',
+    text: 'An orchestrator that is put back to a backup begins a new epoch: no command runs twice, what waited is held, unspent tokens end, agents that it does not know wait to be admitted.',
   },
   {
-    id: 'fire-2',
-    text: 'An agent that is killed at any point between taking a command and the acknowledgement of its result runs it once at most; `unknown` is only what may have run.',
+    id: 'fault-2',
+    text: 'What an API answer acknowledged is in any image of the data that is taken after it, also one of a moment in which the machine lost power.',
   },
   {
-    id: 'fire-3',
-    text: 'An orchestrator that is killed at any point between a request and the acknowledgement of a result loses no accepted command and has none run twice.',
-  },
-  {
-    id: 'fire-4',
-    text: 'When the orchestrator was away, agents come back spread over time, all of them, and no command is lost.',
-  },
-  {
-    id: 'fire-5',
-    text: 'A link that swallows everything is seen as dead by both ends within 30 s, and brings no storm of new connections.',
+    id: 'fault-3',
+    text: 'A backup that is made while the orchestrator serves is of one moment, is whole or is refused, and opens nothing without the master key.',
   },
   {
     id: 'poll-1',

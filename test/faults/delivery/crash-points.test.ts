@@ -1,18 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../base/clock.ts';
-import { jobWithCommandsSchema } from '../../../protocol/rest-jobs.ts';
-import { ORG } from '../../integration/support/fleet.ts';
-import { watchMachine } from '../support/busy.ts';
-import { type Fleet, type Member, startFleet } from '../support/fleet.ts';
+import { type Member, startFleet } from '../support/fleet.ts';
 import { memoryOf } from '../support/memory.ts';
 import { seeded } from '../support/seeded.ts';
 import { size } from '../support/size.ts';
-import { commandOf } from './clients.ts';
-import { historyOf, untilSettled } from './collect.ts';
 import { CRASH_AT } from './crash-point.ts';
-import { type History, type Submission, tally, violationsOf } from './history.ts';
-import { createCaller } from './rest.ts';
+import { type History, tally, violationsOf } from './history.ts';
+import { createLoad, type Load } from './load.ts';
 
 const KILLS = size({ short: 1, full: 100 });
 const AGENT = fileURLToPath(new URL('./crash-agent.ts', import.meta.url));
@@ -43,55 +38,6 @@ const ORCHESTRATOR_POINTS = [
   'before the acknowledgement',
 ];
 
-interface Load {
-  submissions: Submission[];
-  /** A job for these machines; resolves when it was accepted, whatever that takes. */
-  submit(vmIds: readonly string[], lane?: string): Promise<void>;
-  finish(): Promise<History>;
-}
-
-function createLoad(fleet: Fleet): Load {
-  const caller = createCaller(() => fleet.orchestrator);
-  const machine = watchMachine();
-  const file = fleet.temp.join('executions');
-  const submissions: Submission[] = [];
-  let number = 0;
-  return {
-    submissions,
-    async submit(vmIds, lane) {
-      const tag = `t${++number}`;
-      const { status, text } = await caller.insist({
-        path: `${ORG}/jobs`,
-        key: tag,
-        body: {
-          selector: `id=${vmIds.join('|')}`,
-          arguments: { command: commandOf(file, tag, '') },
-          description: tag,
-          timeout: 30,
-          ...(lane === undefined ? {} : { lane }),
-        },
-      });
-      if (status !== 202 && status !== 200) throw new Error(`${tag}: ${status} ${text}`);
-      const job = jobWithCommandsSchema.parse(JSON.parse(text));
-      submissions.push({
-        tag,
-        vmIds,
-        lane,
-        acknowledgedAt: systemClock.now(),
-        jobIds: [job.id],
-        commandIds: job.commands.map(({ id }) => id),
-      });
-    },
-    async finish() {
-      await untilSettled(caller);
-      const history = await historyOf({ fleet, caller, file, submissions, faults: {}, busy: machine.busy });
-      machine.stop();
-      caller.close();
-      return history;
-    },
-  };
-}
-
 /** Lets an agent die at a point, again and again, while it is given work. */
 async function crashAgent(member: Member, point: string, load: Load): Promise<void> {
   const random = seeded(point.length);
@@ -104,10 +50,10 @@ async function crashAgent(member: Member, point: string, load: Load): Promise<vo
       dead = true;
     });
     const lane = member.vmId;
-    await Promise.all([load.submit([member.vmId]), load.submit([member.vmId], lane)]);
+    await Promise.all([load.submit([member.vmId]), load.submit([member.vmId], { lane })]);
     while (!dead) {
       // Of one lane, so that the second of them waits.
-      await Promise.all([load.submit([member.vmId], lane), load.submit([member.vmId], lane)]);
+      await Promise.all([load.submit([member.vmId], { lane }), load.submit([member.vmId], { lane })]);
       await Promise.race([death, systemClock.sleep(150)]);
     }
     expect((await exited).signal).toBe('SIGKILL');
@@ -157,7 +103,7 @@ describe('an orchestrator that is killed', () => {
           dead = true;
         });
         while (!dead) {
-          const accepted = Promise.all([load.submit(vmIds), load.submit(vmIds, 'lane')]);
+          const accepted = Promise.all([load.submit(vmIds), load.submit(vmIds, { lane: 'lane' })]);
           pending.push(accepted);
           await Promise.race([death, accepted.then(() => systemClock.sleep(100))]);
         }

@@ -121,6 +121,7 @@ function startAgent({ agentId, vmId, cert, key }: StormAgent): Promise<void> {
       },
     }),
     handlers,
+    timing: () => ({ heartbeat_interval: 30, command_poll_interval: 5, websocket_retry_interval: 3600 }),
     sampleLoad: async () => IDLE,
     onStatus(up) {
       if (up !== connected) online += up ? 1 : -1;
