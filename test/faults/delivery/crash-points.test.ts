@@ -4,12 +4,12 @@ import { systemClock } from '../../../base/clock.ts';
 import { type Member, startFleet } from '../support/fleet.ts';
 import { memoryOf } from '../support/memory.ts';
 import { seeded } from '../support/seeded.ts';
-import { size } from '../support/size.ts';
+import { scale, size } from '../support/size.ts';
 import { CRASH_AT } from './crash-point.ts';
 import { type History, tally, violationsOf } from './history.ts';
 import { createLoad, type Load } from './load.ts';
 
-const KILLS = size({ short: 1, full: 100 });
+const KILLS = size({ short: 1, full: 100 * scale });
 const AGENT = fileURLToPath(new URL('./crash-agent.ts', import.meta.url));
 const ORCHESTRATOR = fileURLToPath(new URL('./crash-orchestrator.ts', import.meta.url));
 

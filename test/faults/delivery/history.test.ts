@@ -4,15 +4,15 @@ import { ORG } from '../../integration/support/fleet.ts';
 import { watchMachine } from '../support/busy.ts';
 import { type Fleet, type Member, startFleet } from '../support/fleet.ts';
 import { memoryOf } from '../support/memory.ts';
-import { size } from '../support/size.ts';
+import { scale, size } from '../support/size.ts';
 import { runClient } from './clients.ts';
 import { historyOf, untilSettled } from './collect.ts';
 import { tally, violationsOf } from './history.ts';
 import { createCaller } from './rest.ts';
 import { drawSchedule, runSchedule } from './schedule.ts';
 
-const COMMANDS = size({ short: 1000, full: 10_000 });
-const DURATION_MS = size({ short: 28_000, full: 420_000 });
+const COMMANDS = size({ short: 1000, full: 10_000 * scale });
+const DURATION_MS = size({ short: 28_000, full: 420_000 * scale });
 const CLIENTS = 4;
 /** Of a run that failed, to see it again: the same requests and the same faults, at the same times. */
 const SEED = Number(process.env['VM_AGENT_TEST_SEED'] ?? size({ short: 9, full: 20_261_128 }));

@@ -29,6 +29,8 @@ export interface Fault {
 /** Longest until both ends know that a link is dead, and have another one (ms). */
 const SILENCE_MS = 45_000;
 const AFTERMATH_MS = 3000;
+/** An orchestrator that was killed gets this long to do something, however slowly it came back. */
+const AT_WORK_MS = 4000;
 
 /**
  * What is broken when, drawn from the seed. Links that fall silent come first in a short run, since it takes half a minute
@@ -71,33 +73,39 @@ export async function runSchedule(fleet: Fleet, schedule: readonly Fault[]) {
   const began = systemClock.monotonic();
   const faults: Record<string, Interval[]> = Object.fromEntries(fleet.members.map(({ vmId }) => [vmId, []]));
   const counts: Partial<Record<FaultKind, number>> = {};
-  /** Of a program, and of each link: one thing at a time. */
+  /** Of a program, and of each link, one thing at a time: on a slow machine the rest would pile up. */
   const busy = new Map<string, Promise<void>>();
   const failed = Promise.withResolvers<never>();
-  const alone = (what: string, work: () => Promise<void>) => {
-    const next = (busy.get(what) ?? Promise.resolve()).then(work).catch(failed.reject);
-    busy.set(what, next);
+  const alone = (what: string, kind: FaultKind, work: () => Promise<void>) => {
+    if (busy.has(what)) return;
+    counts[kind] = (counts[kind] ?? 0) + 1;
+    busy.set(
+      what,
+      work()
+        .catch(failed.reject)
+        .finally(() => busy.delete(what)),
+    );
   };
   for (const { atMs, kind, member: number, lastsMs } of schedule) {
     const early = began + atMs - systemClock.monotonic();
     if (early > 0) await Promise.race([systemClock.sleep(early), failed.promise]);
     const member = fleet.members[number];
     if (member === undefined) continue;
-    counts[kind] = (counts[kind] ?? 0) + 1;
     if (kind === 'kill orchestrator') {
-      alone('orchestrator', async () => {
+      alone('orchestrator', kind, async () => {
         await fleet.killOrchestrator();
         await systemClock.sleep(lastsMs / 2);
         await fleet.restartOrchestrator();
+        await systemClock.sleep(AT_WORK_MS);
       });
     } else if (kind === 'kill agent') {
-      alone(`agent ${number}`, async () => {
+      alone(`agent ${number}`, kind, async () => {
         await member.kill();
         await systemClock.sleep(lastsMs / 3);
         member.restart();
       });
     } else {
-      alone(`link ${number}`, async () => {
+      alone(`link ${number}`, kind, async () => {
         const from = systemClock.now();
         await breakLink(member.proxy, kind, lastsMs);
         const silent = kind === 'vanish' || kind.startsWith('drop');

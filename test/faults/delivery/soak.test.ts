@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
@@ -6,15 +6,14 @@ import { systemClock } from '../../../base/clock.ts';
 import { diskLayout, journalFile } from '../../../protocol/disk-layout.ts';
 import { type Fleet, startFleet } from '../support/fleet.ts';
 import { descriptors, residentBytes } from '../support/memory.ts';
-import { isFull, size } from '../support/size.ts';
+import { isFull, scale, size } from '../support/size.ts';
 import { type Point, slopeOf } from '../support/slope.ts';
 import { violationsOf } from './history.ts';
 import { createLoad, type Load } from './load.ts';
 
-const SCALE = Number(process.env['VM_AGENT_TEST_SCALE'] ?? 1);
-const COMMANDS = size({ short: 2000, full: 100_000 * SCALE });
-const RECONNECTS = size({ short: 20, full: 1000 * SCALE });
-const BATCHES = size({ short: 10, full: 500 * SCALE });
+const COMMANDS = size({ short: 800, full: 100_000 * scale });
+const RECONNECTS = size({ short: 12, full: 1000 * scale });
+const BATCHES = size({ short: 5, full: 500 * scale });
 const AGENTS = 4;
 /** Connects again soon, however often its link breaks. */
 const ENTRY = { script: fileURLToPath(new URL('./crash-agent.ts', import.meta.url)) };
@@ -39,6 +38,7 @@ function sampleOf({ orchestrator, members }: Fleet, commands: number): Sample {
 }
 
 function bytesIn(folder: string): number {
+  if (!existsSync(folder)) return 0;
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
