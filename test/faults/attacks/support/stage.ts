@@ -23,8 +23,13 @@ export interface Growth {
   agent: number;
 }
 
-export async function startStage(options: Parameters<typeof startOrchestrator>[0] = {}): Promise<Stage> {
-  const orchestrator = await startOrchestrator(options);
+export async function startStage(
+  options: Parameters<typeof startOrchestrator>[0] & { port?: number } = {},
+): Promise<Stage> {
+  const orchestrator = await startOrchestrator({
+    ...options,
+    ...(options.port === undefined ? {} : { listen: `127.0.0.1:${options.port}` }),
+  });
   const machine = await startMachine(orchestrator);
   const processes = { orchestrator: orchestrator.pid, agent: machine.agent.pid } as const;
   const both = (measure: (pid: number) => number): Growth => ({
@@ -46,7 +51,7 @@ export async function startStage(options: Parameters<typeof startOrchestrator>[0
   return {
     orchestrator,
     machine,
-    target: { port: Number(new URL(orchestrator.url).port), ca: orchestrator.ca },
+    target: { port: options.port ?? Number(new URL(orchestrator.url).port), ca: orchestrator.ca },
     expectHealthy,
     async attack(what, work) {
       await expectHealthy();
