@@ -6,8 +6,12 @@ import { AppError } from '../../protocol/errors.ts';
 import { agentIdSchema, organizationIdSchema, vmIdSchema } from '../../protocol/ids.ts';
 import { record } from '../audit/audit.ts';
 import type { Authority } from '../ca/authority.ts';
+import type { FindLost } from '../registration/unknown-to-backup.ts';
 import type { Store } from '../store/store.ts';
 import type { AuthenticateAgent } from './auth.ts';
+
+/** One who tries again and again must not fill the audit log. */
+const TELL_AGAIN_MS = 60_000;
 
 const required = (detail: string): AppError => new AppError('client_certificate_required', { detail });
 
@@ -24,7 +28,7 @@ function agentPeer(
     if (outcome.why === 'expired' || outcome.why === 'not_yet_valid') {
       throw new AppError('certificate_expired', {
         detail: `The client certificate is not valid at this time: ${outcome.detail}.`,
-        hint: 'Check the clock of the machine; if it is right, enroll the agent again with a new token.',
+        hint: 'Check the clock of the machine; if it is right, the agent asks to come back by itself (POST …/recover).',
       });
     }
     throw required(`The client certificate does not count here: ${outcome.detail}.`);
@@ -39,8 +43,10 @@ export function createAgentAuth(options: {
   store: Store;
   clock: Clock;
   authority: Authority;
+  /** Asked about a certificate of ours that no row knows. */
+  findLost: FindLost;
 }): AuthenticateAgent {
-  const { store, clock, authority } = options;
+  const { store, clock, authority, findLost } = options;
 
   const select = (peer: { orgId: string; fingerprint: string }) =>
     store.db
@@ -94,13 +100,38 @@ export function createAgentAuth(options: {
     });
   }
 
+  const toldAt = new Map<string, number>();
+
+  /** A certificate that is shown for another agent is a stolen one, or a machine that was copied badly. */
+  async function tellForeign(
+    peer: { orgId: string; id: string; fingerprint: string },
+    ownVmId: string,
+    wanted: string,
+    address: string | null,
+  ): Promise<void> {
+    const last = toldAt.get(peer.id);
+    if (last !== undefined && clock.monotonic() - last < TELL_AGAIN_MS) return;
+    toldAt.set(peer.id, clock.monotonic());
+    await record(store.db, {
+      at: clock.now(),
+      organizationId: peer.orgId,
+      action: 'agent.wrong_agent_refused',
+      actor: { type: 'agent', id: peer.id, name: ownVmId },
+      address,
+      target: peer.id,
+      detail: { alarm: true, wanted: wanted.slice(0, 128), certificate: peer.fingerprint },
+    });
+  }
+
   return async (request: IncomingMessage, vmId: string) => {
     // Browsers always send it on what could harm; an agent never does.
     if (request.headers.origin !== undefined) throw new AppError('origin_refused');
     const peer = agentPeer(request.socket, authority.trustDomain, clock.now());
     if (!(await authority.hasIssued(peer.orgId, peer.certificate)))
       throw required('The client certificate was not issued for the organization that it names.');
-    const row = await select(peer);
+    const seen = await select(peer);
+    const address = request.socket.remoteAddress ?? null;
+    const row = seen ?? ((await findLost(peer, vmId, address)) ? await select(peer) : undefined);
     if (row === undefined || row.id !== peer.id) throw required('The client certificate is not known here.');
     if (row.revoked_at !== null || row.state === 'revoked') {
       throw new AppError('certificate_revoked', {
@@ -113,6 +144,7 @@ export function createAgentAuth(options: {
       });
     }
     if (row.vm_id !== vmId) {
+      await tellForeign(peer, row.vm_id, vmId, request.socket.remoteAddress ?? null);
       throw new AppError('wrong_agent', { detail: 'The client certificate belongs to another agent.' });
     }
     if (row.first_used_at === null) await firstUse(peer, row.vm_id, Number(row.created_at));
