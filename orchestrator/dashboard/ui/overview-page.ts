@@ -153,11 +153,13 @@ function Failed({ data }: { data: Overview }): VNode {
 
 const KINDS = {
   certificate: 'Certificate of',
+  authority: 'CA certificate:',
   provisioning_token: 'Provisioning token',
   api_token: 'API token',
 };
 const LINKS = {
   certificate: agentLink,
+  authority: () => '#/',
   provisioning_token: () => '#/tokens',
   api_token: () => '#/settings/api-tokens',
 };
