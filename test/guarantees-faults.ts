@@ -1,4 +1,21 @@
 import type { Guarantee } from './guarantee.ts';
 
 /** What holds while something is broken on purpose: machines, links, disks, peers. */
-export const FAULT_GUARANTEES: readonly Guarantee[] = [];
+export const FAULT_GUARANTEES: readonly Guarantee[] = [
+  {
+    id: 'fault-1',
+    text: 'An agent whose disk is full, read-only or failing refuses commands with a reason that names the folder, says so in heartbeat and health, stays connected, loses no result, and goes on by itself.',
+  },
+  {
+    id: 'fault-2',
+    text: 'A disk that is full or read-only when the agent starts makes no crash loop: it stays, says why, and connects when the disk can be used.',
+  },
+  {
+    id: 'fault-3',
+    text: 'An orchestrator whose disk takes nothing answers 503, acknowledges nothing, is not ready, and goes on by itself; agents keep their results and send them again.',
+  },
+  {
+    id: 'fault-4',
+    text: 'A damaged store is found when the orchestrator starts, and the message says what to do.',
+  },
+];

@@ -117,13 +117,13 @@ export class Connection {
         }),
         every(this.#clock, CHECK_MS, () => this.#checkSilence()),
       );
-      this.#events.onOpen(this);
+      this.#guarded(() => this.#events.onOpen(this));
     });
     for (const event of ['ping', 'pong'] as const) socket.on(event, () => this.#heard());
     socket.on('message', (data: RawData, isBinary: boolean) => {
       this.#heard();
       if (isBinary) return this.close(CLOSE.protocolError, 'agents take no binary frames');
-      this.#events.onText(this, data.toString());
+      this.#guarded(() => this.#events.onText(this, data.toString()));
     });
     socket.on('error', (error) => {
       this.#error ??= error;
@@ -139,6 +139,15 @@ export class Connection {
         retryAfterS: this.#retryAfterS,
       });
     });
+  }
+
+  /** What fails in answering costs the connection, never the process: a new one begins with a clean slate. */
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (cause) {
+      this.cut(cause instanceof Error ? cause : new Error(String(cause)));
+    }
   }
 
   #heard(): void {

@@ -25,6 +25,7 @@ export const CONDITION = {
   certificate: 'certificate',
   websocket: 'websocket',
   journal: 'journal',
+  disk: 'disk',
   policy: 'policy',
   executor: 'executor',
   config: 'config',
