@@ -301,7 +301,7 @@ export class Agent {
           ...audit.hello(),
         };
       },
-      handlers: handlersOf(runner, sender, clock, this.#inputs, {
+      handlers: handlersOf(runner, sender, this.#inputs, {
         auditor: audit.auditor,
         answer: (said) => channel.session.sendAuditCosign(said),
       }),

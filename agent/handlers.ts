@@ -16,7 +16,6 @@ import type { TerminalInputs } from './tools/terminal-inputs.ts';
 export function handlersOf(
   runner: CommandRunner,
   sender: OutputSender,
-  clock: Clock,
   inputs: TerminalInputs,
   audit: { auditor: Auditor; answer: Parameters<Auditor['onHead']>[1] },
 ): SessionHandlers {
@@ -33,7 +32,7 @@ export function handlersOf(
       for (const id of ids) runner.onAcknowledged(id);
     },
     onWelcome: (welcome, connection) => {
-      runner.setClockSkew(Date.parse(welcome.server_time) - clock.now());
+      runner.serverTime.tell(Date.parse(welcome.server_time));
       const { command_credit, link_credit } = welcome.limits;
       sender.setLink(
         { send: (frame, done) => connection.sendBinary(frame, done) },

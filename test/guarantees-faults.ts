@@ -18,4 +18,12 @@ export const FAULT_GUARANTEES: readonly Guarantee[] = [
     id: 'fault-4',
     text: 'A damaged store is found when the orchestrator starts, and the message says what to do.',
   },
+  {
+    id: 'fault-5',
+    text: 'A clock that is wrong, or set while the agent runs, moves no time limit, is named as the cause of what it spoils, costs no identity, and once it is right all works without a restart.',
+  },
+  {
+    id: 'fault-6',
+    text: 'Peers that connect and then say little or nothing hold up nobody else, at the orchestrator and at an agent, and are cut off.',
+  },
 ];

@@ -23,6 +23,7 @@ import {
   withOutputSizes,
 } from './results.ts';
 import type { RunnerOptions, Running } from './runner-options.ts';
+import { ServerTime } from './server-time.ts';
 
 /** Commands that run at once; the rest wait in their order. */
 export const MAX_PARALLEL = 32;
@@ -32,21 +33,22 @@ const FLUSH_AFTER_MS = 1000;
 /** Takes commands, runs them once, and keeps their results until they are acknowledged. */
 export class CommandRunner {
   readonly #options: RunnerOptions;
+  readonly serverTime: ServerTime;
   readonly #queue: CommandQueue;
   readonly #writer: JournalWriter;
   readonly #running = new Map<string, Running>();
   readonly #spools = new Map<string, OutputSpool>();
   /** Bytes of a command's output that can still be delivered, where the spool could not be read to its end. */
   readonly #deliverable = new Map<string, Record<Stream, number>>();
-  #skewMs: number | undefined;
   #stopping = false;
   #flush: Timer | undefined;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#writer = new JournalWriter({ ...options, folder: dirname(options.spoolFolder) });
+    this.serverTime = new ServerTime(options.clock);
     this.#queue = new CommandQueue({
-      clock: options.clock,
+      clock: this.serverTime.cautious,
       limit: options.maxParallel ?? MAX_PARALLEL,
       start: (id) => this.#writer.succeeds(() => this.#startAccepted(id)),
     });
@@ -72,11 +74,6 @@ export class CommandRunner {
       else this.#resume(entry);
     }
     this.#queue.startWaiting();
-  }
-
-  /** How far the orchestrator's clock is ahead of ours. */
-  setClockSkew(skewMs: number): void {
-    this.#skewMs = skewMs;
   }
 
   get commandSeq(): number {
@@ -109,7 +106,7 @@ export class CommandRunner {
     if (this.#stopping) throw new AppError('unavailable', { detail: 'The agent is stopping.' });
     const { clock, port, log } = this.#options;
     const nowMs = clock.now();
-    const decision = decide(message, this.#options, nowMs, this.#skewMs);
+    const decision = decide(message, this.#options, nowMs, this.serverTime.skewMs);
     switch (decision.kind) {
       case 'complain':
         log.warn({ ref: decision.ref, code: decision.refusal.code }, 'a command was rejected');
@@ -181,8 +178,7 @@ export class CommandRunner {
 
   /**
    * Ends every command that runs: inside the daemon they cannot outlive it. What an executor keeps goes on.
-   * They are journaled as `failed` with
-   * `agent_lost`, since it is known that and why they did not finish; only a crash leaves `unknown`.
+   * They are journaled as `failed` with `agent_lost`, since it is known that and why they did not finish; only a crash leaves `unknown`.
    */
   async stop(): Promise<void> {
     this.#stopping = true;
@@ -272,7 +268,8 @@ export class CommandRunner {
     });
     this.#track(spool);
     let endedAtMs: number | undefined;
-    const timeoutS = Math.max(1, payload.limits.timeout_s - (clock.now() - startedAtMs) / 1000);
+    // What is left of it the executor counts, by a clock that nobody sets.
+    const timeoutS = payload.limits.timeout_s;
     const prepared: Omit<PreparedCall, 'tool'> = {
       timeoutS,
       run: async (context) => {

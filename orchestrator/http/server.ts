@@ -18,8 +18,15 @@ import type { Route } from './route.ts';
 import { API_HEADERS, securityHeaders } from './security-headers.ts';
 import { trackSockets } from './sockets.ts';
 
+const BYTES = 'application/octet-stream';
 const MAX_BODY_BYTES = 1024 * 1024;
-const HEADERS_TIMEOUT_MS = 15_000;
+/** With the interval at which they are looked for, who is slow with headers is gone within 15 s. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const LOOK_EVERY_MS = 2500;
+/** For a whole document; files, whose senders are known, have the request's time. */
+const DOCUMENT_TIMEOUT_MS = 15_000;
+/** Who was answered before he had said all may read the answer. */
+const UNREAD_MS = 5000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_MS = 65_000;
 
@@ -136,6 +143,7 @@ export function createHttpServer(options: HttpOptions): HttpServer {
         {
           ...tlsServerOptions(withPublic(options.credentials), { demand: 'per-request' }),
           headersTimeout: HEADERS_TIMEOUT_MS,
+          connectionsCheckingInterval: LOOK_EVERY_MS,
           requestTimeout: REQUEST_TIMEOUT_MS,
           keepAliveTimeout: KEEP_ALIVE_MS,
           noDelay: true,
@@ -161,13 +169,24 @@ export function createHttpServer(options: HttpOptions): HttpServer {
   if (publicCertificate) https.addContext(AGENT_SNI, secureContext(options.credentials));
 
   // Bytes of a file: the handler reads them as they come, so no limit of whole bodies holds for them.
-  app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
+  app.addContentTypeParser(BYTES, (_request, payload, done) => done(null, payload));
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(securityHeaders({ hsts: publicCertificate !== undefined }));
     reply.headers(API_HEADERS);
     reply.header('x-request-id', request.id);
   });
+  app.addHook('preParsing', async (request, _reply, payload) => {
+    if (request.headers['content-type']?.startsWith(BYTES)) return payload;
+    const timer = clock.setTimer(DOCUMENT_TIMEOUT_MS, () => request.raw.socket.destroy(), {
+      background: true,
+    });
+    payload.once('close', () => timer.cancel()).once('end', () => timer.cancel());
+    return payload;
+  });
   app.addHook('onResponse', async (request, reply) => {
+    const { raw } = request;
+    if (!raw.complete)
+      clock.setTimer(UNREAD_MS, () => !raw.complete && raw.socket.destroy(), { background: true });
     // A connection that was kept for a next request would hold up the end of the server.
     if (ending) setImmediate(() => https.closeIdleConnections());
     log.debug(

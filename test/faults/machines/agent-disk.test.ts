@@ -102,8 +102,9 @@ async function outlast(
   expect(server.connections).toBe(1);
 }
 
-describe.concurrent.skipIf(!canMount)(
+describe.skipIf(!canMount)(
   'an agent whose state is on a disk that takes nothing (needs root, to mount one)',
+  { concurrent: true },
   () => {
     it('[fault-1] full: refuses commands with a reason, stays connected, says so, and goes on by itself', async () => {
       await using home = await createAgentHome();
@@ -207,8 +208,9 @@ describe.concurrent.skipIf(!canMount)(
   },
 );
 
-describe.concurrent.skipIf(!hasCompiler)(
+describe.skipIf(!hasCompiler)(
   'an agent whose disk gives I/O errors (needs gcc, to make them)',
+  { concurrent: true },
   () => {
     it.each(['EIO', 'EROFS', 'ENOSPC'] as const)(
       '[fault-1] refuses commands with a reason, stays connected, says so, and goes on by itself: %s',

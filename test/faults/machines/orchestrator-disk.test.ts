@@ -77,7 +77,7 @@ async function outlast(
 
 const runOnMachine = async (gate: string) => (await open(gate, 'w')).close();
 
-describe('[fault-3] an orchestrator whose disk takes nothing', () => {
+describe('[fault-3] an orchestrator whose disk takes nothing', { concurrent: true }, () => {
   it.skipIf(!canMount)('is full (needs root, to mount one)', async () => {
     await using home = await createTempHome();
     using disk = mountDisk(home.path, { mib: 24 });

@@ -66,6 +66,7 @@ export async function callOrchestrator<T = Record<string, unknown>>(
 }
 
 export interface OrchestratorProcess {
+  pid: number;
   url: string;
   dataDir: string;
   /** PEM of the root. */
@@ -149,6 +150,7 @@ export async function startOrchestrator(
     const credentials = options.credentials ?? (await bootstrap(dataDir, options.env));
     const ca = readCa(dataDir);
     return {
+      pid: child.pid ?? 0,
       url,
       dataDir,
       ca,
