@@ -112,7 +112,7 @@ function methodsAt(routes: readonly Route[], path: string): string[] {
 }
 
 /** What never became a request: the parser refused its bytes. Said as every other error is, then cut. */
-function refuseBroken(error: NodeJS.ErrnoException, socket: Socket): void {
+function refuseBroken(error: NodeJS.ErrnoException, socket: Socket, clock: Clock): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;
@@ -120,13 +120,19 @@ function refuseBroken(error: NodeJS.ErrnoException, socket: Socket): void {
   const problem = toProblem(
     error.code === 'HPE_HEADER_OVERFLOW'
       ? new AppError('headers_too_large')
-      : new AppError('bad_request', { detail: 'These bytes are no HTTP request.' }),
+      : new AppError('bad_request', {
+          detail:
+            error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+              ? 'The request did not come in time.'
+              : 'These bytes are no HTTP request.',
+        }),
   );
   const body = JSON.stringify(problem);
   socket.end(
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\ncontent-type: ${PROBLEM_TYPE}\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );
+  clock.setTimer(UNREAD_MS, () => socket.destroy(), { background: true });
 }
 
 export function createHttpServer(options: HttpOptions): HttpServer {
@@ -158,14 +164,18 @@ export function createHttpServer(options: HttpOptions): HttpServer {
     genReqId: () => newId('req', clock),
     routerOptions: { maxParamLength: 256 },
     forceCloseConnections: 'idle',
-    clientErrorHandler: refuseBroken,
+    clientErrorHandler: (error, socket) => refuseBroken(error, socket, clock),
     frameworkErrors: (error, request, reply) => sendProblem(request, reply, error, log),
   }) as unknown as FastifyInstance;
   if (server === undefined) throw new Error('the HTTP server was not made');
   const https: Server = server;
   const sockets = trackSockets(https);
   // A client that breaks its handshake is no event of ours.
-  https.on('tlsClientError', (error) => log.debug({ err: error }, 'a TLS handshake failed'));
+  https.on('tlsClientError', (error, socket) => {
+    log.debug({ err: error }, 'a TLS handshake failed');
+    // What was to be answered would wait for the end of the handshake for ever.
+    socket.destroy();
+  });
   if (publicCertificate) https.addContext(AGENT_SNI, secureContext(options.credentials));
 
   // Bytes of a file: the handler reads them as they come, so no limit of whole bodies holds for them.
