@@ -15,7 +15,7 @@ import { ExecutorClient } from './executor/client.ts';
 import { OutputSender } from './executor/output-sender.ts';
 import { auditPart, handlersOf, keeperOf, shownBy } from './handlers.ts';
 import { Health } from './health.ts';
-import { Callers } from './http/callers.ts';
+import { Callers, ownNamesOf } from './http/callers.ts';
 import { type AgentFacts, CONDITION } from './http/health.ts';
 import { McpDoor } from './http/mcp/door.ts';
 import { McpGate } from './http/mcp/gate.ts';
@@ -68,7 +68,7 @@ export class Agent {
   /** Told whether the configuration on disk is the one in force. */
   readonly onConfig: (ok: boolean, detail: string) => void;
   readonly #metrics: AgentMetricsOptions;
-  #heartbeatInterval: number;
+  #timing: FrozenConfig['orchestrator'];
   #credentials: Credentials | undefined;
   #connections = 0;
   #runner: CommandRunner | undefined;
@@ -91,7 +91,7 @@ export class Agent {
     this.#onJournal = this.#health.define(CONDITION.journal, 'unhealthy', 'not open yet');
     this.onConfig = this.#health.define(CONDITION.config, 'degraded', 'not read yet');
     this.onConfig(true, 'in force');
-    this.#heartbeatInterval = config.orchestrator.heartbeat_interval;
+    this.#timing = config.orchestrator;
     this.#journal = new Journal(journalFile(layout));
     if (this.#journal.isOpen) this.#onJournal(true, 'writable');
     const { executorSocket } = options;
@@ -146,6 +146,7 @@ export class Agent {
       version: options.version,
       vmId: null,
       agentId: null,
+      transport: null,
       orchestratorUrl: config.orchestrator.url ?? null,
       name: config.agent.name ?? null,
       labels: config.agent.labels,
@@ -164,11 +165,7 @@ export class Agent {
       demands: { mtls: config.security.mtls, apiKey: config.security.api_key_required },
       grantOf: (clientId) => this.#policy.grantOf(clientId),
     });
-    const ownNames = () => {
-      const agentId = this.#credentials?.agentId;
-      const own = agentId === undefined ? [] : [`${agentId}.agent.internal`];
-      return [options.hostname.toLowerCase(), ...own];
-    };
+    const ownNames = () => ownNamesOf(options.hostname, this.#credentials?.agentId);
     this.#mcp = new McpDoor({
       registry: this.#registry,
       background: this.#background,
@@ -310,9 +307,10 @@ export class Agent {
         ...(await sampleLoad(layout.state, this.#health)),
         ...rates.next(),
       })),
-      heartbeatInterval: () => this.#heartbeatInterval,
-      onStatus: (connected, detail) => {
+      timing: () => this.#timing,
+      onStatus: (connected, detail, transport) => {
         if (!connected) sender.setLink(undefined);
+        this.#facts.transport = transport ?? null;
         this.#onWebsocket(connected, detail);
         if (connected) this.#connections++;
       },
@@ -350,9 +348,9 @@ export class Agent {
       Object.assign(this.#facts, { name: config.agent.name ?? null, labels: config.agent.labels });
       // Labels are told as a connection begins; the session and its commands move over to the new one.
       if (!isDeepStrictEqual(config.agent.labels, before)) void this.#channel?.reconnect();
-      if (config.orchestrator.heartbeat_interval === this.#heartbeatInterval) return;
-      this.#heartbeatInterval = config.orchestrator.heartbeat_interval;
-      this.#channel?.adjustHeartbeat();
+      const { heartbeat_interval } = this.#timing;
+      this.#timing = config.orchestrator;
+      if (this.#timing.heartbeat_interval !== heartbeat_interval) this.#channel?.adjustHeartbeat();
     };
   }
 

@@ -29,6 +29,7 @@ const LIVE: readonly string[] = [
   'agent.labels',
   'logging.level',
   'logging.modules',
+  'orchestrator.command_poll_interval',
   'orchestrator.heartbeat_interval',
   'tools.file_manager',
   'tools.log_analyzer',

@@ -70,6 +70,14 @@ async function lastUpgrade(flags: Flags, ctx: CliContext): Promise<string> {
   return record === undefined ? '' : `last upgrade  ${describeRecord(record)}\n`;
 }
 
+/** By polls: with the reason, which the agent keeps in the detail of its condition. */
+function connectedText(health: AgentHealth, info: AgentInfo | undefined): string {
+  if (!health.websocket_connected) return 'no';
+  if (info?.transport !== 'poll') return 'yes';
+  const detail = info.conditions.find(({ name }) => name === 'websocket')?.detail ?? '';
+  return `yes, by long polling${/(, since .*)$/.exec(detail)?.[1] ?? ''}`;
+}
+
 function describe(health: AgentHealth, info: AgentInfo | undefined, port: number): string {
   const rows: [string, string][] = [
     ['status', health.status],
@@ -77,7 +85,7 @@ function describe(health: AgentHealth, info: AgentInfo | undefined, port: number
     ['agent_id', health.agent_id ?? '(not enrolled)'],
     ['version', health.version],
     ['orchestrator', health.orchestrator_url ?? '(none)'],
-    ['connected', health.websocket_connected ? 'yes' : 'no'],
+    ['connected', connectedText(health, info)],
     ['security', health.security_status],
     ['tools', health.tools_enabled.join(', ') || '(none)'],
     ['port', String(info?.port ?? port)],

@@ -8,6 +8,7 @@ import { register as registerApprovalRules } from './cli/approval-rules.ts';
 import { register as registerApprovals } from './cli/approvals.ts';
 import { register as registerAudit } from './cli/audit.ts';
 import { register as registerBootstrap } from './cli/bootstrap.ts';
+import { register as registerCa } from './cli/ca.ts';
 import { EXIT, printError } from './cli/client.ts';
 import { register as registerCloudInit } from './cli/cloud-init.ts';
 import { addCompletion } from './cli/completion.ts';
@@ -52,6 +53,7 @@ const SUBCOMMANDS = [
   registerApprovalRules,
   registerLocks,
   registerAudit,
+  registerCa,
   registerOrg,
   registerUsers,
   registerApiTokens,

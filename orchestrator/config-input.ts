@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { LIFETIME_S } from '../protocol/certificate-profile.ts';
 import { parseDuration } from '../protocol/duration.ts';
 import { AppError } from '../protocol/errors.ts';
 
@@ -38,4 +39,17 @@ export function retentionMs(text: string, flag: string): number | undefined {
       'Write e.g. 90d, 365d, or forever.',
     );
   return seconds * 1000;
+}
+
+/** How long agents' certificates live (s); as long as they may when nothing is said. @throws AppError `config_invalid` */
+export function lifetimeS(text: string | undefined, flag: string): number {
+  if (text === undefined) return LIFETIME_S.agentDefault;
+  const seconds = parseDuration(text);
+  if (seconds === undefined || seconds < LIFETIME_S.agentMin || seconds > LIFETIME_S.agentMax)
+    throw invalid(
+      `${flag} ${JSON.stringify(text)} is no time between ${LIFETIME_S.agentMin} seconds and ${LIFETIME_S.agentMax / 86_400} days.`,
+      'Write e.g. 30d, 24h or 1h. Below 10m is for tests: clocks that differ by more shut agents out.',
+    );
+  // X.509 has whole seconds.
+  return Math.floor(seconds);
 }

@@ -1,10 +1,11 @@
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { envOverrides, loadConfig } from '../base/config-file.ts';
+import { DEFAULT_LIFETIMES, type Lifetimes } from '../protocol/certificate-profile.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { TokenRate } from '../protocol/provisioning-token.ts';
 import { type AuditConfig, type AuditFlags, auditConfig } from './audit-config.ts';
-import { invalid, readNamed, retentionMs, secretOf } from './config-input.ts';
+import { invalid, lifetimeS, readNamed, retentionMs, secretOf } from './config-input.ts';
 import { type OidcConfig, oidcConfigSchema } from './oidc-config.ts';
 
 /** What `serve` runs with: flags and environment, checked, typed and frozen. */
@@ -29,6 +30,8 @@ export interface ServeConfig {
   audit: AuditConfig;
   /** How long ended jobs and their output are kept (ms); undefined: for ever. */
   keepJobsMs: number | undefined;
+  /** Of the certificates that it makes. */
+  lifetimes: Lifetimes;
 }
 
 export interface AdminEnvironment {
@@ -57,6 +60,7 @@ export interface ServeFlags extends AuditFlags {
   oidcClientId?: string | undefined;
   oidcClientSecretFile?: string | undefined;
   jobRetention?: string | undefined;
+  agentCertificateTtl?: string | undefined;
 }
 
 const JOB_RETENTION = '30d';
@@ -205,6 +209,13 @@ export async function loadServeConfig(
       flags.jobRetention ?? (env['VM_ORCHESTRATOR_JOB_RETENTION'] || JOB_RETENTION),
       '--job-retention',
     ),
+    lifetimes: {
+      ...DEFAULT_LIFETIMES,
+      agent: lifetimeS(
+        flags.agentCertificateTtl ?? (env['VM_ORCHESTRATOR_AGENT_CERTIFICATE_TTL'] || undefined),
+        '--agent-certificate-ttl',
+      ),
+    },
   });
 }
 

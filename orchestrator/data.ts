@@ -4,6 +4,7 @@ import { writeFileAtomic } from '../base/atomic-file.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
+import type { Lifetimes } from '../protocol/certificate-profile.ts';
 import { openAuthority } from './ca/authority.ts';
 import { createCommandRoot } from './ca/command-keys.ts';
 import type { AdminEnvironment } from './config.ts';
@@ -34,10 +35,11 @@ export interface Environment {
 export async function openData(options: {
   dataDir: string;
   trustDomain?: string | undefined;
+  lifetimes?: Lifetimes | undefined;
   clock: Clock;
   log: Logger;
 }) {
-  const { dataDir, clock, log } = options;
+  const { dataDir, trustDomain, lifetimes, clock, log } = options;
   await makeDataFolder(dataDir);
   const store = await openStore(join(dataDir, STORE_FILE)).catch((cause: unknown) => {
     throw dataFailure(dataDir, cause);
@@ -52,7 +54,7 @@ export async function openData(options: {
       mayCreate: sealedBefore === undefined,
     });
     const sealer = createSealer(masterKey);
-    const authority = await openAuthority({ store, sealer, clock, log, trustDomain: options.trustDomain });
+    const authority = await openAuthority({ store, sealer, clock, log, trustDomain, lifetimes });
     const organizations = createOrganizations({
       store,
       clock,

@@ -27,6 +27,7 @@ import { healthRoutes } from './http/routes/health.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
 import { organizationRoutes } from './http/routes/organizations.ts';
 import { pageRoutes } from './http/routes/page.ts';
+import { pollRoutes } from './http/routes/poll.ts';
 import { registrationRoutes } from './http/routes/registration.ts';
 import { savedCommandRoutes, scheduleRoutes } from './http/routes/schedules.ts';
 import { terminalRoutes } from './http/routes/terminals.ts';
@@ -36,6 +37,7 @@ import { setupScriptRoutes, setupScriptSha256 } from './http/setup-script.ts';
 import { terminalDoor } from './http/terminal-door.ts';
 import { memoryBus } from './hub/bus-memory.ts';
 import { createHub, type Hub } from './hub/hub.ts';
+import { createPolls } from './hub/polls.ts';
 import { createPresence } from './hub/presence.ts';
 import { attachUpgrade } from './hub/upgrade.ts';
 import { createEndCommands } from './jobs/end-agent.ts';
@@ -83,7 +85,7 @@ export async function startOrchestrator(
     let publicUrl = urlWith(config.listen.port);
     const publicOrigin = () => publicUrl.origin;
 
-    const data = await openData({ dataDir: config.dataDir, trustDomain: config.trustDomain, clock, log });
+    const data = await openData({ ...config, clock, log });
     const { store, sealer, authority, organizations } = data;
     closing.push(() => store.close());
     await applyGivenCredentials({ store, clock, given: config.admin });
@@ -123,6 +125,8 @@ export async function startOrchestrator(
         bus.publish({ topic: 'revoked', agent_id: agentId });
         shown(agentId, organizationId);
       },
+      certificateRevoked: (agentId, certificate) =>
+        bus.publish({ topic: 'revoked', agent_id: agentId, certificate }),
       changed(agentId, organizationId, quarantined) {
         if (quarantined) bus.publish({ topic: 'revoked', agent_id: agentId, state: 'quarantined' });
         shown(agentId, organizationId);
@@ -218,6 +222,7 @@ export async function startOrchestrator(
         agents,
         clock,
       }),
+      ...pollRoutes({ polls: createPolls({ hub: agentHub, clock }) }),
       ...people.routes,
       ...organizationRoutes({ organizations, agents, accessChanged: people.accessChanged }),
       ...tokenRoutes({

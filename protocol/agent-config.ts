@@ -86,6 +86,7 @@ export const agentConfigSchema = z.strictObject({
         .prefault({}),
       heartbeat_interval: seconds(1, 3600).default(30),
       command_poll_interval: seconds(1, 3600).default(5),
+      websocket_retry_interval: seconds(1, 86_400).default(600),
     })
     .prefault({}),
   security: z

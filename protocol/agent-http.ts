@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { transportSchema } from './rest-fleet.ts';
 
 /** `GET /health` of an agent: exactly these keys. */
 export const agentHealthSchema = z.strictObject({
@@ -32,5 +33,9 @@ export const agentInfoSchema = z.object({
   conditions: z
     .array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() }))
     .describe('What status is made of'),
+  transport: transportSchema
+    .nullable()
+    .optional()
+    .describe('Of the connection to the orchestrator: poll, where WebSockets are blocked on the way'),
 });
 export type AgentInfo = z.infer<typeof agentInfoSchema>;

@@ -10,7 +10,18 @@ export const LIFETIME_S = {
   orchestrator: 90 * 24 * 3600,
   agentDefault: 30 * 24 * 3600,
   agentMax: 30 * 24 * 3600,
+  /** For tests and labs: clocks that differ by more shut agents out. */
+  agentMin: 5,
 } as const;
+
+/** How long what a CA makes lives (s). */
+export type Lifetimes = Readonly<Record<'issuing' | 'orchestrator' | 'agent', number>>;
+
+export const DEFAULT_LIFETIMES: Lifetimes = {
+  issuing: LIFETIME_S.issuing,
+  orchestrator: LIFETIME_S.orchestrator,
+  agent: LIFETIME_S.agentDefault,
+};
 
 /** NotBefore lies this far back, for peers whose clocks are a little behind. */
 export const BACKDATE_S = 600;

@@ -18,6 +18,12 @@ export const problemSchema = z.object({
 });
 export type Problem = z.infer<typeof problemSchema>;
 
+/** Whether a body is a problem document of an orchestrator, and not what something on the way says. */
+export const isOurProblem = (body: unknown): boolean =>
+  typeof body === 'object' &&
+  body !== null &&
+  String((body as Record<string, unknown>)['type']).startsWith('urn:vm-agent:error:');
+
 /** Turns a peer's answer into an AppError; codes that this version does not know become `bad_request` or `internal`. */
 export function problemToError(status: number, body: unknown): AppError {
   const raw = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;

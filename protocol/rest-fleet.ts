@@ -8,6 +8,7 @@ import {
   tokenLimitsSchema,
   tokenRateSchema,
 } from './provisioning-token.ts';
+import { quarantineSchema } from './quarantine.ts';
 import { listQuerySchema, nextCursorSchema } from './rest-pages.ts';
 import { permissionSchema, roleSchema } from './roles.ts';
 
@@ -138,6 +139,8 @@ export const tokenAgentListSchema = z.object({
 });
 export type TokenAgent = z.infer<typeof tokenAgentListSchema>['items'][number];
 
+export const transportSchema = z.enum(['websocket', 'poll']);
+export type Transport = z.infer<typeof transportSchema>;
 export const agentStateSchema = z.enum(['active', 'quarantined', 'pending', 'revoked']);
 export const agentSchema = z.object({
   agent_id: agentIdSchema,
@@ -145,6 +148,10 @@ export const agentSchema = z.object({
   organization_id: organizationIdSchema,
   hostname: z.string(),
   state: agentStateSchema,
+  quarantine: quarantineSchema
+    .nullable()
+    .optional()
+    .describe('Why it gets nothing; null unless it is quarantined. Absent from an older orchestrator'),
   online: z.boolean(),
   version: z.string().nullable(),
   labels: labelsSchema,
@@ -157,6 +164,10 @@ export const agentSchema = z.object({
   last_heartbeat_at: time.nullable(),
   certificate_expires_at: time,
   address: z.string().nullable(),
+  transport: transportSchema
+    .nullable()
+    .optional()
+    .describe('Of the present or last connection: poll, where WebSockets are blocked on the way'),
 });
 export type Agent = z.infer<typeof agentSchema>;
 export const agentListSchema = z.object({ items: z.array(agentSchema), next_cursor: z.string().nullable() });
@@ -171,6 +182,7 @@ export const changeAgentRequestSchema = z.strictObject({
     .enum(['active', 'quarantined'])
     .optional()
     .describe('active admits an agent that is pending or quarantined; quarantined cuts it off'),
+  reason: z.string().trim().min(1).max(512).optional().describe('Why it is quarantined, for people'),
 });
 export type ChangeAgentRequest = z.input<typeof changeAgentRequestSchema>;
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { commandStateSchema, reasonSchema } from './command.ts';
 import { agentIdSchema, commandIdSchema, lockIdSchema, vmIdSchema } from './ids.ts';
 import { labelsSchema } from './provisioning-token.ts';
+import { quarantineSchema } from './quarantine.ts';
 import { agentStateSchema } from './rest-fleet.ts';
 import { jobSchema } from './rest-jobs.ts';
 import { lockSchema } from './rest-locks.ts';
@@ -25,6 +26,7 @@ export const machineSchema = z.object({
   vm_id: vmIdSchema,
   hostname: z.string(),
   state: agentStateSchema,
+  quarantine: quarantineSchema.nullable().optional().describe('Absent from an older orchestrator'),
   online: z.boolean(),
   version: z.string().nullable(),
   os: z.string().describe('As the machine names its system; empty when it is not known'),
@@ -90,6 +92,7 @@ export const overviewSchema = z.object({
     .array(
       machineNameSchema.extend({
         state: agentStateSchema,
+        quarantine: quarantineSchema.nullable().optional(),
         lock: machineLockSchema.nullable(),
       }),
     )

@@ -1,4 +1,31 @@
 import type { Guarantee } from './guarantee.ts';
 
 /** The life of certificates and identities: renewal, rotation, revocation, the way back. */
-export const CERTIFICATE_GUARANTEES: readonly Guarantee[] = [];
+export const CERTIFICATE_GUARANTEES: readonly Guarantee[] = [
+  { id: 'cert-31', text: 'No TLS session is ever resumed: each connection proves its certificate afresh.' },
+  {
+    id: 'cert-32',
+    text: 'A certificate that has ended opens nothing, afresh or resumed, and its open socket closes at its end.',
+  },
+  {
+    id: 'cert-33',
+    text: 'A client certificate counts only if an issuing key of its own organization signed it and the orchestrator gave it.',
+  },
+  {
+    id: 'cert-34',
+    text: 'A revoked certificate, agent or organization is cut within a second while the bus is up, and opens nothing from then on.',
+  },
+  { id: 'cert-35', text: 'Without any hint, what was revoked is cut within 30 seconds.' },
+  {
+    id: 'cert-36',
+    text: 'A locked machine gets no command, while its heartbeats and its word on the audit log still count.',
+  },
+  {
+    id: 'cert-37',
+    text: 'An agent says nothing to a server that is not its orchestrator by CA, name, role, dates and TLS 1.3.',
+  },
+  {
+    id: 'cert-1',
+    text: 'A certificate is renewed at half of its life, a tenth of it earlier or later, counted from when it was made.',
+  },
+];

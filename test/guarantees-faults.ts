@@ -26,4 +26,24 @@ export const FAULT_GUARANTEES: readonly Guarantee[] = [
     id: 'fault-6',
     text: 'Peers that connect and then say little or nothing hold up nobody else, at the orchestrator and at an agent, and are cut off.',
   },
+  {
+    id: 'poll-1',
+    text: 'Where something on the way blocks WebSockets, the agent goes over to long polling by itself, works completely over it, and says so',
+  },
+  {
+    id: 'poll-2',
+    text: 'A request or an answer of a poll that is lost costs nothing: no command starts twice and no result is lost, whichever end is killed',
+  },
+  {
+    id: 'poll-3',
+    text: 'A polling agent tries a WebSocket again from time to time; the session moves there and back without a lost or doubled byte, and a trial that fails costs nothing',
+  },
+  {
+    id: 'poll-4',
+    text: 'Polls work through a proxy that passes on whole answers alone, and a dead way is seen within 30 s at both ends',
+  },
+  {
+    id: 'poll-5',
+    text: 'Each poll is authenticated as an upgrade is; the waiting poll of a revoked agent ends within a second, and an agent has one waiting poll and a bounded number of links',
+  },
 ];

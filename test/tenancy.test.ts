@@ -69,6 +69,8 @@ const ACROSS: Readonly<Record<string, string>> = {
     'each log apart: an organization’s, or the orchestrator’s own, which has none',
   'orchestrator/audit/seal.ts audit_events':
     'the sequencer asks which logs wait; salts go to events that it read from one log',
+  'orchestrator/hub/presence.ts certificates':
+    'which of the connected are to be cut off; their fingerprints stay inside',
   'orchestrator/hub/presence.ts agents':
     'which of the connected are to be cut off; their identifiers stay inside',
 };

@@ -1,17 +1,20 @@
-import type { WebSocket } from 'ws';
-import type { Clock } from '../../base/clock.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { ClientCredentials } from '../../base/tls-client.ts';
 import type { LoadSample } from '../../protocol/facts.ts';
+import type { Transport } from '../../protocol/rest-fleet.ts';
 import { CLOSE } from '../../protocol/version.ts';
 import type { ProxySettings } from '../identity/proxy.ts';
-import { Connection } from './connection.ts';
+import { Connection, type FrameSocket } from './connection.ts';
 import { dial } from './dial.ts';
 import { explainFailure } from './failure.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { LongPollSocket } from './long-poll.ts';
+import { pollClient } from './poll-request.ts';
 import { afterConnection, FRESH, nextDelay, type ReconnectState } from './reconnect.ts';
 import { type HelloBody, Session, type SessionHandlers, type SessionOptions } from './session.ts';
+import { afterPoll, afterWebSocket, trialDelay, type WayState, WEBSOCKET_FIRST } from './transport.ts';
 
 export interface ChannelOptions {
   clock: Clock;
@@ -25,12 +28,19 @@ export interface ChannelOptions {
   auditHead?: SessionOptions['auditHead'];
   handlers: SessionHandlers;
   sampleLoad(): Promise<LoadSample>;
-  /** Seconds between heartbeats that this machine asks for; the shorter of this and the orchestrator's holds. */
-  heartbeatInterval?(): number;
+  /** Seconds; read whenever they are needed. */
+  timing(): {
+    /** Between heartbeats, as this machine asks for it; the shorter of this and the orchestrator's holds. */
+    heartbeat_interval: number;
+    /** Between polls that bring nothing. */
+    command_poll_interval: number;
+    /** The longest time between two trials of a WebSocket beside polls. */
+    websocket_retry_interval: number;
+  };
   /** Told whenever it changes, with a sentence for people. */
-  onStatus(connected: boolean, detail: string): void;
+  onStatus(connected: boolean, detail: string, transport?: Transport): void;
   /** A way to connect; the real one unless a test brings its own. */
-  dial?: (url: string, credentials: ClientCredentials, proxy?: ProxySettings) => WebSocket;
+  dial?: (url: string, credentials: ClientCredentials, proxy?: ProxySettings) => FrameSocket;
   proxy?: ProxySettings | undefined;
 }
 
@@ -45,6 +55,8 @@ export class Channel {
   readonly #connections = new Set<Connection>();
   #openSince = 0;
   #heartbeatAsked = 0;
+  #way: WayState = WEBSOCKET_FIRST;
+  #trial: Timer | undefined;
   #loop: Promise<void> | undefined;
 
   constructor(options: ChannelOptions) {
@@ -61,11 +73,20 @@ export class Channel {
           this.#openSince = options.clock.monotonic();
           this.#heartbeatAsked = welcome.heartbeat_interval;
           this.adjustHeartbeat();
-          options.onStatus(true, `connected to ${options.url}`);
+          const { transport } = connection;
+          const { why = 'WebSockets are blocked' } = this.#way;
+          const how = transport === 'poll' ? ` by long polling, since WebSockets do not pass: ${why}` : '';
+          options.onStatus(true, `connected to ${options.url}${how}`, transport);
           options.log.info(
-            { session_id: welcome.session_id, resumed: welcome.resumed, epoch: welcome.session_epoch },
-            'connected to the orchestrator',
+            {
+              session_id: welcome.session_id,
+              resumed: welcome.resumed,
+              epoch: welcome.session_epoch,
+              transport,
+            },
+            `connected to the orchestrator${how}`,
           );
+          this.#planTrial(connection);
           options.handlers.onWelcome(welcome, connection);
         },
       },
@@ -86,20 +107,21 @@ export class Channel {
    * connection closes. When that fails the old one stays.
    */
   async reconnect(): Promise<boolean> {
-    const connection = this.#open();
+    const connection = this.#open(this.session.connection?.transport ?? this.#way.next);
     return Promise.race([connection.opened.then(() => true), connection.closed.then(() => false)]);
   }
 
-  /** Follows a changed `heartbeatInterval` on the connection that stands. */
+  /** Follows a changed `heartbeat_interval` on the connection that stands. */
   adjustHeartbeat(): void {
     if (this.session.connection === undefined) return;
-    const own = this.#options.heartbeatInterval?.() ?? this.#heartbeatAsked;
+    const own = this.#options.timing().heartbeat_interval;
     this.#heartbeat.start(Math.min(own, this.#heartbeatAsked));
   }
 
   async stop(): Promise<void> {
     this.#stop.abort(new Error('the agent stops'));
     this.#heartbeat.stop();
+    this.#trial?.cancel();
     const open = [...this.#connections];
     for (const connection of open) connection.close(CLOSE.goingAway, 'the agent stops');
     const all = Promise.all(open.map((connection) => connection.closed));
@@ -119,13 +141,23 @@ export class Channel {
       if (delay > 0) log.info({ in_ms: Math.round(delay), failures: state.failures }, 'connecting again');
       await clock.sleep(delay, signal).catch(() => undefined);
       if (signal.aborted) return;
-      let closed = await this.#open().closed;
-      // A renewal may have moved the session to another connection meanwhile.
-      for (let next = this.session.connection; next !== undefined; next = this.session.connection)
+      let connection = this.#open(this.#way.next);
+      let closed = await connection.closed;
+      // A renewal, or a trial, may have moved the session to another connection meanwhile.
+      for (let next = this.session.connection; next !== undefined; next = this.session.connection) {
+        connection = next;
         closed = await next.closed;
+      }
       if (signal.aborted) return;
+      this.#trial?.cancel();
       const openFor = closed.wasOpen ? clock.monotonic() - this.#openSince : 0;
       state = afterConnection(state, closed, openFor);
+      const before = connection.transport;
+      this.#way =
+        before === 'poll' ? afterPoll(this.#way, closed) : afterWebSocket(this.#way, closed, openFor);
+      // Another way is tried at once, unless the orchestrator itself asked for patience.
+      if (before === 'websocket' && this.#way.next === 'poll' && state.retryAfterMs === undefined)
+        state = { ...state, retryAfterMs: 0 };
       this.#heartbeat.stop();
       const why = explainFailure(closed);
       onStatus(
@@ -141,12 +173,31 @@ export class Channel {
     }
   }
 
-  #open(): Connection {
-    const { clock, url } = this.#options;
-    const socket = (this.#options.dial ?? dial)(url, this.#options.credentials(), this.#options.proxy);
+  /** Beside polls that work, a WebSocket is tried from time to time; the session moves over when frames pass. */
+  #planTrial(polling: Connection): void {
+    this.#trial?.cancel();
+    if (polling.transport !== 'poll') return;
+    const { clock, random, log, timing } = this.#options;
+    const delay = trialDelay(this.#way.trials, timing().websocket_retry_interval, random);
+    const again = () => {
+      this.#way = { ...this.#way, trials: this.#way.trials + 1 };
+      if (this.session.connection !== polling) return;
+      const trial = this.#open('websocket', true);
+      trial.closed.then((closed) => {
+        if (closed.wasOpen || this.session.connection !== polling) return;
+        log.debug({ err: closed.error }, 'a WebSocket still does not work; polling goes on');
+        this.#planTrial(polling);
+      });
+    };
+    this.#trial = clock.setTimer(delay, again, { background: true });
+  }
+
+  #open(transport: Transport, echoFirst = false): Connection {
     const connection = new Connection({
-      socket,
-      clock,
+      socket: transport === 'poll' ? this.#poll() : this.#dial(),
+      transport,
+      echoFirst,
+      clock: this.#options.clock,
       events: {
         onOpen: (self) => this.session.greet(self),
         onText: (self, text) => this.session.receive(self, text),
@@ -155,5 +206,16 @@ export class Channel {
     this.#connections.add(connection);
     connection.closed.then(() => this.#connections.delete(connection));
     return connection;
+  }
+
+  #dial(): FrameSocket {
+    const { url, credentials, proxy } = this.#options;
+    return (this.#options.dial ?? dial)(url, credentials(), proxy);
+  }
+
+  #poll(): FrameSocket {
+    const { url, credentials, proxy, clock, random, timing } = this.#options;
+    const client = pollClient({ websocketUrl: url, credentials, proxy, clock });
+    return new LongPollSocket({ client, clock, random, interval: () => timing().command_poll_interval });
   }
 }

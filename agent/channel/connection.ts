@@ -1,18 +1,31 @@
-import type { IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { RawData, WebSocket } from 'ws';
+import type { RawData } from 'ws';
 import type { Clock, Timer } from '../../base/clock.ts';
 import { every } from '../../base/clock.ts';
-import { problemToError } from '../../protocol/problem.ts';
+import type { AppError } from '../../protocol/errors.ts';
+import { isOurProblem, problemToError } from '../../protocol/problem.ts';
+import type { Transport } from '../../protocol/rest-fleet.ts';
 import { CLOSE, DEAD_AFTER_MS, PING_INTERVAL_MS } from '../../protocol/version.ts';
 
 /** `connecting` → `greeting` (hello is out) → `open` (welcome came) → `closed`. */
 export type ConnectionState = 'connecting' | 'greeting' | 'open' | 'closed';
 
+/** An HTTP answer where a WebSocket, or a batch of frames, was asked for. */
+export interface Refusal {
+  status: number;
+  /** It is a problem document of an orchestrator, and not a proxy's page. */
+  ours: boolean;
+  error: AppError;
+}
+
 /** Why a connection is over. */
 export interface Closed {
   /** It had been welcomed. */
   wasOpen: boolean;
+  /** How far it came below that: TLS, then the WebSocket (or the first poll). */
+  reached?: 'tls' | 'upgrade' | undefined;
+  refusal?: Refusal | undefined;
   code: number | undefined;
   reason: string;
   error: Error | undefined;
@@ -26,13 +39,42 @@ export interface ConnectionEvents {
   onText(connection: Connection, text: string): void;
 }
 
+/** What is needed of a WebSocket; a link made of polls has the same. */
+export interface FrameSocket {
+  on(event: 'upgrade', listener: (response: IncomingMessage) => void): unknown;
+  on(
+    event: 'unexpected-response',
+    listener: (request: ClientRequest, response: IncomingMessage) => void,
+  ): unknown;
+  on(event: 'open' | 'ping' | 'pong', listener: () => void): unknown;
+  on(event: 'message', listener: (data: RawData, isBinary: boolean) => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'close', listener: (code: number, reason: Buffer) => void): unknown;
+  /** Of our own: TLS stands. */
+  on(event: 'secured', listener: () => void): unknown;
+  /** Of our own: an HTTP answer came instead of frames. */
+  on(event: 'refused', listener: (answer: HttpAnswer) => void): unknown;
+  send(text: string): void;
+  send(frame: Uint8Array, options: { binary: boolean }, done: (error?: Error) => void): void;
+  ping(): void;
+  close(code: number, reason: string): void;
+  terminate(): void;
+}
+
+/** An HTTP answer, read. */
+export interface HttpAnswer {
+  status: number;
+  text: string;
+  retryAfter: string | undefined;
+}
+
 const WELCOME_MS = 15_000;
 const CHECK_MS = 5000;
 const MAX_PROBLEM_BYTES = 16 * 1024;
 
-/** One WebSocket connection, from dialling to its end. It knows when it is dead, not what is said on it. */
+/** One connection over a WebSocket, or over what stands for it, from dialling to its end. It knows when it is dead, not what is said on it. */
 export class Connection {
-  readonly #socket: WebSocket;
+  readonly #socket: FrameSocket;
   readonly #clock: Clock;
   readonly #events: ConnectionEvents;
   readonly #timers: Timer[] = [];
@@ -48,9 +90,23 @@ export class Connection {
   #lastHeard = 0;
   #error: Error | undefined;
   #retryAfterS: number | undefined;
+  #greeted = false;
+  #reached: Closed['reached'];
+  #refusal: Refusal | undefined;
+  readonly transport: Transport;
+  readonly #echoFirst: boolean;
 
-  constructor(options: { socket: WebSocket; clock: Clock; events: ConnectionEvents }) {
+  /** `echoFirst`: nothing is said before a ping has come back, so that a way that passes no frames costs nothing. */
+  constructor(options: {
+    socket: FrameSocket;
+    transport?: Transport;
+    echoFirst?: boolean;
+    clock: Clock;
+    events: ConnectionEvents;
+  }) {
     this.#socket = options.socket;
+    this.transport = options.transport ?? 'websocket';
+    this.#echoFirst = options.echoFirst ?? false;
     this.#clock = options.clock;
     this.#events = options.events;
     this.closed = new Promise((resolve) => {
@@ -107,9 +163,14 @@ export class Connection {
     socket.on('upgrade', (response: IncomingMessage) => {
       this.#raw = response.socket;
     });
+    socket.on('secured', () => {
+      this.#reached ??= 'tls';
+    });
     socket.on('unexpected-response', (_request, response: IncomingMessage) => this.#refused(response));
+    socket.on('refused', (answer: HttpAnswer) => this.#refusedWith(answer));
     socket.on('open', () => {
       this.#state = 'greeting';
+      this.#reached = 'upgrade';
       this.#heard();
       this.#timers.push(
         this.#clock.setTimer(WELCOME_MS, () => {
@@ -117,9 +178,14 @@ export class Connection {
         }),
         every(this.#clock, CHECK_MS, () => this.#checkSilence()),
       );
-      this.#guarded(() => this.#events.onOpen(this));
+      if (this.#echoFirst) this.#socket.ping();
+      else this.#greet();
     });
-    for (const event of ['ping', 'pong'] as const) socket.on(event, () => this.#heard());
+    socket.on('ping', () => this.#heard());
+    socket.on('pong', () => {
+      this.#heard();
+      if (this.#echoFirst) this.#greet();
+    });
     socket.on('message', (data: RawData, isBinary: boolean) => {
       this.#heard();
       if (isBinary) return this.close(CLOSE.protocolError, 'agents take no binary frames');
@@ -137,8 +203,16 @@ export class Connection {
         reason: reason.toString(),
         error: this.#error,
         retryAfterS: this.#retryAfterS,
+        reached: this.#reached,
+        refusal: this.#refusal,
       });
     });
+  }
+
+  #greet(): void {
+    if (this.#greeted || this.#state !== 'greeting') return;
+    this.#greeted = true;
+    this.#guarded(() => this.#events.onOpen(this));
   }
 
   /** What fails in answering costs the connection, never the process: a new one begins with a clean slate. */
@@ -169,18 +243,27 @@ export class Connection {
   /** The upgrade was answered by something else than 101: a problem document says why. */
   #refused(response: IncomingMessage): void {
     let text = '';
-    const wait = Number(response.headers['retry-after']);
-    if (Number.isFinite(wait)) this.#retryAfterS = wait;
-    const done = () => {
-      const error = problemToError(response.statusCode ?? 0, parseProblem(text));
-      this.cut(error);
-    };
     response.setEncoding('utf8');
     response.on('data', (piece: string) => {
       text += piece;
       if (text.length > MAX_PROBLEM_BYTES) response.destroy();
     });
-    response.once('close', done);
+    response.once('close', () =>
+      this.#refusedWith({
+        status: response.statusCode ?? 0,
+        text,
+        retryAfter: response.headers['retry-after'],
+      }),
+    );
+  }
+
+  #refusedWith({ status, text, retryAfter }: HttpAnswer): void {
+    const wait = Number(retryAfter);
+    if (Number.isFinite(wait)) this.#retryAfterS = wait;
+    const problem = parseProblem(text);
+    const error = problemToError(status, problem);
+    this.#refusal = { status, ours: isOurProblem(problem), error };
+    this.cut(error);
   }
 }
 

@@ -1,4 +1,5 @@
 import { Agent } from 'node:https';
+import { TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { type ClientCredentials, orchestratorTls } from '../../base/tls-client.ts';
 import { MAX_FRAME_BYTES, SUBPROTOCOL } from '../../protocol/version.ts';
@@ -13,7 +14,7 @@ const HANDSHAKE_MS = 15_000;
  */
 export function dial(url: string, credentials: ClientCredentials, proxy?: ProxySettings): WebSocket {
   const way = proxyAgentOptions(new URL(url.replace(/^wss:/, 'https:')), proxy);
-  return new WebSocket(url, SUBPROTOCOL, {
+  const webSocket = new WebSocket(url, SUBPROTOCOL, {
     ...orchestratorTls(credentials),
     ...(way.proxyEnv === undefined
       ? {}
@@ -23,5 +24,16 @@ export function dial(url: string, credentials: ClientCredentials, proxy?: ProxyS
     handshakeTimeout: HANDSHAKE_MS,
     followRedirects: false,
     generateMask: (mask: Buffer) => mask.fill(0),
+    // What fails after this has reached something that holds an orchestrator's certificate.
+    finishRequest(request) {
+      request.once('socket', (socket) => {
+        const secured = () => webSocket.emit('secured');
+        if (socket instanceof TLSSocket && socket.getProtocol() === null)
+          socket.once('secureConnect', secured);
+        else secured();
+      });
+      request.end();
+    },
   });
+  return webSocket;
 }

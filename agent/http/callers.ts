@@ -98,3 +98,9 @@ export class Callers {
     throw new AppError('unauthenticated', { detail: 'This is not the API key of this VM.', hint: KEY_HINT });
   }
 }
+
+/** What the agent's own address may be called: by its host name, or by the name in its certificate. */
+export const ownNamesOf = (hostname: string, agentId: string | undefined): string[] => [
+  hostname.toLowerCase(),
+  ...(agentId === undefined ? [] : [`${agentId}.agent.internal`]),
+];

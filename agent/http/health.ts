@@ -1,4 +1,5 @@
 import type { AgentHealth, AgentInfo } from '../../protocol/agent-http.ts';
+import type { Transport } from '../../protocol/rest-fleet.ts';
 import { PROTOCOL_MIN, PROTOCOL_VERSION, SUBPROTOCOL } from '../../protocol/version.ts';
 import type { Health } from '../health.ts';
 import type { ToolRegistry } from '../tools/registry.ts';
@@ -10,6 +11,8 @@ export interface AgentFacts {
   version: string;
   vmId: string | null;
   agentId: string | null;
+  /** Of the connection that stands. */
+  transport: Transport | null;
   orchestratorUrl: string | null;
   name: string | null;
   labels: Readonly<Record<string, string>>;
@@ -67,5 +70,6 @@ export function infoAnswer(facts: AgentFacts, port: number): AgentInfo {
     started_at: facts.startedAt,
     port,
     conditions: facts.health.conditions,
+    transport: facts.transport,
   };
 }

@@ -3,37 +3,23 @@ import type { Clock } from '../../base/clock.ts';
 import { isoTime } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
-import { RENEW_AT, RENEW_JITTER } from '../../protocol/certificate-profile.ts';
 import type { DiskLayout } from '../../protocol/disk-layout.ts';
+import { renewalTime, retryTime, shareOf, type Validity } from '../../protocol/renewal.ts';
 import { checkOwnCertificate, fingerprintOf, parseCertificates } from './certificates.ts';
 import { type Credentials, clientCredentials, readCredentials, replaceCertificate } from './credentials.ts';
 import { createCsr } from './csr.ts';
 import type { ProxySettings } from './proxy.ts';
 import { requestRenewal } from './renew-request.ts';
 
-export interface Validity {
-  notBeforeMs: number;
-  notAfterMs: number;
-}
-
-/** When to renew: at half of its life, a tenth of its life earlier or later, so that a fleet does not come at once. */
-export function renewalTime(validity: Validity, random: Random): number {
-  const life = validity.notAfterMs - validity.notBeforeMs;
-  return validity.notBeforeMs + life * (RENEW_AT + RENEW_JITTER * (2 * random() - 1));
-}
-
-const RETRY_MIN_MS = 60_000;
-const RETRY_MAX_MS = 3_600_000;
-
-/** After a failure: a twentieth of what is left, between a minute and an hour, plus up to a fifth. */
-export function retryTime(nowMs: number, validity: Validity, random: Random): number {
-  const wait = Math.min(RETRY_MAX_MS, Math.max(RETRY_MIN_MS, (validity.notAfterMs - nowMs) / 20));
-  return nowMs + wait * (1 + 0.2 * random());
-}
-
 export function validityOf(certificatePem: string): Validity {
   const leaf = new X509Certificate(certificatePem);
   return { notBeforeMs: leaf.validFromDate.getTime(), notAfterMs: leaf.validToDate.getTime() };
+}
+
+/** The time that the orchestrator names with the certificate: both make it of the certificate itself. */
+export function renewalTimeOf(certificatePem: string): number {
+  const [leaf] = parseCertificates(certificatePem);
+  return renewalTime(validityOf(certificatePem), leaf === undefined ? 0 : shareOf(fingerprintOf(leaf)));
 }
 
 export interface RenewalOptions {
@@ -55,7 +41,7 @@ export interface RenewalOptions {
  */
 export async function renewalLoop(options: RenewalOptions, signal: AbortSignal): Promise<void> {
   const { clock, random, log, current, onStatus } = options;
-  let at = renewalTime(validityOf(current().certificate), random);
+  let at = renewalTimeOf(current().certificate);
   while (!signal.aborted) {
     const validity = validityOf(current().certificate);
     const valid = clock.now() < validity.notAfterMs;
@@ -65,14 +51,14 @@ export async function renewalLoop(options: RenewalOptions, signal: AbortSignal):
     if (signal.aborted) return;
     try {
       const { credentials, renewAfterMs } = await renewOnce(options);
-      if (credentials === undefined) at = Math.max(renewAfterMs, clock.now() + RETRY_MIN_MS);
+      if (credentials === undefined) at = Math.max(renewAfterMs, retryTime(clock.now(), validity, random()));
       else {
-        at = renewalTime(validityOf(credentials.certificate), random);
+        at = renewalTimeOf(credentials.certificate);
         log.info({ renew_at: isoTime(at) }, 'the certificate was renewed');
         await options.onRenewed(credentials);
       }
     } catch (cause) {
-      at = retryTime(clock.now(), validity, random);
+      at = retryTime(clock.now(), validity, random());
       log.warn(
         { err: cause, again_at: isoTime(at) },
         'the certificate could not be renewed; the old one stays',

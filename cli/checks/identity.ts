@@ -6,8 +6,8 @@ import { validityOf } from '../../agent/identity/renewal.ts';
 import { checkPolicyFile } from '../../agent/policy/check.ts';
 import { isoTime } from '../../base/clock.ts';
 import { ConfigError, describeProblem } from '../../base/config-file.ts';
-import { RENEW_AT, RENEW_JITTER } from '../../protocol/certificate-profile.ts';
 import { policyFile } from '../../protocol/disk-layout.ts';
+import { isLate } from '../../protocol/renewal.ts';
 import { readEnrolment } from '../../provision/records.ts';
 import type { Bench } from './bench.ts';
 import { type Check, type Found, fail, info, ok, skipped, warn } from './check.ts';
@@ -94,7 +94,8 @@ export const CERTIFICATE_CHECKS: readonly Check<Bench>[] = [
     needs: ['certificate.key'],
     after: ['clock'],
     run: ofCertificate(({ certificate }, { clock }) => {
-      const { notBeforeMs, notAfterMs } = validityOf(certificate);
+      const validity = validityOf(certificate);
+      const { notBeforeMs, notAfterMs } = validity;
       const now = clock.now();
       const end = isoTime(notAfterMs);
       if (now >= notAfterMs)
@@ -102,8 +103,7 @@ export const CERTIFICATE_CHECKS: readonly Check<Bench>[] = [
       if (now < notBeforeMs)
         return fail(`it begins at ${isoTime(notBeforeMs)}`, 'Check this machine’s clock.');
       const detail = `${((notAfterMs - now) / DAY_MS).toFixed(1)} days left, until ${end}`;
-      const late = RENEW_AT + 2 * RENEW_JITTER;
-      return (now - notBeforeMs) / (notAfterMs - notBeforeMs) > late
+      return isLate(validity, now)
         ? warn(`${detail}; it should have been renewed by now`, RENEWAL_HINT)
         : ok(detail);
     }),

@@ -6,7 +6,7 @@ import { AppError } from '../../protocol/errors.ts';
 import { checkClock } from '../../provision/clock-check.ts';
 import { explainConnection } from '../../provision/http-failure.ts';
 import { revokedError } from '../../provision/revoked.ts';
-import { type Check, type Found, fail, ok, skipped } from './check.ts';
+import { type Check, type Found, fail, ok, skipped, warn } from './check.ts';
 import type { Way } from './way.ts';
 
 interface Target {
@@ -154,10 +154,15 @@ export const WAY_CHECKS: readonly Check<Way>[] = [
       return ok(`known as ${agent_id}, ${online ? 'online' : 'offline'}`);
     },
   ),
-  step({ id: 'websocket', title: 'WebSocket', needs: ['registration'] }, async (_target, way) => {
+  step({ id: 'websocket', title: 'WebSocket', needs: ['registration'] }, async ({ server }, way) => {
     const own = await way.own();
     if (own === undefined) return skipped('needs this machine’s certificate: it is not enrolled');
-    await way.upgrade(own);
-    return ok('the upgrade works');
+    const blocked = await way.upgrade(own);
+    if (blocked === undefined) return ok('the upgrade works, and frames pass');
+    await way.poll(own);
+    return warn(
+      `something on the way blocks WebSockets: ${blocked}. Polls pass, so the agent works by long polling`,
+      `Nothing has to be done. To spare the requests, let what is in between pass WebSockets to ${server.host}.`,
+    );
   }),
 ];

@@ -1,20 +1,23 @@
 import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { Connection } from '../../agent/channel/connection.ts';
 import { dial } from '../../agent/channel/dial.ts';
+import { pollUrl } from '../../agent/channel/poll-request.ts';
+import { signOfBlock } from '../../agent/channel/transport.ts';
 import { type Credentials, clientCredentials } from '../../agent/identity/credentials.ts';
 import type { ProxySettings } from '../../agent/identity/proxy.ts';
 import type { Clock } from '../../base/clock.ts';
-import { systemRandom } from '../../base/random.ts';
+import { randomHex, systemRandom } from '../../base/random.ts';
 import { type ClientCredentials, orchestratorTls } from '../../base/tls-client.ts';
 import type { OwnStatus } from '../../protocol/rest-registration.ts';
+import { CLOSE } from '../../protocol/version.ts';
 import type { Anchor } from '../../provision/ca-pin.ts';
 import { fetchCa } from '../../provision/fetch-ca.ts';
 import { type Answer, ask } from '../../provision/https-client.ts';
 import { createOrchestrator, problemOf } from '../../provision/orchestrator.ts';
 
 const TIMEOUT_MS = 10_000;
-const MAX_PROBLEM_BYTES = 64 * 1024;
 
 /** What is asked of the network. Nothing of it carries a token or a key. */
 export interface Probes {
@@ -28,8 +31,13 @@ export interface Probes {
   handshake(host: string, port: number, credentials: ClientCredentials): Promise<string>;
   ask(url: URL, credentials: ClientCredentials, json?: unknown): Promise<Answer>;
   ownStatus(server: URL, own: Credentials): Promise<OwnStatus>;
-  /** Opens the channel and closes it before anything is said, so that a running agent's session stays as it is. */
-  upgrade(own: Credentials): Promise<void>;
+  /**
+   * Opens the channel and closes it before anything is said, so that a running agent's session stays as it is. Resolves
+   * with the sign that something on the way blocks WebSockets, or undefined when frames pass.
+   */
+  upgrade(own: Credentials): Promise<string | undefined>;
+  /** Whether the orchestrator is reached by a poll. @throws what it was answered instead. */
+  poll(own: Credentials): Promise<void>;
 }
 
 /** The way from this machine to its orchestrator. */
@@ -100,29 +108,39 @@ export function createProbes(clock: Clock, proxy: Way['proxy']): Probes {
     ownStatus: async (server, own) =>
       (await orchestrator(server)).ownStatus(own.vmId, clientCredentials(own)),
     upgrade: async (own) => upgrade(own, clock, await proxy()),
+    async poll(own) {
+      const url = pollUrl(own.websocketUrl);
+      url.search = `link=${randomHex(32)}&after=0&hold=0`;
+      const tls = orchestratorTls(clientCredentials(own));
+      const problem = problemOf(await ask({ url, tls, clock, proxy: await proxy() }));
+      // Nobody has this link, and only an orchestrator says so.
+      if (problem.code !== 'link_unknown') throw problem;
+    },
   };
 }
 
-function upgrade(own: Credentials, clock: Clock, proxy: ProxySettings | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const socket = dial(own.websocketUrl, clientCredentials(own), proxy);
-    const timer = clock.setTimer(TIMEOUT_MS, () => socket.terminate());
-    socket.once('open', () => {
-      resolve();
-      socket.close(1000);
-    });
-    socket.once('unexpected-response', (_request, response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (piece: string) => {
-        text += piece;
-        if (text.length > MAX_PROBLEM_BYTES) response.destroy();
-      });
-      response.once('close', () => {
-        reject(problemOf({ status: response.statusCode ?? 0, body: Buffer.from(text) }));
-        socket.terminate();
-      });
-    });
-    socket.on('error', reject);
-    socket.once('close', () => timer.cancel());
+async function upgrade(
+  own: Credentials,
+  clock: Clock,
+  proxy: ProxySettings | undefined,
+): Promise<string | undefined> {
+  const passes = Promise.withResolvers<undefined>();
+  const connection = new Connection({
+    socket: dial(own.websocketUrl, clientCredentials(own), proxy),
+    echoFirst: true,
+    clock,
+    events: { onOpen: () => passes.resolve(undefined), onText: () => undefined },
   });
+  const timer = clock.setTimer(TIMEOUT_MS, () =>
+    connection.cut(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })),
+  );
+  const closed = await Promise.race([passes.promise, connection.closed]);
+  timer.cancel();
+  if (closed === undefined) {
+    connection.close(CLOSE.goingAway, 'this was a test');
+    return undefined;
+  }
+  const sign = signOfBlock(closed, 0);
+  if (sign === undefined) throw closed.error ?? new Error(closed.reason);
+  return sign.why;
 }

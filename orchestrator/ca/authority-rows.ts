@@ -36,7 +36,7 @@ export const current = (db: Queryable, kind: AuthorityRow['kind'], organizationI
 
 /** A new key and its certificate, self-signed or signed by the root, ready to be stored. */
 export async function newAuthorityRow(
-  options: { sealer: Sealer; clock: Clock; trustDomain: string },
+  options: { sealer: Sealer; clock: Clock; trustDomain: string; issuingS?: number | undefined },
   what: { kind: AuthorityRow['kind']; organizationId: string | null },
   root?: { pem: string; key: KeyObject },
 ): Promise<{ row: NewRow<'certificate_authorities'>; pem: string; key: KeyObject }> {
@@ -54,7 +54,7 @@ export async function newAuthorityRow(
     ...(root ? { issuer: root.pem } : {}),
     kind: what.kind === 'root' ? 'root' : 'issuing',
     nowMs: now,
-    lifetimeS: what.kind === 'root' ? LIFETIME_S.root : LIFETIME_S.issuing,
+    lifetimeS: what.kind === 'root' ? LIFETIME_S.root : (options.issuingS ?? LIFETIME_S.issuing),
   });
   const id = newId('crt', clock);
   const secret = keys.privateKey.export({ type: 'pkcs8', format: 'der' });
@@ -84,6 +84,7 @@ export async function ensureRoot(options: {
   clock: Clock;
   /** Asked for on the command line; fixed by the first start. */
   trustDomain?: string | undefined;
+  issuingS?: number | undefined;
 }): Promise<{ root: AuthorityRow; trustDomain: string }> {
   const { store, clock, sealer } = options;
   const stored = async (db: Queryable) => {
@@ -98,7 +99,7 @@ export async function ensureRoot(options: {
   let found = await stored(store.db);
   if (!found) {
     const trustDomain = options.trustDomain ?? `${randomHex(16)}.vm-agent.internal`;
-    const made = { sealer, clock, trustDomain };
+    const made = { sealer, clock, trustDomain, issuingS: options.issuingS };
     const root = await newAuthorityRow(made, { kind: 'root', organizationId: null });
     const own = await newAuthorityRow(made, { kind: 'orchestrator', organizationId: null }, root);
     found = await store.transaction(async (tx) => {

@@ -3,7 +3,8 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import {
   agentSubjectAltNames,
-  LIFETIME_S,
+  DEFAULT_LIFETIMES,
+  type Lifetimes,
   orchestratorSubjectAltNames,
 } from '../../protocol/certificate-profile.ts';
 import type { Sealer } from '../store/sealed.ts';
@@ -12,9 +13,6 @@ import { current, ensureRoot, newAuthorityRow, openKey } from './authority-rows.
 import { type IssuedCertificate, makeCertificate, newP256, spkiOf } from './x509.ts';
 
 type IssuerKind = 'orchestrator' | 'organization';
-
-/** An issuing certificate is replaced when less than this is left; far more than any leaf's life. */
-const RENEW_ISSUING_MS = (LIFETIME_S.issuing * 1000) / 2;
 
 export interface CertificateBundle {
   /** PEM each: roots first, then issuing ones. */
@@ -55,14 +53,21 @@ export async function openAuthority(options: {
   log: Logger;
   /** Asked for on the command line; fixed by the first start. */
   trustDomain?: string | undefined;
+  lifetimes?: Lifetimes | undefined;
 }): Promise<Authority> {
-  const { store, sealer, clock, log } = options;
-  const { root, trustDomain } = await ensureRoot(options);
+  const { store, sealer, clock, log, lifetimes = DEFAULT_LIFETIMES } = options;
+  /** An issuing certificate is replaced when less than this is left; far more than any leaf's life. */
+  const renewIssuingMs = (lifetimes.issuing * 1000) / 2;
+  const { root, trustDomain } = await ensureRoot({ ...options, issuingS: lifetimes.issuing });
   const known = new Map<string, X509Certificate[]>();
 
   const rootMaterial = () => ({ pem: root.certificate, key: openKey(sealer, root) });
   const newIssuing = (kind: IssuerKind, organizationId: string | null) =>
-    newAuthorityRow({ sealer, clock, trustDomain }, { kind, organizationId }, rootMaterial());
+    newAuthorityRow(
+      { sealer, clock, trustDomain, issuingS: lifetimes.issuing },
+      { kind, organizationId },
+      rootMaterial(),
+    );
 
   async function issuer(kind: IssuerKind, organizationId: string | null) {
     const row = await current(store.db, kind, organizationId).executeTakeFirstOrThrow();
@@ -107,7 +112,7 @@ export async function openAuthority(options: {
         kind: 'agent',
         names: agentSubjectAltNames({ trustDomain, orgId: organizationId, agentId }),
         nowMs: clock.now(),
-        lifetimeS: LIFETIME_S.agentDefault,
+        lifetimeS: lifetimes.agent,
       });
       return { ...made, chain: made.pem + by.pem };
     },
@@ -123,7 +128,7 @@ export async function openAuthority(options: {
         kind: 'orchestrator',
         names: orchestratorSubjectAltNames({ trustDomain, ...names }),
         nowMs: clock.now(),
-        lifetimeS: LIFETIME_S.orchestrator,
+        lifetimeS: lifetimes.orchestrator,
       });
       const key = keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
       return { ...made, chain: made.pem + by.pem, key };
@@ -161,7 +166,7 @@ export async function openAuthority(options: {
         .execute();
       for (const row of rows) {
         const left = Number(row.not_after) - clock.now();
-        if (left > RENEW_ISSUING_MS) continue;
+        if (left > renewIssuingMs) continue;
         if (root.sealed_key === null) {
           const days = Math.floor(left / 86_400_000);
           log.error(

@@ -1,19 +1,10 @@
 import { isIP } from 'node:net';
-import type { Clock, Timer } from '../../base/clock.ts';
+import { type Clock, isoTime, type Timer } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { ServerCredentials } from '../../base/tls-server.ts';
-import { RENEW_AT, RENEW_JITTER } from '../../protocol/certificate-profile.ts';
+import { renewalTime, retryTime, type Validity } from '../../protocol/renewal.ts';
 import type { Authority } from './authority.ts';
-
-/** After a failure the next try comes this soon (ms). */
-const RETRY_MS = 60 * 60_000;
-
-/** When to renew (ms since the epoch): half of the life, give or take a tenth of it. */
-export function renewalTime(life: { notBeforeMs: number; notAfterMs: number }, random: Random): number {
-  const length = life.notAfterMs - life.notBeforeMs;
-  return life.notBeforeMs + length * (RENEW_AT + (random() * 2 - 1) * RENEW_JITTER);
-}
 
 /**
  * The certificate that agents see, and browsers too unless they are given another one. It lives in memory: each
@@ -34,15 +25,18 @@ export async function keepServerCertificate(options: {
     ips: [...new Set(['127.0.0.1', '::1', ...(isIP(publicHost) === 0 ? [] : [publicHost])])],
   };
   let timer: Timer | undefined;
+  let present: Validity = { notBeforeMs: 0, notAfterMs: 0 };
   let stopped = false;
 
-  const arm = (delayMs: number) => {
-    timer = clock.setTimer(Math.max(delayMs, 1000), () => void renew(), { background: true });
+  const armFor = (at: number) => {
+    if (stopped) return;
+    timer = clock.setTimer(Math.max(at - clock.now(), 500), () => void renew(), { background: true });
   };
   async function make(): Promise<ServerCredentials> {
     await authority.renewIssuing();
     const made = await authority.issueOrchestrator(names);
-    if (!stopped) arm(renewalTime(made, random) - clock.now());
+    present = made;
+    armFor(renewalTime(made, random()));
     return { cert: made.chain, key: made.key, ca: [authority.root] };
   }
   async function renew(): Promise<void> {
@@ -50,11 +44,12 @@ export async function keepServerCertificate(options: {
       options.onRenewed(await make());
       log.info('renewed the certificate of this orchestrator');
     } catch (cause) {
+      const at = retryTime(clock.now(), present, random());
       log.error(
-        { err: cause },
-        'the certificate of this orchestrator could not be renewed; trying again in an hour',
+        { err: cause, again_at: isoTime(at) },
+        'the certificate of this orchestrator could not be renewed; the old one stays',
       );
-      if (!stopped) arm(RETRY_MS);
+      armFor(at);
     }
   }
   return {

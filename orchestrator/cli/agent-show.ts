@@ -1,3 +1,4 @@
+import { quarantineText } from '../../protocol/quarantine.ts';
 import { certificateListSchema } from '../../protocol/rest-calls.ts';
 import { type Agent, agentSchema } from '../../protocol/rest-fleet.ts';
 import { type ClientFlags, clientFor } from './client.ts';
@@ -15,12 +16,13 @@ function rowsOf(agent: Agent, certificate: { fingerprint: string } | undefined):
     ['vm_id', agent.vm_id],
     ['agent_id', agent.agent_id],
     ['state', agent.state === 'active' ? (agent.online ? 'online' : 'offline') : agent.state],
+    ...quarantineRows(agent),
     ['host name', agent.hostname],
     ['version', agent.version ?? '-'],
     ['system', facts === null ? '-' : `${facts.os_name || facts.os} ${facts.kernel} ${facts.arch}`],
     ['hardware', facts === null ? '-' : `${facts.cpus} CPU, ${bytes(facts.memory_bytes)}`],
     ['addresses', facts?.addresses.join(' ') || '-'],
-    ['connects from', agent.address ?? '-'],
+    ['connects from', `${agent.address ?? '-'}${agent.transport === 'poll' ? ' (by long polling)' : ''}`],
     [
       'load',
       load === null
@@ -38,6 +40,16 @@ function rowsOf(agent: Agent, certificate: { fingerprint: string } | undefined):
     ],
   ];
 }
+
+/** Why nothing is sent to it, and what ends that. */
+const quarantineRows = ({ vm_id, state, quarantine }: Agent): [string, string][] =>
+  state !== 'quarantined' || quarantine == null
+    ? []
+    : [
+        ['quarantine', `${quarantine.reason}: ${quarantineText(quarantine)}`],
+        ['since', timeText(quarantine.since)],
+        ['to let it work', `vm-orchestrator agents admit ${vm_id}`],
+      ];
 
 export async function show(deps: CliDeps, id: string, flags: ClientFlags): Promise<void> {
   const client = await clientFor(deps, flags);
@@ -70,13 +82,13 @@ export async function setState(
   deps: CliDeps,
   id: string,
   state: 'active' | 'quarantined',
-  flags: ClientFlags,
+  flags: ClientFlags & { reason?: string },
 ): Promise<void> {
   const client = await clientFor(deps, flags);
   const agent = await client.call({
     method: 'PATCH',
     path: pathOf(id),
-    body: { state },
+    body: { state, ...(flags.reason === undefined ? {} : { reason: flags.reason }) },
     answer: agentSchema,
   });
   if (flags.json) return printJson(deps.stdout, { vm_id: agent.vm_id, state: agent.state });

@@ -30,12 +30,18 @@ export async function listAgents(client: RestClient, selector: string): Promise<
   return items;
 }
 
+/** A quarantined one says why, by the code. */
+const stateText = ({ state, online, quarantine }: Agent): string => {
+  if (state === 'active') return online ? 'online' : 'offline';
+  return quarantine == null ? state : `${state} (${quarantine.reason})`;
+};
+
 async function list(deps: CliDeps, flags: AgentsFlags): Promise<void> {
   const items = await listAgents(await clientFor(deps, flags), flags.selector);
   if (flags.json) return printJson(deps.stdout, { items });
   const rows = items.map((agent) => [
     agent.vm_id,
-    agent.state === 'active' ? (agent.online ? 'online' : 'offline') : agent.state,
+    stateText(agent),
     agent.last_heartbeat_at === null ? 'never' : timeText(agent.last_heartbeat_at),
     agent.version ?? '-',
     agent.facts?.os_name || '-',
@@ -109,17 +115,18 @@ export function register(program: Command, deps: CliDeps): void {
     .action((id: string, changes: Record<string, string | null>, flags: ClientFlags) =>
       reporting(deps, flags, () => label(deps, id, changes, flags)),
     );
-  for (const [name, state, description] of STATES)
-    withClientFlags(
-      agents
-        .command(name)
-        .description(description)
-        .argument('<agent>', 'its vm_id or agent_id', agentArgument),
-    )
+  for (const [name, state, description] of STATES) {
+    const command = agents
+      .command(name)
+      .description(description)
+      .argument('<agent>', 'its vm_id or agent_id', agentArgument);
+    if (state === 'quarantined') command.option('--reason <text>', 'why, for whoever looks at it later');
+    withClientFlags(command)
       .addHelpText('after', CLIENT_HELP)
-      .action((id: string, flags: ClientFlags) =>
+      .action((id: string, flags: ClientFlags & { reason?: string }) =>
         reporting(deps, flags, () => setState(deps, id, state, flags)),
       );
+  }
   withClientFlags(
     agents
       .command('revoke')

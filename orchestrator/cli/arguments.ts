@@ -181,3 +181,11 @@ export function organizationArgument(text: string): string {
   if (error === undefined) return text;
   throw new InvalidArgumentError(`${error.issues[0]?.message ?? 'It is no name of an organization'}.`);
 }
+
+/** As openssl prints it, with or without colons. */
+export function certificateArgument(text: string): string {
+  const id = text.replaceAll(':', '').toLowerCase();
+  if (!/^[0-9a-f]{8,128}$/.test(id))
+    throw new InvalidArgumentError('Give a fingerprint (SHA-256) or a serial number, in hex.');
+  return id;
+}

@@ -41,6 +41,7 @@ export interface ServeFlags {
   auditWebhook?: string;
   auditRetention?: string;
   jobRetention?: string;
+  agentCertificateTtl?: string;
   logLevel: LogLevel;
 }
 

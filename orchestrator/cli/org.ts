@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { revokedAgentsSchema } from '../../protocol/rest-certificates.ts';
 import { organizationListSchema, organizationSchema } from '../../protocol/rest-fleet.ts';
 import { organizationArgument } from './arguments.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
@@ -52,6 +53,28 @@ async function remove(deps: CliDeps, name: string, flags: DeleteFlags): Promise<
   await write(deps.stdout, `${name} is deleted; what it recorded is kept\n`);
 }
 
+async function revokeAgents(deps: CliDeps, name: string, flags: DeleteFlags): Promise<void> {
+  const client = await clientFor(deps, flags, 'all');
+  if (!flags.yes && deps.confirm !== undefined) {
+    if (
+      !(await deps.confirm(
+        `Revoke every agent of ${name}? Their certificates, connections and open commands end.`,
+      ))
+    ) {
+      deps.stderr.write('Nothing was revoked.\n');
+      return deps.exitWith(1);
+    }
+  }
+  const { revoked } = await client.call({
+    method: 'POST',
+    path: `${one(name)}/agents/revoke`,
+    body: { selector: 'all' },
+    answer: revokedAgentsSchema,
+  });
+  if (flags.json) return printJson(deps.stdout, { name, revoked });
+  await write(deps.stdout, `${revoked} ${revoked === 1 ? 'agent' : 'agents'} of ${name} revoked\n`);
+}
+
 /** `vm-orchestrator org …`: the organizations that the token may see. */
 export function register(program: Command, deps: CliDeps): void {
   const org = program.command('org').description('list, create, rename and delete organizations');
@@ -87,4 +110,15 @@ export function register(program: Command, deps: CliDeps): void {
   )
     .addHelpText('after', CLIENT_HELP)
     .action((name: string, flags: DeleteFlags) => reporting(deps, flags, () => remove(deps, name, flags)));
+  withClientFlags(
+    org
+      .command('revoke-agents')
+      .description('end every agent of an organization: certificates, connections and open commands')
+      .argument('<name>', 'its name or id')
+      .option('--yes', 'do not ask'),
+  )
+    .addHelpText('after', CLIENT_HELP)
+    .action((name: string, flags: DeleteFlags) =>
+      reporting(deps, flags, () => revokeAgents(deps, name, flags)),
+    );
 }

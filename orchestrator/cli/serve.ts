@@ -19,6 +19,10 @@ export function register(program: Command, deps: CliDeps): void {
     .option('--tls-key <file>', 'its private key (PEM)')
     .option('--trust-domain <name>', 'name in every certificate; fixed by the first start')
     .option(
+      '--agent-certificate-ttl <time>',
+      'how long agents’ certificates live, 5s to 30d; agents renew them at half of it (default: 30d)',
+    )
+    .option(
       '--session-idle <time>',
       'a dashboard session ends after so long without a request (default: 2h)',
       durationArgument('--session-idle', { least: '1m', most: '7d' }),
@@ -64,6 +68,7 @@ Environment:
   VM_ORCHESTRATOR_AUDIT_SYSLOG, …_AUDIT_SYSLOG_CA, …_AUDIT_WEBHOOK, …_AUDIT_RETENTION
                                          instead of the options of these names
   VM_ORCHESTRATOR_JOB_RETENTION          as --job-retention
+  VM_ORCHESTRATOR_AGENT_CERTIFICATE_TTL  as --agent-certificate-ttl
 
 Ctrl-C or SIGTERM stops it when running requests have ended; a second one at once.
 

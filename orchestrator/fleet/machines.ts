@@ -3,7 +3,7 @@ import type { Facts, LoadSample } from '../../protocol/facts.ts';
 import { agentIdSchema, vmIdSchema } from '../../protocol/ids.ts';
 import type { Machine } from '../../protocol/rest-overview.ts';
 import type { Queryable } from '../store/store.ts';
-import { isOnline } from '../tenancy/agent-rows.ts';
+import { isOnline, quarantineOf } from '../tenancy/agent-rows.ts';
 import { machineLocks } from './machine-locks.ts';
 
 /** Machines in one query: the server serves others between two. */
@@ -17,6 +17,9 @@ const selectMachines = (db: Queryable, organizationId: string) =>
       'vm_id',
       'hostname',
       'state',
+      'quarantine_reason',
+      'quarantine_detail',
+      'quarantined_at',
       'version',
       'facts',
       'labels',
@@ -57,6 +60,7 @@ function machine(row: MachineRow, lock: Machine['lock']): Machine {
     vm_id: vmIdSchema.parse(row.vm_id),
     hostname: row.hostname,
     state: row.state,
+    quarantine: quarantineOf(row),
     online: isOnline(row),
     version: row.version,
     os: facts === undefined ? '' : facts.os_name || facts.os,

@@ -1,11 +1,12 @@
 import { type Clock, isoTime } from '../../base/clock.ts';
 import { type CommandState, FINAL_STATES, type Reason } from '../../protocol/command.ts';
 import { agentIdSchema, commandIdSchema, vmIdSchema } from '../../protocol/ids.ts';
+import { isLate } from '../../protocol/renewal.ts';
 import type { Overview } from '../../protocol/rest-overview.ts';
 import type { Permission } from '../../protocol/roles.ts';
 import { jobHead } from '../jobs/read.ts';
 import type { Queryable, Store } from '../store/store.ts';
-import { isOnline } from '../tenancy/agent-rows.ts';
+import { isOnline, quarantineOf } from '../tenancy/agent-rows.ts';
 import { machineLocks } from './machine-locks.ts';
 import { pendingApprovals, uneasyRollouts } from './overview-waiting.ts';
 
@@ -20,8 +21,6 @@ const MAX_OFFLINE = 50;
 const MAX_HELD = 50;
 const MAX_FAILED = 20;
 const MAX_EXPIRING = 50;
-/** Agents renew at half of a certificate's life: one that has less than this left is late. */
-const LATE_RENEWAL = 0.25;
 
 /** Machines carry a certificate; whoever made a token for a program wants to know sooner. */
 const API_TOKEN_ENDS_MS = 14 * DAY_MS;
@@ -68,6 +67,9 @@ async function machines(
       'vm_id',
       'hostname',
       'state',
+      'quarantine_reason',
+      'quarantine_detail',
+      'quarantined_at',
       'connected_at',
       'disconnected_at',
       'labels',
@@ -96,7 +98,12 @@ async function machines(
       pending: count(({ state }) => state === 'pending'),
       locked: locks.filter(({ lock }) => lock !== null).length,
     },
-    held: held.slice(0, MAX_HELD).map(({ row, lock }) => ({ ...named(row), state: row.state, lock })),
+    held: held.slice(0, MAX_HELD).map(({ row, lock }) => ({
+      ...named(row),
+      state: row.state,
+      quarantine: quarantineOf(row),
+      lock,
+    })),
     offline: offline.slice(0, MAX_OFFLINE).map((row) => ({
       ...named(row),
       last_seen_at: row.disconnected_at === null ? null : isoTime(Number(row.disconnected_at)),
@@ -183,8 +190,8 @@ async function certificatesThatEnd(db: Queryable, organizationId: string, now: n
     .where('c.revoked_at', 'is', null)
     .groupBy(['a.id', 'a.vm_id'])
     .execute();
-  const late = certificates.filter(
-    ({ begin, end }) => Number(end) - now < (Number(end) - Number(begin)) * LATE_RENEWAL,
+  const late = certificates.filter(({ begin, end }) =>
+    isLate({ notBeforeMs: Number(begin), notAfterMs: Number(end) }, now),
   );
   return late.map(({ id, vm_id, end }) => ({
     kind: 'certificate',

@@ -51,7 +51,8 @@ export function createAgentAuth(options: {
           .onRef('agents.id', '=', 'certificates.agent_id'),
       )
       .select(['agents.id', 'agents.vm_id', 'agents.state'])
-      .select(['certificates.revoked_at', 'certificates.first_used_at', 'certificates.created_at'])
+      .select(['certificates.revoked_at', 'certificates.revoked_reason'])
+      .select(['certificates.first_used_at', 'certificates.created_at'])
       .where('certificates.organization_id', '=', peer.orgId)
       .where('certificates.fingerprint', '=', peer.fingerprint)
       .executeTakeFirst();
@@ -106,7 +107,9 @@ export function createAgentAuth(options: {
         hint:
           row.state === 'revoked'
             ? 'The agent was revoked; enroll the machine again with a new token.'
-            : 'A newer certificate of this agent is in use.',
+            : row.revoked_reason !== null
+              ? 'This certificate was revoked; enroll the machine again with a new token and a new key.'
+              : 'A newer certificate of this agent is in use.',
       });
     }
     if (row.vm_id !== vmId) {

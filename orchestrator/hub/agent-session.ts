@@ -1,6 +1,7 @@
 import type { AgentId, CommandId, OrganizationId, SessionId, VmId } from '../../protocol/ids.ts';
 import type { AgentMessage, Hello, OrchestratorMessage } from '../../protocol/messages.ts';
 import type { OutputFrame } from '../../protocol/output-frame.ts';
+import type { Transport } from '../../protocol/rest-fleet.ts';
 import { SessionLink } from '../../protocol/session.ts';
 import { CLOSE, LINK_CREDIT_BYTES } from '../../protocol/version.ts';
 import type { Connection } from './connection.ts';
@@ -12,7 +13,11 @@ export interface ConnectedAgent {
   vmId: VmId;
   /** When its certificate ends (ms since the epoch): no socket outlives it. */
   certificateEndsMs: number;
+  /** Hex SHA-256 of that certificate. */
+  fingerprint: string;
   address: string | null;
+  /** What its frames come over; `poll` where WebSockets are blocked. */
+  transport: Transport;
 }
 
 export type SequencedMessage = Extract<OrchestratorMessage, { seq: number }>;

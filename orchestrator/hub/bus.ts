@@ -9,8 +9,8 @@ export type Hint =
   | { topic: 'agent'; agent_id: string; unlocked?: true }
   /** What is shown of agents changed: `agent`, anything; `load`, what a heartbeat says. */
   | { topic: 'fleet'; organization_id: string; agent_ids: readonly string[]; what: 'agent' | 'load' }
-  /** An agent or its certificate no longer counts. */
-  | { topic: 'revoked'; agent_id: string; state?: 'quarantined' }
+  /** An agent no longer counts, or one certificate of it. */
+  | { topic: 'revoked'; agent_id: string; state?: 'quarantined'; certificate?: string }
   /** Somebody’s rights, session or token changed: who holds a connection open is looked at again. */
   | { topic: 'access' }
   /** An approval was asked for, or is over. */

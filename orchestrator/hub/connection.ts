@@ -1,5 +1,4 @@
-import type { Duplex } from 'node:stream';
-import type { RawData, WebSocket } from 'ws';
+import type { RawData } from 'ws';
 import { type Clock, every, type Timer } from '../../base/clock.ts';
 import type { AgentMessage, OrchestratorMessage } from '../../protocol/messages.ts';
 import { parseAgentMessage } from '../../protocol/messages.ts';
@@ -30,16 +29,32 @@ export interface ConnectionEvents {
   closed(code: number, reason: string): void;
 }
 
+/** What is needed of a WebSocket; a link made of polls has the same. */
+export interface FrameSocket {
+  readonly readyState: number;
+  readonly OPEN: number;
+  readonly isPaused: boolean;
+  on(event: 'message', listener: (data: RawData, isBinary: boolean) => void): unknown;
+  on(event: 'close', listener: (code: number, reason: Buffer) => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  send(text: string): void;
+  ping(): void;
+  pause(): void;
+  resume(): void;
+  close(code: number, reason: string): void;
+  terminate(): void;
+}
+
 export interface ConnectionOptions {
-  webSocket: WebSocket;
+  webSocket: FrameSocket;
   /** Below the WebSocket: whatever comes through it shows that the link lives. */
-  socket: Duplex & { readonly bytesRead?: number };
+  socket: object & { readonly bytesRead?: number };
   clock: Clock;
 }
 
-/** One WebSocket of an agent: frames in and out, and whether the link is alive. It knows nothing of their order. */
+/** One WebSocket of an agent, or what stands for it: frames in and out, and whether the link is alive. It knows nothing of their order. */
 export class Connection {
-  readonly #webSocket: WebSocket;
+  readonly #webSocket: FrameSocket;
   readonly #socket: ConnectionOptions['socket'];
   readonly #clock: Clock;
   #events: ConnectionEvents | undefined;

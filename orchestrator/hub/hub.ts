@@ -68,7 +68,7 @@ export function createHub(options: HubOptions): Hub {
   const { clock, log, presence, bus, witnesses } = options;
   const held = new Map<string, Held>();
   const detached = new Set<string>();
-  const connections = new Map<Connection, string>();
+  const connections = new Map<Connection, ConnectedAgent>();
   const online = (agentId: string) => held.get(agentId)?.session.isOnline === true;
 
   const traffic: AgentTraffic = {
@@ -216,17 +216,31 @@ export function createHub(options: HubOptions): Hub {
       forget(entry.session);
       presence.closed(entry.session.agent, entry.session.epoch);
     }
-    for (const [connection, owner] of connections) if (owner === agentId) refuse(connection, state);
+    for (const [connection, owner] of connections) if (owner.agentId === agentId) refuse(connection, state);
   }
 
-  const unsubscribe = bus.subscribe(
-    (hint) => hint.topic === 'revoked' && cut(hint.agent_id, hint.state ?? 'revoked'),
-  );
+  /** The agent stays: with another certificate its session goes on. */
+  function cutCertificates(fingerprints: readonly string[]): void {
+    for (const [connection, { fingerprint }] of connections)
+      if (fingerprints.includes(fingerprint))
+        connection.close(CLOSE.certificateRevoked, 'this certificate was revoked');
+  }
+
+  const unsubscribe = bus.subscribe((hint) => {
+    if (hint.topic !== 'revoked') return;
+    if (hint.certificate === undefined) cut(hint.agent_id, hint.state ?? 'revoked');
+    else cutCertificates([hint.certificate]);
+  });
   const sweep = every(clock, SWEEP_MS, () => {
     if (held.size === 0) return;
-    presence.cutOff([...new Set(connections.values())]).then(
-      (gone) => {
+    const owners = [...connections.values()];
+    Promise.all([
+      presence.cutOff([...new Set(owners.map(({ agentId }) => agentId))]),
+      presence.revokedCertificates(owners.map(({ fingerprint }) => fingerprint)),
+    ]).then(
+      ([gone, certificates]) => {
         for (const { id, state } of gone) cut(id, state);
+        cutCertificates(certificates);
       },
       (cause: unknown) =>
         log.error({ err: cause }, 'connected agents could not be checked against the store'),
@@ -235,7 +249,7 @@ export function createHub(options: HubOptions): Hub {
 
   return {
     accept(connection, agent, state) {
-      connections.set(connection, agent.agentId);
+      connections.set(connection, agent);
       const timeout = clock.setTimer(
         HELLO_TIMEOUT_MS,
         () => connection.close(CLOSE.helloTimeout, 'no hello within 10 s'),

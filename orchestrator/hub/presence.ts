@@ -28,6 +28,8 @@ export interface Presence {
   cutOff(
     agentIds: readonly string[],
   ): Promise<readonly { id: string; state: 'quarantined' | 'pending' | 'revoked' }[]>;
+  /** Of these certificates (fingerprints), those that somebody revoked. */
+  revokedCertificates(fingerprints: readonly string[]): Promise<readonly string[]>;
   /** Writes what is waiting. */
   close(): Promise<void>;
 }
@@ -102,6 +104,7 @@ export function createPresence(options: {
             disconnected_at: null,
             last_heartbeat_at: now,
             address: agent.address,
+            transport: agent.transport,
             version: hello.agent_version,
             boot_id: hello.boot_id,
             features: JSON.stringify(hello.features),
@@ -162,6 +165,17 @@ export function createPresence(options: {
       return rows.flatMap(({ id, state }) =>
         connected.has(id) && state !== 'active' ? [{ id, state }] : [],
       );
+    },
+
+    async revokedCertificates(fingerprints) {
+      const used = new Set(fingerprints);
+      const rows = await store.db
+        .selectFrom('certificates')
+        .select('fingerprint')
+        .where('revoked_reason', 'is not', null)
+        .where('not_after', '>', clock.now())
+        .execute();
+      return rows.flatMap(({ fingerprint }) => (used.has(fingerprint) ? [fingerprint] : []));
     },
 
     async close() {

@@ -29,7 +29,7 @@ export interface UpgradeOptions {
   authenticate(
     request: IncomingMessage,
     vmId: string,
-  ): Promise<Omit<ConnectedAgent, 'address'> & { state: 'active' | 'quarantined' | 'pending' }>;
+  ): Promise<Omit<ConnectedAgent, 'address' | 'transport'> & { state: 'active' | 'quarantined' | 'pending' }>;
 }
 
 /** Answers in HTTP, since the protocol was not changed yet. */
@@ -91,7 +91,11 @@ export function attachUpgrade(options: UpgradeOptions): { close(): void } {
       socket.off('error', onError);
       webSockets.handleUpgrade(request, socket, head, (webSocket) => {
         const connection = new Connection({ webSocket, socket, clock });
-        hub.accept(connection, { ...agent, address: request.socket.remoteAddress ?? null }, state);
+        hub.accept(
+          connection,
+          { ...agent, address: request.socket.remoteAddress ?? null, transport: 'websocket' },
+          state,
+        );
       });
     } catch (cause) {
       if (!(cause instanceof AppError)) log.error({ err: cause }, 'an upgrade failed');

@@ -1,5 +1,5 @@
 import { isoTime } from '../../base/clock.ts';
-import { BACKDATE_S, RENEW_AT, RENEW_JITTER } from '../../protocol/certificate-profile.ts';
+import { renewalTime, shareOf } from '../../protocol/renewal.ts';
 import type { RenewResponse } from '../../protocol/rest-registration.ts';
 import type { Authority } from '../ca/authority.ts';
 import type { Row } from '../store/tables.ts';
@@ -9,16 +9,12 @@ export type StoredCertificate = Pick<
   'fingerprint' | 'chain' | 'not_before' | 'not_after'
 >;
 
-/**
- * When an agent should renew (ms since the epoch): half of the life that it was given, give or take a tenth, so
- * that a fleet enrolled together does not renew together. It comes from the fingerprint: each answer says the same.
- */
-export function renewAfter(certificate: StoredCertificate): number {
-  const start = Number(certificate.not_before) + BACKDATE_S * 1000;
-  const life = Number(certificate.not_after) - start;
-  const share = Number.parseInt(certificate.fingerprint.slice(0, 8), 16) / 0xffff_ffff;
-  return start + life * (RENEW_AT + (share * 2 - 1) * RENEW_JITTER);
-}
+/** When an agent should renew (ms since the epoch); each answer says the same. */
+export const renewAfter = (certificate: StoredCertificate): number =>
+  renewalTime(
+    { notBeforeMs: Number(certificate.not_before), notAfterMs: Number(certificate.not_after) },
+    shareOf(certificate.fingerprint),
+  );
 
 /** The part of an answer that registration and renewal share. */
 export async function certificateAnswer(

@@ -11,6 +11,7 @@ import type { CommandKeys } from '../ca/command-keys.ts';
 import { readCsr } from '../ca/sign-csr.ts';
 import type { Store } from '../store/store.ts';
 import type { TokenRow } from '../tenancy/provisioning-tokens.ts';
+import { refuseRevokedKey } from '../tenancy/revoke-certificate.ts';
 import type { Throttle } from '../tenancy/throttle.ts';
 import { certificateAnswer, type StoredCertificate } from './answer.ts';
 import {
@@ -101,6 +102,7 @@ export function createRegistration(options: {
       return { ...again, certificate: again.certificate, created: false };
     checkTokenIsAlive(token, clock.now());
     checkTokenLimits(token, { vmId: request.vm_id, address });
+    await refuseRevokedKey(store.db, organizationId, csr.hash);
     if (token.used >= token.uses) await refuseSpent(token, request, csr.hash, address);
     if (!again) await refuseTakenName(store.db, organizationId, request.vm_id);
 

@@ -5,6 +5,7 @@ import { record } from '../audit/audit.ts';
 import type { Authority } from '../ca/authority.ts';
 import { readCsr } from '../ca/sign-csr.ts';
 import type { Queryable, Store } from '../store/store.ts';
+import { refuseRevokedKey } from '../tenancy/revoke-certificate.ts';
 import { certificateAnswer, renewAfter, type StoredCertificate } from './answer.ts';
 import { saveCertificate } from './enrolled.ts';
 
@@ -51,6 +52,7 @@ export function createRenew(options: { store: Store; clock: Clock; authority: Au
     const key = await readCsr(csr);
     const answer = (certificate: StoredCertificate) =>
       certificateAnswer(authority, organizationId, certificate, clock.now());
+    await refuseRevokedKey(store.db, organizationId, key.hash);
     const same = await present(store.db, agent, key.hash);
     if (same) return answer(same);
     const issued = await authority.issueAgent({ organizationId, agentId, publicKey: key.publicKey });

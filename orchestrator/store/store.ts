@@ -14,6 +14,9 @@ import { terminals } from './migrations/0009-terminals.ts';
 import { schedules } from './migrations/0010-schedules.ts';
 import { recentEnds } from './migrations/0011-recent-ends.ts';
 import { replays } from './migrations/0012-replays.ts';
+import { transport } from './migrations/0013-transport.ts';
+import { quarantine } from './migrations/0014-quarantine.ts';
+import { caRotation } from './migrations/0017-ca-rotation.ts';
 import { nodeSqliteDialect } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
 
@@ -36,6 +39,9 @@ const MIGRATIONS = {
   '0010-schedules': schedules,
   '0011-recent-ends': recentEnds,
   '0012-replays': replays,
+  '0013-transport': transport,
+  '0014-quarantine': quarantine,
+  '0017-ca-rotation': caRotation,
 };
 
 const SQLITE_CORRUPT = 11;

@@ -10,6 +10,8 @@ export interface PeopleTables {
     command_epoch: number;
     /** Set: it is gone for everybody; what it holds is kept for the proof of its audit log. */
     deleted_at: number | null;
+    /** How long after its certificate’s end a machine is let in without being asked about; null: never. */
+    recovery_admit_s: number | null;
   };
   users: {
     id: string;

@@ -1,4 +1,4 @@
-import type { Insertable, Selectable } from 'kysely';
+import type { Generated, Insertable, Selectable } from 'kysely';
 import type { AuditTables } from './tables-audit.ts';
 import type { JobTables } from './tables-jobs.ts';
 import type { PeopleTables } from './tables-people.ts';
@@ -20,6 +20,12 @@ export interface Tables extends PeopleTables, JobTables, AuditTables {
     sealed_key: string | null;
     not_after: number;
     created_at: number;
+    /** Of roots where they stand in a rotation (see ca/roots.ts); of others always `active`. */
+    state: Generated<'active' | 'next' | 'previous' | 'backup' | 'retired'>;
+    /** The root that signed it; null for a root. */
+    issuer_id: string | null;
+    /** A root's key under the root before it, PEM: who knows only that one comes to this one. */
+    cross_certificate: string | null;
   };
   command_keys: {
     kid: string;
@@ -88,6 +94,18 @@ export interface Tables extends PeopleTables, JobTables, AuditTables {
     command_seq: number;
     /** What its policy says about approvers' own signatures, JSON. */
     approval_policy: string | null;
+    /** Of the present or last connection. */
+    transport: 'websocket' | 'poll' | null;
+    /** Code, what was seen, and since when; null unless it is in quarantine. See protocol/quarantine.ts. */
+    quarantine_reason: string | null;
+    quarantine_detail: string | null;
+    quarantined_at: number | null;
+    /** What it said it was when it was put there for being another machine; an admission makes it the known one. */
+    seen_machine_hash: string | null;
+    /** The highest command seq that it acknowledged, as of its last hello. */
+    taken_seq: Generated<number>;
+    /** The version of the set of roots that it says it keeps. */
+    trust_version: number | null;
   };
   certificates: {
     organization_id: string;
@@ -102,7 +120,13 @@ export interface Tables extends PeopleTables, JobTables, AuditTables {
     revoked_at: number | null;
     first_used_at: number | null;
     created_at: number;
+    /** When an operator admitted the agent after its end: it may be exchanged for a new one. */
+    readmitted_at: number | null;
+    /** Set when somebody revoked just this certificate; its key gets no other one. */
+    revoked_reason: string | null;
   };
+  /** Those that were used, until they would have ended by themselves. */
+  recovery_nonces: { organization_id: string; nonce_hash: string; expires_at: number };
   metric_blocks: {
     organization_id: string;
     agent_id: string;

@@ -4,6 +4,7 @@ import type { ChangeAgentRequest } from '../../protocol/rest-fleet.ts';
 import { type AuditActor, record } from '../audit/audit.ts';
 import type { Tx } from '../store/store.ts';
 import type { AgentRow } from './agent-rows.ts';
+import { NO_QUARANTINE, quarantine } from './quarantine.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -38,7 +39,7 @@ export async function changeAgent(
       hint: 'Enroll the machine anew.',
     });
   const event = { ...by, organizationId: row.organization_id, target: row.id };
-  const update = (values: { labels?: string; state?: AgentRow['state'] }) =>
+  const update = (values: { labels?: string } | (typeof NO_QUARANTINE & { state: 'active' })) =>
     tx
       .updateTable('agents')
       .set(values)
@@ -56,8 +57,22 @@ export async function changeAgent(
     }
   }
   if (changes.state === undefined || changes.state === row.state) return false;
-  await update({ state: changes.state });
-  const action = changes.state === 'active' ? 'agent.admit' : 'agent.quarantine';
-  await record(tx, { ...event, action, detail: { vm_id: row.vm_id, from: row.state } });
-  return changes.state === 'quarantined';
+  if (changes.state === 'quarantined') {
+    const { reason: detail } = changes;
+    return quarantine(tx, {
+      ...by,
+      organizationId: row.organization_id,
+      agentId: row.id,
+      reason: 'operator',
+      ...(detail === undefined ? {} : { detail }),
+    });
+  }
+  await update({ ...NO_QUARANTINE, state: 'active' });
+  const { quarantine_reason: reason } = row;
+  await record(tx, {
+    ...event,
+    action: 'agent.admit',
+    detail: { vm_id: row.vm_id, from: row.state, ...(reason === null ? {} : { reason }) },
+  });
+  return false;
 }

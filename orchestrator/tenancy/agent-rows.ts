@@ -1,5 +1,6 @@
 import { isoTime } from '../../base/clock.ts';
 import { agentIdSchema, organizationIdSchema, vmIdSchema } from '../../protocol/ids.ts';
+import type { Quarantine } from '../../protocol/quarantine.ts';
 import type { Agent } from '../../protocol/rest-fleet.ts';
 import type { Queryable } from '../store/store.ts';
 import type { Row } from '../store/tables.ts';
@@ -11,6 +12,19 @@ const time = (ms: number | null): string | null => (ms === null ? null : isoTime
 export const isOnline = (row: Pick<Row<'agents'>, 'connected_at' | 'disconnected_at'>): boolean =>
   row.connected_at !== null && (row.disconnected_at === null || row.disconnected_at < row.connected_at);
 
+/** Why it is in quarantine, if it is. */
+export const quarantineOf = (
+  row: Pick<Row<'agents'>, 'state' | 'quarantine_reason' | 'quarantine_detail' | 'quarantined_at'>,
+): Quarantine | null =>
+  row.state !== 'quarantined'
+    ? null
+    : {
+        // Put there before reasons were kept: by somebody.
+        reason: row.quarantine_reason ?? 'operator',
+        detail: row.quarantine_detail,
+        since: isoTime(Number(row.quarantined_at ?? 0)),
+      };
+
 /** A row as the API shows it. */
 export function shown(row: AgentRow): Agent {
   return {
@@ -19,6 +33,7 @@ export function shown(row: AgentRow): Agent {
     organization_id: organizationIdSchema.parse(row.organization_id),
     hostname: row.hostname,
     state: row.state,
+    quarantine: quarantineOf(row),
     online: isOnline(row),
     version: row.version,
     labels: JSON.parse(row.labels),
@@ -31,6 +46,7 @@ export function shown(row: AgentRow): Agent {
     last_heartbeat_at: time(row.last_heartbeat_at),
     certificate_expires_at: isoTime(Number(row.certificate_expires_at ?? row.enrolled_at)),
     address: row.address,
+    transport: row.transport,
   };
 }
 

@@ -1,11 +1,13 @@
 import type { Clock } from '../../base/clock.ts';
 import { AppError } from '../../protocol/errors.ts';
+import type { RevokedCertificate } from '../../protocol/rest-certificates.ts';
 import type { Agent, ChangeAgentRequest } from '../../protocol/rest-fleet.ts';
 import { type AuditActor, record } from '../audit/audit.ts';
 import type { Queryable, Store, Tx } from '../store/store.ts';
 import { changeAgent } from './agent-change.ts';
 import { type AgentRow, selectAgents, shown } from './agent-rows.ts';
 import { type AgentSearch, searchAgents } from './agent-search.ts';
+import { revokeCertificate } from './revoke-certificate.ts';
 
 export interface Agents {
   list(search: AgentSearch): Promise<{ items: Agent[]; nextAfter: string | null }>;
@@ -15,6 +17,10 @@ export interface Agents {
   change(request: EndAgent & { changes: ChangeAgentRequest }): Promise<Agent>;
   /** Ends an agent: its certificates count no more, its open commands end, its socket is cut. @throws AppError `not_found` */
   revoke(request: EndAgent): Promise<void>;
+  /** Every agent that a selector means, each with an event and a cut of its own. Resolves with their number. */
+  revokeAll(request: Omit<EndAgent, 'id'> & { selector: string }): Promise<number>;
+  /** Ends one certificate, by fingerprint or serial number; what is connected with it is cut. @throws AppError `not_found` */
+  revokeCertificate(request: EndAgent & { reason: string }): Promise<RevokedCertificate>;
   /** The same at the agent's own wish: it is being removed from its machine. */
   deregister(request: EndAgent): Promise<void>;
   /** Nobody is connected when the server starts, whatever a crash left behind. */
@@ -34,6 +40,8 @@ export interface RevocationHooks {
   endCommands(tx: Tx, organizationId: string, agentId: string): Promise<void>;
   /** After the commit: cuts its socket, and takes it from the lists that people see. */
   revoked(agentId: string, organizationId: string): void;
+  /** After the commit: cuts what is connected with this certificate. */
+  certificateRevoked?(agentId: string, fingerprint: string): void;
   /** Labels or the state were changed; a quarantined one is cut off until an operator admits it. */
   changed(agentId: string, organizationId: string, quarantined: boolean): void;
 }
@@ -100,6 +108,21 @@ export function createAgents(options: { store: Store; clock: Clock; hooks: Revoc
     },
     revoke: (request) => end(request, 'agent.revoke'),
     deregister: (request) => end(request, 'agent.deregister'),
+    async revokeAll({ selector, ...request }) {
+      const { organizationId } = request;
+      for (let count = 0; ; ) {
+        const search = { organizationId, selector, after: undefined, limit: 500, includeRevoked: false };
+        const { items } = await searchAgents(store.db, search);
+        if (items.length === 0) return count;
+        for (const { agent_id: id } of items) await end({ ...request, id }, 'agent.revoke');
+        count += items.length;
+      }
+    },
+    async revokeCertificate(request) {
+      const revoked = await store.transaction((tx) => revokeCertificate(tx, { ...request, at: clock.now() }));
+      hooks.certificateRevoked?.(revoked.agent_id, revoked.fingerprint);
+      return revoked;
+    },
     async markAllOffline() {
       await store.db
         .updateTable('agents')

@@ -63,6 +63,7 @@ export function fakeWay(over: Partial<Way> = {}): Way {
     ask: async () => ({ status: 400, date: undefined, body: Buffer.from('') }),
     ownStatus: () => Promise.reject(new Error('no status')),
     upgrade: async () => undefined,
+    poll: async () => undefined,
     ...over,
   };
 }

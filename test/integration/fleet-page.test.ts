@@ -130,7 +130,7 @@ describe('the overview', () => {
     await orchestrator.call({
       method: 'PATCH',
       path: `${ORG}/agents/${other.vmId}`,
-      body: { state: 'quarantined' },
+      body: { state: 'quarantined', reason: 'it scans the network' },
     });
     await make('locks', { target_type: 'agent', target: web.vmId, reason: 'under investigation' });
     const soon = await make('api-tokens', { name: 'deploy', role: 'viewer', ttl_s: 3 * 86_400 });
@@ -151,6 +151,11 @@ describe('the overview', () => {
         [other.vmId, 'quarantined', undefined],
       ].toSorted(),
     );
+    expect(seen.held.find(({ vm_id }) => vm_id === other.vmId)?.quarantine).toEqual({
+      reason: 'operator',
+      detail: 'it scans the network',
+      since: expect.any(String),
+    });
     expect(seen.approvals).toEqual({ pending: 1 });
     expect(seen.rollouts).toMatchObject([{ job: { id: paused['id'] }, state: 'paused', waves: 1 }]);
     expect(seen.expiring).toEqual([

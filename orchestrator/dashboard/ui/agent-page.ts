@@ -17,6 +17,7 @@ import { LogsTab } from './machine/logs.ts';
 import { MetricsTab } from './machine/metrics.ts';
 import { OverviewTab } from './machine/overview.ts';
 import { ProcessesTab } from './machine/processes.ts';
+import { QuarantineBox } from './machine/quarantine.ts';
 import { MachineTabs } from './machine/tabs.ts';
 import { useSubmit } from './use-submit.ts';
 
@@ -57,6 +58,7 @@ export function AgentPage({ org, id, tab, query, may }: AgentPageProps): VNode {
   return html`<div class="agent-page">${back}
     ${view(PageTitle, { title: agent.vm_id }, html`${view(OnlineState, { agent })}`)}
     ${may('agents.write') ? view(Actions, { org, agent, refresh }) : null}
+    ${view(QuarantineBox, { agent })}
     ${view(MachineLockBox, { org, agent, mayWrite: may('locks.write') })}
     ${view(MachineTabs, { id: agent.agent_id, tab, may })}
     ${

@@ -1,6 +1,7 @@
 import type { VNode } from 'preact';
 
 import { useEffect, useRef } from 'preact/hooks';
+import { quarantineText } from '../../../protocol/quarantine.ts';
 import type { Agent } from '../../../protocol/rest-fleet.ts';
 import type { Machine } from '../../../protocol/rest-overview.ts';
 import type { Permission } from '../../../protocol/roles.ts';
@@ -116,11 +117,11 @@ const dash = (): VNode =>
 export function OnlineState({
   agent,
 }: {
-  agent: Pick<Agent, 'online' | 'state' | 'last_heartbeat_at'>;
+  agent: Pick<Agent, 'online' | 'state' | 'quarantine' | 'last_heartbeat_at'>;
 }): VNode {
   return html`<span class=${`online ${agent.online ? 'yes' : 'no'}`}>
     <span class="dot" aria-hidden="true"></span>${agent.online ? 'online' : 'offline'}
-    ${agent.state === 'active' ? null : html`<span class="badge bad">${agent.state}</span>`}
+    ${agent.state === 'active' ? null : html`<span class="badge bad" title=${agent.quarantine == null ? '' : quarantineText(agent.quarantine)}>${agent.state}</span>`}
     <small>${agent.last_heartbeat_at === null ? 'no heartbeat yet' : view(Ago, { at: agent.last_heartbeat_at })}</small>
   </span>`;
 }

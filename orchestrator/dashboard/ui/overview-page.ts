@@ -1,4 +1,5 @@
 import type { VNode } from 'preact';
+import { quarantineText } from '../../../protocol/quarantine.ts';
 import type { Overview } from '../../../protocol/rest-overview.ts';
 import { plural } from '../model/format.ts';
 import { agentLink, jobLink } from '../model/route.ts';
@@ -108,9 +109,10 @@ function Held({ data }: { data: Overview }): VNode | null {
   if (held.length === 0) return null;
   return html`<section class="card" aria-labelledby="held"><h2 id="held">Get nothing now</h2>
     <ul class="entries">${held.map(
-      ({ agent_id, vm_id, hostname, state, lock }) => html`<li key=${agent_id}>
+      ({ agent_id, vm_id, hostname, state, quarantine, lock }) => html`<li key=${agent_id}>
         <a href=${agentLink(agent_id)}>${vm_id}</a> <span class="quiet">${said(hostname)}</span>
         ${state === 'active' ? null : html`<span class="badge bad">${state}</span>`}
+        ${quarantine == null ? null : html`<span class="quiet">${said(quarantineText(quarantine))}</span>`}
         ${lock === null ? null : view(LockSign, { lock })}</li>`,
     )}</ul>
   </section>`;

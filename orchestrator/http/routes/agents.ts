@@ -1,5 +1,11 @@
 import { z } from 'zod';
 import {
+  revokeAgentsRequestSchema,
+  revokeCertificateRequestSchema,
+  revokedAgentsSchema,
+  revokedCertificateSchema,
+} from '../../../protocol/rest-certificates.ts';
+import {
   agentListSchema,
   agentSchema,
   changeAgentRequestSchema,
@@ -76,6 +82,45 @@ export function agentRoutes(options: { agents: Agents }): Route[] {
         await agents.revoke({ organizationId: org.id, id: params.id, actor, address: request.address });
         return undefined;
       },
+    }),
+    defineRoute({
+      method: 'POST',
+      path: `${PATH}/revoke`,
+      summary: 'Revoke every agent that a selector means',
+      auth: 'user',
+      needs: 'agents.write',
+      body: revokeAgentsRequestSchema,
+      response: revokedAgentsSchema,
+      async handler({ caller, org, body, request }) {
+        const { actor } = caller;
+        const { address } = request;
+        const { selector } = body;
+        return { revoked: await agents.revokeAll({ organizationId: org.id, selector, actor, address }) };
+      },
+    }),
+    defineRoute({
+      method: 'POST',
+      path: '/api/v1/organizations/{org}/certificates/{certificate}/revoke',
+      summary:
+        'Revoke one certificate of an agent: what is connected with it is cut, its key gets no other one',
+      auth: 'user',
+      needs: 'agents.write',
+      params: z.object({
+        certificate: z
+          .string()
+          .regex(/^[0-9a-fA-F:]{8,128}$/)
+          .describe('Its SHA-256 fingerprint or serial number, in hex'),
+      }),
+      body: revokeCertificateRequestSchema,
+      response: revokedCertificateSchema,
+      handler: ({ caller, org, params, body, request }) =>
+        agents.revokeCertificate({
+          organizationId: org.id,
+          id: params.certificate,
+          reason: body.reason,
+          actor: caller.actor,
+          address: request.address,
+        }),
     }),
   ];
 }

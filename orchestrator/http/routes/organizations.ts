@@ -1,4 +1,3 @@
-import type { Actor } from '../../../protocol/command.ts';
 import { AppError } from '../../../protocol/errors.ts';
 import {
   createOrganizationRequestSchema,
@@ -21,21 +20,6 @@ export function organizationRoutes(options: {
   accessChanged: () => void;
 }): Route[] {
   const { organizations, agents, accessChanged } = options;
-
-  /** Each agent's end is an event and a cut connection of its own. */
-  async function revokeAgents(organizationId: string, actor: Actor, address: string): Promise<void> {
-    for (;;) {
-      const { items } = await agents.list({
-        organizationId,
-        selector: 'all',
-        after: undefined,
-        limit: 500,
-        includeRevoked: false,
-      });
-      if (items.length === 0) return;
-      for (const { agent_id } of items) await agents.revoke({ organizationId, id: agent_id, actor, address });
-    }
-  }
 
   return [
     defineRoute({
@@ -106,7 +90,8 @@ export function organizationRoutes(options: {
       async handler({ caller, org, query, request }) {
         const { actor } = caller;
         const { address } = request;
-        if (query.revoke_agents === 'true') await revokeAgents(org.id, actor, address);
+        if (query.revoke_agents === 'true')
+          await agents.revokeAll({ organizationId: org.id, selector: 'all', actor, address });
         await organizations.remove({ id: org.id, actor, address });
         accessChanged();
         return undefined;

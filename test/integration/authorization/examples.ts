@@ -4,6 +4,8 @@ import type { Role } from '../../../protocol/roles.ts';
 export interface TenantObjects {
   id: string;
   agentId: string;
+  /** Fingerprint of its agent's certificate. */
+  certificate: string;
   vmId: string;
   jobId: string;
   commandId: string;
@@ -58,6 +60,7 @@ const PRESENT: Readonly<Record<string, (tenant: TenantObjects) => string>> = {
   'organizations/{org}': (tenant) => tenant.id,
   'agents/{id}': (tenant) => tenant.agentId,
   'agents/{vm_id}': (tenant) => tenant.vmId,
+  'certificates/{certificate}': (tenant) => tenant.certificate,
   'jobs/{id}': (tenant) => tenant.jobId,
   'commands/{id}': (tenant) => tenant.commandId,
   'approvals/{id}': (tenant) => tenant.approvalId,

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, X509Certificate } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -98,6 +98,7 @@ async function makeTenant(
     id,
     name: canary,
     agentId: machine.response.agent_id,
+    certificate: new X509Certificate(machine.tls.cert).fingerprint256.replaceAll(':', '').toLowerCase(),
     vmId,
     tls: machine.tls,
     jobId: job.id,

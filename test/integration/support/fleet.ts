@@ -22,9 +22,10 @@ export interface EnrolledAgent {
 export async function enrollAgent(
   orchestrator: OrchestratorProcess,
   over: Record<string, unknown> = {},
+  options: { org?: string } = {},
 ): Promise<EnrolledAgent> {
   const vmId = newVmId('fake');
-  const machine = await enroll(orchestrator, { vm_id: vmId, ...over });
+  const machine = await enroll(orchestrator, { vm_id: vmId, ...over }, options);
   return {
     machine,
     vmId,

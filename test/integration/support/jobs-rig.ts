@@ -90,6 +90,7 @@ export async function startJobsRig(
       return {
         ...known,
         vmId: vmIdSchema.parse(vmId),
+        fingerprint: known.agentId,
         certificateEndsMs: clock.now() + (options.certificateMs ?? 3_600_000),
         state: 'active',
       };

@@ -39,6 +39,7 @@ export async function startFixtureStack(): Promise<FixtureStack> {
       version: '0.0.0',
       vmId: null,
       agentId: null,
+      transport: null,
       orchestratorUrl: null,
       name: null,
       labels: {},

@@ -104,3 +104,20 @@ describe('OpenID Connect', () => {
     await expect(failed).rejects.toThrow(/organizations\.default\.ops: .*viewer.*\(is "boss"\)/);
   });
 });
+
+describe('the life of agents’ certificates', () => {
+  const flags = { data: 'x', listen: ':1', store: 'sqlite', bus: 'memory' };
+  const lifeWith = async (agentCertificateTtl?: string, env: Record<string, string> = {}) =>
+    (await loadServeConfig({ ...flags, agentCertificateTtl }, env)).lifetimes.agent;
+
+  it('is 30 days, or what the flag or the environment says', async () => {
+    expect(await lifeWith()).toBe(30 * 86_400);
+    expect(await lifeWith('24h')).toBe(86_400);
+    expect(await lifeWith(undefined, { VM_ORCHESTRATOR_AGENT_CERTIFICATE_TTL: '1h' })).toBe(3600);
+    expect(await lifeWith('5s', { VM_ORCHESTRATOR_AGENT_CERTIFICATE_TTL: '1h' })).toBe(5);
+  });
+
+  it.each(['31d', '4s', '0', 'soon', '-1d'])('is not %s', async (text) => {
+    await expect(lifeWith(text)).rejects.toThrow('--agent-certificate-ttl');
+  });
+});

@@ -57,7 +57,9 @@ function Facts({ agent }: { agent: Agent }): VNode {
     ['Enrolled', view(Ago, { at: agent.enrolled_at })],
     [
       'Connected',
-      agent.connected_at === null || !agent.online ? 'no' : view(Ago, { at: agent.connected_at }),
+      agent.connected_at === null || !agent.online
+        ? 'no'
+        : html`${view(Ago, { at: agent.connected_at })}${agent.transport === 'poll' ? ' by long polling: something on its way blocks WebSockets' : ''}`,
     ],
     ['Certificate ends', view(Until, { at: agent.certificate_expires_at })],
   ];

@@ -1,26 +1,26 @@
-import { describe, expect, it } from 'vitest';
+import { X509Certificate } from 'node:crypto';
+import { expect, it } from 'vitest';
 import { renewUrl } from '../../../../agent/identity/renew-request.ts';
-import { renewalTime, retryTime } from '../../../../agent/identity/renewal.ts';
+import { renewalTimeOf, validityOf } from '../../../../agent/identity/renewal.ts';
+import { renewAfter } from '../../../../orchestrator/registration/answer.ts';
+import { createTestCa } from '../../../fakes/test-ca.ts';
 
-const DAY = 24 * 3_600_000;
-const validity = { notBeforeMs: 0, notAfterMs: 30 * DAY };
+it('asks beside the address of the channel', () => {
+  expect(renewUrl('wss://o.example:8443/api/v1/agents/vm-a-000000/ws').href).toBe(
+    'https://o.example:8443/api/v1/agents/vm-a-000000/renew',
+  );
+});
 
-describe('when to renew', () => {
-  it('lies at half of the life, a tenth earlier or later', () => {
-    expect(renewalTime(validity, () => 0)).toBe(12 * DAY);
-    expect(renewalTime(validity, () => 0.5)).toBe(15 * DAY);
-    expect(renewalTime(validity, () => 1)).toBeCloseTo(18 * DAY);
+it('renews when the orchestrator says, also after a restart: both read it off the certificate', async () => {
+  const ca = await createTestCa({ orgId: 'org-01arz3ndektsv4rrffq69g5fav' });
+  const { certificate } = await ca.agent('agt-01arz3ndektsv4rrffq69g5fav');
+  const { notBeforeMs, notAfterMs } = validityOf(certificate);
+  const fingerprint = new X509Certificate(certificate).fingerprint256.replaceAll(':', '').toLowerCase();
+  const told = renewAfter({
+    fingerprint,
+    chain: certificate,
+    not_before: notBeforeMs,
+    not_after: notAfterMs,
   });
-
-  it('comes more often as the end nears, at most once a minute', () => {
-    expect(retryTime(15 * DAY, validity, () => 0)).toBe(15 * DAY + 3_600_000);
-    expect(retryTime(30 * DAY - 1000, validity, () => 0)).toBe(30 * DAY - 1000 + 60_000);
-    expect(retryTime(31 * DAY, validity, () => 0)).toBe(31 * DAY + 60_000);
-  });
-
-  it('asks beside the address of the channel', () => {
-    expect(renewUrl('wss://o.example:8443/api/v1/agents/vm-a-000000/ws').href).toBe(
-      'https://o.example:8443/api/v1/agents/vm-a-000000/renew',
-    );
-  });
+  expect(renewalTimeOf(certificate)).toBe(told);
 });

@@ -2,10 +2,11 @@ import { randomBytes, X509Certificate } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { silentLogger } from '../../../../base/logger.ts';
 import { openAuthority } from '../../../../orchestrator/ca/authority.ts';
-import { keepServerCertificate, renewalTime } from '../../../../orchestrator/ca/server-certificate.ts';
+import { keepServerCertificate } from '../../../../orchestrator/ca/server-certificate.ts';
 import { newP256, spkiOf } from '../../../../orchestrator/ca/x509.ts';
 import { createSealer } from '../../../../orchestrator/store/sealed.ts';
 import { openStore } from '../../../../orchestrator/store/store.ts';
+import { DEFAULT_LIFETIMES } from '../../../../protocol/certificate-profile.ts';
 import { createFakeClock } from '../../../fakes/fake-clock.ts';
 import { createTempHome } from '../../../fakes/temp-home.ts';
 
@@ -139,7 +140,42 @@ it('makes the server’s next certificate around half of the life of the last', 
   expect(ca.clock.armed()).toEqual([]);
 });
 
-it('renews between 40 and 60 percent of a life', () => {
-  const life = { notBeforeMs: 0, notAfterMs: 100 };
-  expect([0, 0.5, 1].map((share) => Math.round(renewalTime(life, () => share)))).toEqual([40, 50, 60]);
+it('gives agents’ certificates the life that it was told', async () => {
+  await using ca = await startCa();
+  const lifetimes = { ...DEFAULT_LIFETIMES, agent: 60 };
+  const authority = await openAuthority({ ...ca.options, lifetimes });
+  const publicKey = spkiOf((await newP256()).publicKey);
+  const { notAfterMs } = await authority.issueAgent({ organizationId: 'org-1', agentId: 'agt-1', publicKey });
+  expect(notAfterMs).toBe(ca.clock.now() + 60_000);
+});
+
+it('goes on with the certificate that it has when no next one can be made, and tries again', async () => {
+  await using ca = await startCa();
+  const failures: Error[] = [];
+  const renewed = Promise.withResolvers<string>();
+  const said: string[] = [];
+  const log = Object.assign(Object.create(silentLogger), {
+    error: (_: unknown, message: string) => said.push(message),
+  });
+  const kept = await keepServerCertificate({
+    authority: {
+      ...ca.authority,
+      async issueOrchestrator(names) {
+        const failure = failures.shift();
+        if (failure) throw failure;
+        return ca.authority.issueOrchestrator(names);
+      },
+    },
+    publicHost: 'o.example',
+    clock: ca.clock,
+    random: () => 0.5,
+    log,
+    onRenewed: (credentials) => renewed.resolve(credentials.cert),
+  });
+  failures.push(new Error('the store is away'), new Error('still away'));
+  await ca.clock.advance(46 * DAY);
+  await ca.clock.advance(DAY);
+  expect(await renewed.promise).not.toBe(kept.credentials.cert);
+  expect(said).toHaveLength(2);
+  kept.stop();
 });
