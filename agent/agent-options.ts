@@ -4,6 +4,7 @@ import type { Random } from '../base/random.ts';
 import type { DiskLayout } from '../protocol/disk-layout.ts';
 import type { FrozenConfig } from './config.ts';
 import type { AgentFacts } from './http/health.ts';
+import type { PairDisk } from './identity/pair-files.ts';
 
 /** What the wiring file gives the daemon. */
 export interface AgentOptions {
@@ -23,6 +24,8 @@ export interface AgentOptions {
   runtime: AgentFacts['runtime'];
   /** What this process has used so far. */
   usage(): { cpuSeconds: number; residentBytes: number };
+  /** How keys and certificates come to disk, when not as usual. */
+  pairDisk?: PairDisk | undefined;
   /** Another certificate for the local port than the agent's own. */
   localTls?: { cert: string; key: string } | undefined;
 }

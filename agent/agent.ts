@@ -22,9 +22,10 @@ import { McpGate } from './http/mcp/gate.ts';
 import { type AgentMetricsOptions, metricsText } from './http/metrics.ts';
 import { AgentHttpServer } from './http/server.ts';
 import { bootId } from './identity/boot-id.ts';
-import { type Credentials, clientCredentials } from './identity/credentials.ts';
+import type { Credentials } from './identity/credentials.ts';
 import { hostFacts, machineHash } from './identity/host-facts.ts';
-import { renewalLoop, validityOf } from './identity/renewal.ts';
+import { type OwnIdentity, openIdentity } from './identity/own-identity.ts';
+import { validityOf } from './identity/renewal.ts';
 import { approvalPolicyOf, missingApproval } from './policy/approvals.ts';
 import { policyOf } from './policy/installed.ts';
 import type { PolicySource } from './policy/source.ts';
@@ -74,6 +75,7 @@ export class Agent {
   #runner: CommandRunner | undefined;
   #channel: Channel | undefined;
   #toldApproval: PolicySource['approval'];
+  #identity: OwnIdentity | undefined;
   #renewal: Promise<void> = Promise.resolve();
 
   /** @throws AppError `conflict` when another agent holds the same state. */
@@ -152,6 +154,7 @@ export class Agent {
       labels: config.agent.labels,
       features: this.#features,
       hostname: options.hostname,
+      renewal: () => this.#identity?.status,
       startedAt: isoTime(clock.now()),
       runtime: options.runtime,
     };
@@ -234,6 +237,16 @@ export class Agent {
   async connect(credentials: Credentials): Promise<void> {
     const { clock, random, log, config, layout, user } = this.#options;
     this.#useCredentials(credentials);
+    const identity = openIdentity({
+      ...this.#options,
+      disk: this.#options.pairDisk,
+      log: moduleLogger(log, 'identity'),
+      credentials,
+      proxy: config.orchestrator.proxy,
+      onSwitched: (renewed) => this.#useCredentials(renewed),
+      onCondition: this.#onCertificate,
+    });
+    this.#identity = identity;
     const verifier = new EnvelopeVerifier(credentials.trust.commandKeys);
     this.#inputs.trust(verifier);
     const boot = bootId();
@@ -273,7 +286,8 @@ export class Agent {
       random,
       log: moduleLogger(log, 'channel'),
       url: config.orchestrator.websocket_url ?? credentials.websocketUrl,
-      credentials: () => clientCredentials(this.#credentials ?? credentials),
+      credentials: identity.pairs.toShow,
+      onTaken: identity.pairs.taken,
       proxy: config.orchestrator.proxy,
       identity: {
         agentId: credentials.agentId,
@@ -319,23 +333,7 @@ export class Agent {
     this.#channel = channel;
     await Promise.all([runner.start(), audit.auditor.refresh()]);
     channel.start();
-    this.#renewal = renewalLoop(
-      {
-        layout,
-        clock,
-        random,
-        log: moduleLogger(log, 'identity'),
-        current: () => this.#credentials ?? credentials,
-        proxy: this.#options.config.orchestrator.proxy,
-        onRenewed: async (renewed) => {
-          this.#useCredentials(renewed);
-          if (!(await channel.reconnect()))
-            log.warn('the renewed certificate is used from the next connection on');
-        },
-        onStatus: this.#onCertificate,
-      },
-      this.#stopping.signal,
-    );
+    this.#renewal = identity.renew(() => channel.reconnect(), this.#stopping.signal);
   }
 
   /** Prepares another configuration; what it gives back puts it in force. Labels are told by a new connection. */

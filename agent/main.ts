@@ -11,6 +11,7 @@ import { AppError } from '../protocol/errors.ts';
 import { Agent } from './agent.ts';
 import { type FrozenConfig, loadAgentConfig } from './config.ts';
 import { type Credentials, readCredentials } from './identity/credentials.ts';
+import type { PairDisk } from './identity/pair-files.ts';
 import { PROGRAM_VERSION } from './identity/program-version.ts';
 import { isJournal, journalText, terminalText } from './log-text.ts';
 import { Reloader, type ReloadPart } from './reload.ts';
@@ -23,6 +24,8 @@ export interface DaemonOptions {
   executor?: boolean | undefined;
   /** Flags of the command line as a configuration tree, e.g. `{server: {port: 0}}`. */
   flags?: Record<string, unknown>;
+  /** How renewed keys and certificates come to disk, when not as usual. */
+  pairDisk?: PairDisk;
 }
 
 const STDOUT = 1;
@@ -143,7 +146,7 @@ function logStream(out: NodeJS.WriteStream): NodeJS.WritableStream {
 }
 
 async function serve(
-  { configFile, executor }: DaemonOptions,
+  { configFile, executor, pairDisk }: DaemonOptions,
   layout: DiskLayout,
   config: FrozenConfig,
   log: Logger,
@@ -166,6 +169,7 @@ async function serve(
       const { user, system } = process.cpuUsage();
       return { cpuSeconds: (user + system) / 1e6, residentBytes: process.memoryUsage.rss() };
     },
+    pairDisk,
     localTls: await localTls(config),
   });
   try {

@@ -39,7 +39,7 @@ async function status(flags: Flags, ctx: CliContext): Promise<number> {
   stdout.write(
     flags.json
       ? `${JSON.stringify({ running: true, port, health, info: info ?? null }, null, 2)}\n`
-      : describe(health, info, port) + (await lastUpgrade(flags, ctx)),
+      : describe(health, info, port, systemClock.now()) + (await lastUpgrade(flags, ctx)),
   );
   return health.status === 'healthy' ? EXIT.ok : EXIT.failed;
 }
@@ -70,6 +70,16 @@ async function lastUpgrade(flags: Flags, ctx: CliContext): Promise<string> {
   return record === undefined ? '' : `last upgrade  ${describeRecord(record)}\n`;
 }
 
+/** `29.4 days left, until 2026-12-26T…`: what remains, in the unit that says most. */
+function describeEnd(expiresAt: string, now: number): string {
+  const seconds = Math.round((Date.parse(expiresAt) - now) / 1000);
+  if (seconds <= 0) return `ended at ${expiresAt}`;
+  const [unit, name] = [[86_400, 'days'] as const, [3600, 'hours'] as const, [60, 'minutes'] as const].find(
+    ([size]) => seconds >= 2 * size,
+  ) ?? [1, 'seconds'];
+  return `${Math.floor((seconds / unit) * 10) / 10} ${name} left, until ${expiresAt}`;
+}
+
 /** By polls: with the reason, which the agent keeps in the detail of its condition. */
 function connectedText(health: AgentHealth, info: AgentInfo | undefined): string {
   if (!health.websocket_connected) return 'no';
@@ -78,7 +88,7 @@ function connectedText(health: AgentHealth, info: AgentInfo | undefined): string
   return `yes, by long polling${/(, since .*)$/.exec(detail)?.[1] ?? ''}`;
 }
 
-function describe(health: AgentHealth, info: AgentInfo | undefined, port: number): string {
+function describe(health: AgentHealth, info: AgentInfo | undefined, port: number, now: number): string {
   const rows: [string, string][] = [
     ['status', health.status],
     ['vm_id', health.vm_id ?? '(not enrolled)'],
@@ -90,6 +100,12 @@ function describe(health: AgentHealth, info: AgentInfo | undefined, port: number
     ['tools', health.tools_enabled.join(', ') || '(none)'],
     ['port', String(info?.port ?? port)],
   ];
+  if (info?.certificate) {
+    const { expires_at, renew_at, failure } = info.certificate;
+    const next =
+      failure === null ? `renewed at ${renew_at}` : `not renewed: ${failure}; again at ${renew_at}`;
+    rows.push(['certificate', `${describeEnd(expires_at, now)}; ${next}`]);
+  }
   if (info !== undefined) {
     rows.push(['pid', String(info.runtime.pid)], ['started', info.started_at]);
     for (const { name, ok, detail } of info.conditions.filter((condition) => !condition.ok))

@@ -30,6 +30,14 @@ export const agentInfoSchema = z.object({
   labels: z.record(z.string(), z.string()),
   started_at: z.iso.datetime(),
   port: z.number().int(),
+  certificate: z
+    .object({
+      expires_at: z.iso.datetime(),
+      renew_at: z.iso.datetime().describe('When it is renewed, or tried again'),
+      failure: z.string().nullable().describe('Why it could not be renewed when it was last tried'),
+    })
+    .nullish()
+    .describe('Of this machine, once it is enrolled'),
   conditions: z
     .array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() }))
     .describe('What status is made of'),

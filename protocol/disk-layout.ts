@@ -118,6 +118,18 @@ export function securityEntry(layout: DiskLayout, file: SecurityFile): DiskEntry
   };
 }
 
+/**
+ * The pair that a renewal makes, beside the one in use until an orchestrator has taken it. The two halves take their
+ * places one after the other; which key belongs to which certificate tells a reader what is the pair meanwhile.
+ */
+export const nextPairEntries = (layout: DiskLayout) => {
+  const beside = (file: 'key' | 'csr' | 'certificate'): DiskEntry => {
+    const entry = securityEntry(layout, file);
+    return { ...entry, path: `${entry.path}.next` };
+  };
+  return { key: beside('key'), csr: beside('csr'), certificate: beside('certificate') };
+};
+
 export const configFile = (layout: DiskLayout): DiskEntry => ({
   path: `${layout.config}/agent_config.yaml`,
   mode: 0o640,

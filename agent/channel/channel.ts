@@ -8,7 +8,7 @@ import { CLOSE } from '../../protocol/version.ts';
 import type { ProxySettings } from '../identity/proxy.ts';
 import { Connection, type FrameSocket } from './connection.ts';
 import { dial } from './dial.ts';
-import { explainFailure } from './failure.ts';
+import { explainFailure, isRefusal } from './failure.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { LongPollSocket } from './long-poll.ts';
 import { pollClient } from './poll-request.ts';
@@ -23,6 +23,8 @@ export interface ChannelOptions {
   url: string;
   /** Asked for each connection, so that a renewed certificate is used from the next one on. */
   credentials(): ClientCredentials;
+  /** Told of each connection how the orchestrator took what it showed. */
+  onTaken?(shown: ClientCredentials, how: 'welcomed' | 'refused'): void;
   identity: { agentId: string; organizationId: string };
   hello(): HelloBody;
   auditHead?: SessionOptions['auditHead'];
@@ -52,7 +54,9 @@ export class Channel {
   readonly #options: ChannelOptions;
   readonly #heartbeat: Heartbeat;
   readonly #stop = new AbortController();
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Map<Connection, ClientCredentials>();
+  /** What the orchestrator took last. */
+  #welcomed: ClientCredentials | undefined;
   #openSince = 0;
   #heartbeatAsked = 0;
   #way: WayState = WEBSOCKET_FIRST;
@@ -73,6 +77,7 @@ export class Channel {
           this.#openSince = options.clock.monotonic();
           this.#heartbeatAsked = welcome.heartbeat_interval;
           this.adjustHeartbeat();
+          this.#onTaken(connection, 'welcomed');
           const { transport } = connection;
           const { why = 'WebSockets are blocked' } = this.#way;
           const how = transport === 'poll' ? ` by long polling, since WebSockets do not pass: ${why}` : '';
@@ -122,13 +127,13 @@ export class Channel {
     this.#stop.abort(new Error('the agent stops'));
     this.#heartbeat.stop();
     this.#trial?.cancel();
-    const open = [...this.#connections];
+    const open = [...this.#connections.keys()];
     for (const connection of open) connection.close(CLOSE.goingAway, 'the agent stops');
     const all = Promise.all(open.map((connection) => connection.closed));
     const patience = new AbortController();
     await Promise.race([all, this.#options.clock.sleep(GOODBYE_MS, patience.signal).catch(() => undefined)]);
     patience.abort();
-    for (const connection of this.#connections) connection.cut(new Error('the agent stops'));
+    for (const connection of this.#connections.keys()) connection.cut(new Error('the agent stops'));
     await this.#loop;
   }
 
@@ -141,7 +146,8 @@ export class Channel {
       if (delay > 0) log.info({ in_ms: Math.round(delay), failures: state.failures }, 'connecting again');
       await clock.sleep(delay, signal).catch(() => undefined);
       if (signal.aborted) return;
-      let connection = this.#open(this.#way.next);
+      // A renewal may have connected while this waited.
+      let connection = this.session.connection ?? this.#open(this.#way.next);
       let closed = await connection.closed;
       // A renewal, or a trial, may have moved the session to another connection meanwhile.
       for (let next = this.session.connection; next !== undefined; next = this.session.connection) {
@@ -193,8 +199,13 @@ export class Channel {
   }
 
   #open(transport: Transport, echoFirst = false): Connection {
-    const connection = new Connection({
-      socket: transport === 'poll' ? this.#poll() : this.#dial(),
+    const shown = this.#options.credentials();
+    const connection: Connection = new Connection({
+      // A link of polls outlives the pair that it began with: what was welcomed since counts for its next request.
+      socket:
+        transport === 'poll'
+          ? this.#poll(() => (connection.state === 'open' ? (this.#welcomed ?? shown) : shown))
+          : this.#dial(shown),
       transport,
       echoFirst,
       clock: this.#options.clock,
@@ -203,18 +214,28 @@ export class Channel {
         onText: (self, text) => this.session.receive(self, text),
       },
     });
-    this.#connections.add(connection);
-    connection.closed.then(() => this.#connections.delete(connection));
+    this.#connections.set(connection, shown);
+    connection.closed.then((closed) => {
+      if (isRefusal(closed)) this.#onTaken(connection, 'refused');
+      this.#connections.delete(connection);
+    });
     return connection;
   }
 
-  #dial(): FrameSocket {
-    const { url, credentials, proxy } = this.#options;
-    return (this.#options.dial ?? dial)(url, credentials(), proxy);
+  #onTaken(connection: Connection, how: 'welcomed' | 'refused'): void {
+    const shown = this.#connections.get(connection);
+    if (shown === undefined) return;
+    if (how === 'welcomed') this.#welcomed = shown;
+    this.#options.onTaken?.(shown, how);
   }
 
-  #poll(): FrameSocket {
-    const { url, credentials, proxy, clock, random, timing } = this.#options;
+  #dial(shown: ClientCredentials): FrameSocket {
+    const { url, proxy } = this.#options;
+    return (this.#options.dial ?? dial)(url, shown, proxy);
+  }
+
+  #poll(credentials: () => ClientCredentials): FrameSocket {
+    const { url, proxy, clock, random, timing } = this.#options;
     const client = pollClient({ websocketUrl: url, credentials, proxy, clock });
     return new LongPollSocket({ client, clock, random, interval: () => timing().command_poll_interval });
   }

@@ -46,6 +46,27 @@ const BY_CLOSE: Readonly<Record<number, string>> = {
   [CLOSE.wrongAgent]: 'the two ends disagree about who this agent is',
 };
 
+/** Answers and alerts that mean: this certificate does not count. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  'client_certificate_required',
+  'certificate_expired',
+  'certificate_revoked',
+  'wrong_agent',
+  'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
+  'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED',
+  'ERR_SSL_SSLV3_ALERT_CERTIFICATE_REVOKED',
+  'ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN',
+  'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
+]);
+
+/** Whether the orchestrator turned this agent's certificate down before any welcome. */
+export function isRefusal({ wasOpen, error, code }: Closed): boolean {
+  if (wasOpen) return false;
+  if (code === CLOSE.certificateEnded || code === CLOSE.certificateRevoked) return true;
+  const said = (error as { code?: unknown } | undefined)?.code;
+  return typeof said === 'string' && REFUSALS.has(said);
+}
+
 /** What went wrong with a connection, in words that say what to look at. The identity is kept whatever it was. */
 export function explainFailure(closed: Closed): string {
   const { error, code, reason } = closed;

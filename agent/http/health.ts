@@ -1,7 +1,9 @@
+import { isoTime } from '../../base/clock.ts';
 import type { AgentHealth, AgentInfo } from '../../protocol/agent-http.ts';
 import type { Transport } from '../../protocol/rest-fleet.ts';
 import { PROTOCOL_MIN, PROTOCOL_VERSION, SUBPROTOCOL } from '../../protocol/version.ts';
 import type { Health } from '../health.ts';
+import type { RenewalStatus } from '../identity/renewal.ts';
 import type { ToolRegistry } from '../tools/registry.ts';
 
 /** What `/health` and `/info` tell; read at each request. */
@@ -19,6 +21,7 @@ export interface AgentFacts {
   features: readonly string[];
   hostname: string;
   startedAt: string;
+  renewal(): RenewalStatus | undefined;
   runtime: AgentInfo['runtime'];
 }
 
@@ -55,6 +58,15 @@ export function healthAnswer(facts: AgentFacts, timestamp: string): AgentHealth 
   };
 }
 
+function certificateAnswer(status: RenewalStatus | undefined): AgentInfo['certificate'] {
+  if (status === undefined) return null;
+  return {
+    expires_at: isoTime(status.validity.notAfterMs),
+    renew_at: isoTime(status.nextTryMs),
+    failure: status.failure ?? null,
+  };
+}
+
 export function infoAnswer(facts: AgentFacts, port: number): AgentInfo {
   return {
     name: facts.name,
@@ -69,6 +81,7 @@ export function infoAnswer(facts: AgentFacts, port: number): AgentInfo {
     labels: { ...facts.labels },
     started_at: facts.startedAt,
     port,
+    certificate: certificateAnswer(facts.renewal()),
     conditions: facts.health.conditions,
     transport: facts.transport,
   };

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import { type WriteOptions, writeFileAtomic } from '../../base/atomic-file.ts';
 import type { ClientCredentials } from '../../base/tls-client.ts';
@@ -19,6 +18,9 @@ import {
   commandKeysFileSchema,
 } from '../../protocol/trust-files.ts';
 import { pinnedRoots } from './certificates.ts';
+import type { FoundPairs } from './pair.ts';
+import { readPairs } from './pair-files.ts';
+import { readText } from './text-file.ts';
 import { parseVmId } from './vm-id.ts';
 
 /** What an enrolled agent holds, all of it read and checked for form. */
@@ -31,6 +33,8 @@ export interface Credentials {
   key: string;
   /** PEM: the agent's certificate, then the issuing one. */
   certificate: string;
+  /** What a renewal has made beside them so far. */
+  next?: FoundPairs['next'];
   /** PEM of `ca.crt` as it stands. Trust {@link Credentials.roots}, not this. */
   ca: string;
   /** PEM of those certificates in `ca.crt` that `trust/ca_pins.json` names. */
@@ -45,15 +49,6 @@ export const clientCredentials = (own: Credentials): ClientCredentials => ({
   cert: own.certificate,
   key: own.key,
 });
-
-async function readText(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw cause;
-  }
-}
 
 /** Text of one file of `security/`, without surrounding white space; undefined when it is not there or empty. */
 export async function readSecurityFile(layout: DiskLayout, file: SecurityFile): Promise<string | undefined> {
@@ -110,8 +105,11 @@ export async function readCredentials(layout: DiskLayout): Promise<Credentials> 
   const vmIdText = await need('vmId');
   const agentIdText = await need('agentId');
   const apiKey = await need('apiKey');
-  const key = await need('key');
-  const certificate = await need('certificate');
+  const pairs = await readPairs(layout);
+  const { key, certificate } = pairs?.current ?? {
+    key: await need('key'),
+    certificate: await need('certificate'),
+  };
   const ca = await need('ca');
   const websocketUrl = await need('websocketUrl');
   const caPins = await readCaPins(layout);
@@ -138,19 +136,10 @@ export async function readCredentials(layout: DiskLayout): Promise<Credentials> 
     apiKey,
     key,
     certificate,
+    next: pairs?.next,
     ca,
     roots,
     websocketUrl,
     trust: { caPins, commandKeys },
   };
-}
-
-/** A renewed certificate for the same key takes the old one's place; the CA bundle, when it changed, goes first. */
-export async function replaceCertificate(
-  layout: DiskLayout,
-  renewed: { certificate: string; ca?: string },
-  owner?: WriteOptions['owner'],
-): Promise<void> {
-  if (renewed.ca !== undefined) await writeSecurityFile(layout, 'ca', renewed.ca, owner);
-  await writeSecurityFile(layout, 'certificate', renewed.certificate, owner);
 }

@@ -6,6 +6,12 @@ import { type RenewResponse, renewResponseSchema } from '../../protocol/rest-reg
 import { type ProxySettings, proxyAgentOptions } from './proxy.ts';
 
 const TIMEOUT_MS = 30_000;
+const LEAST_TIMEOUT_MS = 2000;
+
+/** A third of what is left, where that is short, so that there is time for another try. */
+const timeoutFor = (leftMs = Number.POSITIVE_INFINITY): number =>
+  Math.min(TIMEOUT_MS, Math.max(LEAST_TIMEOUT_MS, leftMs / 3));
+
 const MAX_BYTES = 256 * 1024;
 
 /** `wss://host/api/v1/agents/<vm_id>/ws` → `https://host/api/v1/agents/<vm_id>/renew`. */
@@ -26,6 +32,8 @@ export async function requestRenewal(options: {
   csrPem: string;
   clock: Clock;
   proxy?: ProxySettings | undefined;
+  /** Of the life of the present certificate, where that may be short. */
+  leftMs?: number;
 }): Promise<RenewResponse> {
   const body = JSON.stringify({ csr_base64: Buffer.from(options.csrPem).toString('base64') });
   const { status, text } = await post(options, body);
@@ -48,6 +56,7 @@ function post(
     credentials: ClientCredentials;
     clock: Clock;
     proxy?: ProxySettings | undefined;
+    leftMs?: number;
   },
   body: string,
 ): Promise<{ status: number; text: string }> {
@@ -64,8 +73,9 @@ function post(
       method: 'POST',
       headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
     });
-    const deadline = options.clock.setTimer(TIMEOUT_MS, () =>
-      sent.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)),
+    const timeout = timeoutFor(options.leftMs);
+    const deadline = options.clock.setTimer(timeout, () =>
+      sent.destroy(new Error(`no answer within ${Math.round(timeout / 1000)} s`)),
     );
     const fail = (cause: Error) => {
       deadline.cancel();

@@ -3,11 +3,12 @@ import type { Clock } from '../../base/clock.ts';
 import { isoTime } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
-import type { DiskLayout } from '../../protocol/disk-layout.ts';
-import { renewalTime, retryTime, shareOf, type Validity } from '../../protocol/renewal.ts';
+import { AppError } from '../../protocol/errors.ts';
+import { isLate, issuedAt, renewalTime, retryTime, shareOf, type Validity } from '../../protocol/renewal.ts';
+import type { RenewResponse } from '../../protocol/rest-registration.ts';
 import { checkOwnCertificate, fingerprintOf, parseCertificates } from './certificates.ts';
-import { type Credentials, clientCredentials, readCredentials, replaceCertificate } from './credentials.ts';
-import { createCsr } from './csr.ts';
+import { clientCredentials } from './credentials.ts';
+import type { OwnPairs } from './own-pairs.ts';
 import type { ProxySettings } from './proxy.ts';
 import { requestRenewal } from './renew-request.ts';
 
@@ -22,82 +23,154 @@ export function renewalTimeOf(certificatePem: string): number {
   return renewalTime(validityOf(certificatePem), leaf === undefined ? 0 : shareOf(fingerprintOf(leaf)));
 }
 
+/** How far the certificate and its renewal are; times in ms since the epoch. */
+export interface RenewalStatus {
+  validity: Validity;
+  /** When it is renewed, or tried again. */
+  nextTryMs: number;
+  /** Why it could not be renewed, since it was last tried. */
+  failure: string | undefined;
+}
+
 export interface RenewalOptions {
-  layout: DiskLayout;
   clock: Clock;
   random: Random;
   log: Logger;
-  current(): Credentials;
+  pairs: OwnPairs;
   proxy?: ProxySettings | undefined;
-  /** The new ones are on disk: connect with them. */
-  onRenewed(credentials: Credentials): Promise<void>;
-  /** Whether the present certificate counts, with a sentence for people. */
-  onStatus(ok: boolean, detail: string): void;
+  /** Connects anew with what {@link OwnPairs.toShow} says; whether it was welcomed. */
+  tryOut(): Promise<boolean>;
+  onStatus(status: RenewalStatus): void;
 }
 
+/** A machine may sleep, and its clock may be set: the time is looked at again this often, or more often for a short life. */
+const LOOK_MS = 5 * 60_000;
+
 /**
- * Renews the certificate for as long as the agent runs. The key stays, so only one file changes, in one step:
- * whatever is on disk after a crash is a pair that belongs together.
+ * Renews key and certificate for as long as the agent runs. A new pair is made beside the one in use, tried by a
+ * connection of its own, and takes the old one's place only then.
  */
 export async function renewalLoop(options: RenewalOptions, signal: AbortSignal): Promise<void> {
-  const { clock, random, log, current, onStatus } = options;
-  let at = renewalTimeOf(current().certificate);
-  while (!signal.aborted) {
-    const validity = validityOf(current().certificate);
-    const valid = clock.now() < validity.notAfterMs;
-    const end = isoTime(validity.notAfterMs);
-    onStatus(valid, valid ? `valid until ${end}` : `ended at ${end}; it is kept and renewal is tried`);
-    await clock.sleep(Math.max(0, at - clock.now()), signal).catch(() => undefined);
+  const { clock, random, log, pairs, onStatus } = options;
+  let failure: string | undefined;
+  let { certificate } = pairs.current;
+  let at = pairs.next === undefined ? renewalTimeOf(certificate) : clock.now();
+  const validity = () => validityOf(pairs.current.certificate);
+  await pairs.settle().catch((cause: unknown) => {
+    log.error({ err: cause }, 'what an interrupted renewal left on disk could not be put in order');
+  });
+  for (;;) {
+    if (pairs.current.certificate !== certificate) {
+      // The channel had to connect anew, and the new pair was welcome.
+      certificate = pairs.current.certificate;
+      at = renewalTimeOf(certificate);
+      failure = undefined;
+    }
+    onStatus({ validity: validity(), nextTryMs: at, failure });
+    const wait = Math.min(LOOK_MS, Math.max(0, at - clock.now()));
+    if (wait > 0) await clock.sleep(wait, signal).catch(() => undefined);
     if (signal.aborted) return;
+    if (clock.now() < at || pairs.current.certificate !== certificate) continue;
     try {
-      const { credentials, renewAfterMs } = await renewOnce(options);
-      if (credentials === undefined) at = Math.max(renewAfterMs, retryTime(clock.now(), validity, random()));
-      else {
-        at = renewalTimeOf(credentials.certificate);
-        log.info({ renew_at: isoTime(at) }, 'the certificate was renewed');
-        await options.onRenewed(credentials);
-      }
+      at = await renewOnce(options);
+      certificate = pairs.current.certificate;
+      failure = undefined;
+      log.info({ renew_at: isoTime(at) }, 'key and certificate were renewed');
     } catch (cause) {
-      at = retryTime(clock.now(), validity, random());
+      if (signal.aborted) return;
+      at = retryTime(clock.now(), validity(), random());
+      failure = cause instanceof Error ? cause.message : String(cause);
       log.warn(
         { err: cause, again_at: isoTime(at) },
-        'the certificate could not be renewed; the old one stays',
+        'key and certificate could not be renewed; the old ones stay',
       );
     }
   }
 }
 
-/** Undefined credentials: the orchestrator answered with the certificate that is here already. */
-async function renewOnce(
-  options: RenewalOptions,
-): Promise<{ credentials: Credentials | undefined; renewAfterMs: number }> {
-  const { layout, clock } = options;
-  const own = options.current();
-  const answer = await requestRenewal({
-    websocketUrl: own.websocketUrl,
-    credentials: clientCredentials(own),
-    csrPem: await createCsr(own.key, own.vmId),
-    clock,
-    proxy: options.proxy,
-  });
-  const renewAfterMs = Date.parse(answer.renew_after);
+/** Resolves with the time of the next renewal. @throws what kept it from being made, or taken. */
+async function renewOnce(options: RenewalOptions): Promise<number> {
+  const { pairs, clock } = options;
+  await pairs.settle();
+  let told: number | undefined;
+  // One that came before and was not refused waits to be tried.
+  if (pairs.next?.certificate === undefined || pairs.isRefused || isOver(pairs.next.certificate, clock.now()))
+    told = await obtain(options);
+  const shown = pairs.next?.certificate;
+  if (shown !== undefined && !(await options.tryOut()) && pairs.current.certificate !== shown)
+    throw new Error(
+      pairs.isRefused
+        ? 'the orchestrator refused the new certificate'
+        : 'no connection was made with the new certificate',
+    );
+  // A disk that does not take it is spoken of there; what is on it is a pair that counts, in any case.
+  await pairs.settle().catch(() => undefined);
+  const { certificate } = pairs.current;
+  const life = validityOf(certificate);
+  if (told !== undefined && told > issuedAt(life) && told < life.notAfterMs) return told;
+  return renewalTimeOf(certificate);
+}
+
+/** There is nothing to be tried in a certificate that is itself past its half. */
+const isOver = (certificatePem: string, now: number): boolean => now >= renewalTimeOf(certificatePem);
+
+/** Gets a certificate for the next key; resolves with the time at which that one is to be renewed. */
+async function obtain(options: RenewalOptions): Promise<number> {
+  const { pairs, clock } = options;
+  const refused = pairs.isRefused ? pairs.next?.certificate : undefined;
+  const { key, csr } = await pairs.nextKey();
+  const own = pairs.current;
+  let answer: RenewResponse;
+  try {
+    answer = await requestRenewal({
+      websocketUrl: own.websocketUrl,
+      credentials: clientCredentials(own),
+      csrPem: csr,
+      clock,
+      proxy: options.proxy,
+      leftMs: validityOf(own.certificate).notAfterMs - clock.now(),
+    });
+  } catch (cause) {
+    // The old pair counts no more than the new one did: they are shown in turn.
+    if (refused !== undefined && cause instanceof AppError && cause.status === 403) pairs.offer();
+    throw cause;
+  }
   const [leaf] = parseCertificates(answer.certificate);
-  const [before] = parseCertificates(own.certificate);
   if (leaf === undefined) throw new Error('the answer holds no certificate');
-  if (before !== undefined && fingerprintOf(leaf) === fingerprintOf(before))
-    return { credentials: undefined, renewAfterMs };
+  // The old pair counts, as this answer shows, and the new one does not: the next try begins with another key.
+  if (refused !== undefined && answer.certificate.trim() === refused.trim()) {
+    await pairs.discard();
+    throw new Error('the orchestrator refuses the certificate that it made; another one is asked for');
+  }
   checkOwnCertificate({
     certificate: answer.certificate,
     roots: own.roots.map((pem) => new X509Certificate(pem)),
-    key: own.key,
+    key,
     agentId: own.agentId,
     nowMs: clock.now(),
   });
   // A bundle without any pinned root would leave the agent unable to trust anybody.
-  const pinned = parseCertificates(answer.ca_certificate).some((certificate) =>
+  const isPinned = parseCertificates(answer.ca_certificate).some((certificate) =>
     own.trust.caPins.roots.includes(fingerprintOf(certificate)),
   );
-  const ca = pinned && answer.ca_certificate.trim() !== own.ca.trim() ? { ca: answer.ca_certificate } : {};
-  await replaceCertificate(layout, { certificate: answer.certificate, ...ca });
-  return { credentials: await readCredentials(layout), renewAfterMs };
+  const ca =
+    isPinned && answer.ca_certificate.trim() !== own.ca.trim() ? answer.ca_certificate.trim() : undefined;
+  await pairs.complete(answer.certificate.trim(), ca);
+  return Date.parse(answer.renew_after);
+}
+
+/** A sentence for people, and whether all is well: it is not when the end is near and renewal fails. */
+export function describeRenewal(
+  { validity, nextTryMs, failure }: RenewalStatus,
+  now: number,
+): { ok: boolean; detail: string } {
+  const end = isoTime(validity.notAfterMs);
+  const next = isoTime(nextTryMs);
+  if (now >= validity.notAfterMs)
+    return { ok: false, detail: `ended at ${end}; it is kept and renewal is tried: ${failure ?? 'not yet'}` };
+  if (failure === undefined) return { ok: true, detail: `valid until ${end}, renewed at ${next}` };
+  return {
+    ok: !isLate(validity, now),
+    detail: `valid until ${end}; it could not be renewed and is tried again at ${next}: ${failure}`,
+  };
 }

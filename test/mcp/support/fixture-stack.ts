@@ -46,6 +46,7 @@ export async function startFixtureStack(): Promise<FixtureStack> {
       features: [],
       hostname: 'fixture',
       startedAt: '2026-01-01T00:00:00.000Z',
+      renewal: () => undefined,
       runtime: { node: process.version, platform: process.platform, arch: process.arch, pid: process.pid },
     },
     ca: () => undefined,

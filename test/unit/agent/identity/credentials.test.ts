@@ -1,11 +1,6 @@
 import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import {
-  readCredentials,
-  readSecurityFile,
-  replaceCertificate,
-  writeSecurityFile,
-} from '../../../../agent/identity/credentials.ts';
+import { readCredentials, writeSecurityFile } from '../../../../agent/identity/credentials.ts';
 import { diskLayout, trustEntries } from '../../../../protocol/disk-layout.ts';
 import { createTempHome, type TempHome } from '../../../fakes/temp-home.ts';
 import { createTestCa } from '../../../fakes/test-ca.ts';
@@ -77,13 +72,5 @@ describe('the credentials of an agent', () => {
     expect(await mode('api_key')).toBe(0o600);
     expect(await mode('vm_agent.crt')).toBe(0o644);
     expect((await readdir(layout.security)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
-  });
-
-  it('take a renewed certificate', async () => {
-    await using home = await createTempHome();
-    const layout = await enrolledHome(home);
-    const { certificate } = await ca.agent(AGENT);
-    await replaceCertificate(layout, { certificate });
-    expect(await readSecurityFile(layout, 'certificate')).toBe(certificate.trim());
   });
 });
