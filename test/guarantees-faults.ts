@@ -27,6 +27,18 @@ export const FAULT_GUARANTEES: readonly Guarantee[] = [
     text: 'Peers that connect and then say little or nothing hold up nobody else, at the orchestrator and at an agent, and are cut off.',
   },
   {
+    id: 'fault-7',
+    text: 'Commands that print without end, hold files or leave processes behind are ended at their limits with a mark and without survivors; the agent’s memory and heartbeat stay as they were.',
+  },
+  {
+    id: 'fault-8',
+    text: 'A name of the orchestrator that is not known, comes late or leads to nobody is said, loses nothing, and is tried until it works.',
+  },
+  {
+    id: 'fault-9',
+    text: 'While the executor’s audit log cannot be written nothing runs through the executor; it stays, and goes on when the log can be written.',
+  },
+  {
     id: 'poll-1',
     text: 'Where something on the way blocks WebSockets, the agent goes over to long polling by itself, works completely over it, and says so',
   },
