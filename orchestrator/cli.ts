@@ -7,6 +7,7 @@ import { register as registerApiTokens } from './cli/api-tokens.ts';
 import { register as registerApprovalRules } from './cli/approval-rules.ts';
 import { register as registerApprovals } from './cli/approvals.ts';
 import { register as registerAudit } from './cli/audit.ts';
+import { register as registerBackup } from './cli/backup.ts';
 import { register as registerBootstrap } from './cli/bootstrap.ts';
 import { register as registerCa } from './cli/ca.ts';
 import { EXIT, printError } from './cli/client.ts';
@@ -21,6 +22,7 @@ import { register as registerOrg } from './cli/org.ts';
 import { register as registerOverview } from './cli/overview.ts';
 import { OutputError, write } from './cli/print.ts';
 import { register as registerRecordings } from './cli/recordings.ts';
+import { register as registerRestores } from './cli/restores.ts';
 import { register as registerRun } from './cli/run.ts';
 import { register as registerSaved } from './cli/saved.ts';
 import { register as registerSchedules } from './cli/schedules.ts';
@@ -36,6 +38,7 @@ const SUBCOMMANDS = [
   registerServe,
   registerBootstrap,
   registerAdmin,
+  registerBackup,
   registerToken,
   registerCloudInit,
   registerOverview,
@@ -53,6 +56,7 @@ const SUBCOMMANDS = [
   registerApprovalRules,
   registerLocks,
   registerAudit,
+  registerRestores,
   registerCa,
   registerOrg,
   registerUsers,

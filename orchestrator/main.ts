@@ -88,6 +88,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
       const admin = await adminEnvironment(process.env);
       return resetCredentials({ dataDir: data, admin, environment: environment(logLevel) });
     },
+    backups: async () => (await import('./backup/actions.ts')).backupActions(environment('warn')),
     async verifyAudit(source) {
       const { verifyData, verifyExport } = await import('./audit/offline.ts');
       const witnesses = source.checkpoints;

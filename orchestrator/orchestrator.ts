@@ -10,6 +10,7 @@ import { createControls } from './controls.ts';
 import { type Environment, openData } from './data.ts';
 import { createFleetFeed } from './fleet/feed.ts';
 import { createOverview } from './fleet/overview.ts';
+import { createRestores } from './fleet/restores.ts';
 import { artifactRoutes } from './http/artifacts.ts';
 import { createAgentAuth } from './http/auth-agent.ts';
 import { withLocks } from './http/live-access.ts';
@@ -29,6 +30,7 @@ import { organizationRoutes } from './http/routes/organizations.ts';
 import { pageRoutes } from './http/routes/page.ts';
 import { pollRoutes } from './http/routes/poll.ts';
 import { registrationRoutes } from './http/routes/registration.ts';
+import { restoreRoutes } from './http/routes/restores.ts';
 import { savedCommandRoutes, scheduleRoutes } from './http/routes/schedules.ts';
 import { terminalRoutes } from './http/routes/terminals.ts';
 import { tokenRoutes } from './http/routes/tokens.ts';
@@ -45,6 +47,7 @@ import { createJobs } from './jobs/jobs.ts';
 import { createMetricsHistory } from './metrics/history.ts';
 import { createRegistration } from './registration/register.ts';
 import { createRenew } from './registration/renew.ts';
+import { createFindLost } from './registration/unknown-to-backup.ts';
 import { createScheduling } from './schedules/wire.ts';
 import { listenFailure } from './start-failure.ts';
 import { createGroupCommit } from './store/group-commit.ts';
@@ -204,7 +207,12 @@ export async function startOrchestrator(
     const access = withLocks(people.access, controls.locks);
     const fleetFeed = createFleetFeed({ store, bus, clock });
     closing.push(() => fleetFeed.close());
-    const authenticateAgent = createAgentAuth({ store, clock, authority });
+    const authenticateAgent = createAgentAuth({
+      store,
+      clock,
+      authority,
+      findLost: createFindLost({ store, clock, log }),
+    });
     const routes: Route[] = [
       ...registrationRoutes({
         authority,
@@ -251,6 +259,7 @@ export async function startOrchestrator(
         access,
       }),
       ...terminalRoutes({ terminals, agents }),
+      ...restoreRoutes({ restores: createRestores({ store, clock }) }),
       ...fleetRoutes({
         store,
         feed: fleetFeed,

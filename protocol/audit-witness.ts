@@ -28,17 +28,34 @@ export const keptCheckpointSchema = z.object({
   note: z.string().max(4096),
   /** The key that it was checked with, as the command root vouched for it. */
   key: envelopeSchema,
+  /** Epoch of the newest restore that was declared to this witness: each is believed once. */
+  line: count.optional(),
+  /** Checkpoints of what restores have cut off, the newest last. */
+  former: z
+    .array(z.object({ size: count, root: z.base64(), note: z.string().max(4096), line: count }))
+    .optional(),
 });
 export type KeptCheckpoint = z.infer<typeof keptCheckpointSchema>;
 
 /** What the agent reports of it. */
-export const witnessedSchema = keptCheckpointSchema.omit({ key: true });
+export const witnessedSchema = keptCheckpointSchema.omit({ key: true, line: true, former: true });
 export type Witnessed = z.infer<typeof witnessedSchema>;
 
 /** Payload of the envelope by which an organization's command root vouches for its audit key. */
 export const auditKeyStatementSchema = z.object({
   org_id: z.string(),
   key: z.string().max(512).describe('Verifier key of the log (C2SP signed-note)'),
+});
+
+/**
+ * Payload of the envelope by which an organization's command root declares that the orchestrator was restored from a
+ * backup: of its audit log `size` events came back, and others follow them than did before.
+ */
+export const auditLineStatementSchema = z.object({
+  org_id: z.string(),
+  epoch: count.describe('Of commands since that restore'),
+  size: count,
+  restored_at: z.iso.datetime(),
 });
 
 /** To an agent: the newest checkpoint, and the proof that it continues the one the agent said it keeps. */
@@ -48,6 +65,7 @@ export const auditHeadMessageSchema = z.object({
   from: count,
   proof: z.array(z.base64()).max(128),
   key: envelopeSchema,
+  line: envelopeSchema.optional().describe('Of the newest restore'),
 });
 export type AuditHeadMessage = z.infer<typeof auditHeadMessageSchema>;
 

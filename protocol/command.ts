@@ -52,6 +52,8 @@ export const reasonSchema = z.enum([
   'offline',
   'denied',
   'locked',
+  // It stood in a backup that the orchestrator was put back to.
+  'restored',
 ]);
 export type Reason = z.infer<typeof reasonSchema>;
 
@@ -62,7 +64,8 @@ const TRANSITIONS: Readonly<Record<CommandState, readonly CommandState[]>> = {
   // Its job's waves have not come to it; it was approved before, where that was asked for.
   scheduled: ['held', 'queued', 'cancelled', 'expired', 'skipped'],
   awaiting_approval: ['scheduled', 'held', 'queued', 'cancelled', 'expired', 'refused', 'skipped'],
-  held: ['queued', 'cancelled', 'expired', 'skipped'],
+  // An orchestrator that was put back to a backup does not know what it had sent since: the agent may say.
+  held: ['queued', 'accepted', 'running', 'expired', 'skipped', ...ENDS],
   queued: ['sent', 'held', 'cancelled', 'expired', 'skipped'],
   sent: ['accepted', 'running', 'expired', ...ENDS],
   accepted: ['running', 'expired', ...ENDS],

@@ -27,6 +27,7 @@ export const PAYLOAD_TYPE = {
   attestation: 'application/vnd.vm-agent.attestation+json',
   releaseKeys: 'application/vnd.vm-agent.release-keys+json',
   auditKey: 'application/vnd.vm-agent.audit-key+json',
+  auditLine: 'application/vnd.vm-agent.audit-line+json',
   auditHead: 'application/vnd.vm-agent.audit-head+json',
 } as const;
 

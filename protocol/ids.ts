@@ -22,6 +22,7 @@ export const sessionIdSchema = prefixed('ses', 'session');
 export const approvalIdSchema = prefixed('apv', 'approval');
 export const approvalRuleIdSchema = prefixed('apr', 'approval rule');
 export const lockIdSchema = prefixed('lck', 'lock');
+export const restoreIdSchema = prefixed('rst', 'restore');
 export const terminalIdSchema = prefixed('trm', 'terminal');
 
 export type OrganizationId = z.infer<typeof organizationIdSchema>;
@@ -52,7 +53,8 @@ export type IdPrefix =
   | 'crt'
   | 'apv'
   | 'apr'
-  | 'lck';
+  | 'lck'
+  | 'rst';
 
 /** `vm-<hostname>-<6 hex>`: made on the VM, unique within an organization. */
 export const vmIdSchema = z
@@ -93,4 +95,12 @@ export function encodeUlid(timeMs: number, random: Uint8Array): string {
     bits >>= 5n;
   }
   return head + tail;
+}
+
+/** When an identifier was made (ms since the epoch), as it says itself. */
+export function timeOfId(id: string): number {
+  let time = 0;
+  for (const digit of id.slice(id.lastIndexOf('-') + 1).slice(0, 10))
+    time = time * 32 + ALPHABET.indexOf(digit);
+  return time;
 }

@@ -6,6 +6,7 @@ import { quarantineSchema } from './quarantine.ts';
 import { agentStateSchema } from './rest-fleet.ts';
 import { jobSchema } from './rest-jobs.ts';
 import { lockSchema } from './rest-locks.ts';
+import { restoreSchema } from './rest-restores.ts';
 import { rolloutSchema } from './rest-rollout.ts';
 
 const time = z.iso.datetime();
@@ -101,6 +102,10 @@ export const overviewSchema = z.object({
     .object({ pending: count })
     .nullable()
     .describe('What waits for a decision; null without approvals.read'),
+  restore: restoreSchema
+    .nullable()
+    .optional()
+    .describe('It was put back to a backup, and nobody has said that this was dealt with'),
   rollouts: z
     .array(
       z.object({

@@ -4,38 +4,50 @@ import type { Guarantee } from './guarantee.ts';
 export const FAULT_GUARANTEES: readonly Guarantee[] = [
   {
     id: 'fault-1',
-    text: 'An agent whose disk is full, read-only or failing refuses commands with a reason that names the folder, says so in heartbeat and health, stays connected, loses no result, and goes on by itself.',
+    text: 'An orchestrator that is put back to a backup begins a new epoch: no command runs twice, what waited is held, unspent tokens end, agents that it does not know wait to be admitted.',
   },
   {
     id: 'fault-2',
-    text: 'A disk that is full or read-only when the agent starts makes no crash loop: it stays, says why, and connects when the disk can be used.',
+    text: 'What an API answer acknowledged is in any image of the data that is taken after it, also one of a moment in which the machine lost power.',
   },
   {
     id: 'fault-3',
+    text: 'A backup that is made while the orchestrator serves is of one moment, is whole or is refused, and opens nothing without the master key.',
+  },
+  {
+    id: 'fault-11',
+    text: 'An agent whose disk is full, read-only or failing refuses commands with a reason that names the folder, says so in heartbeat and health, stays connected, loses no result, and goes on by itself.',
+  },
+  {
+    id: 'fault-12',
+    text: 'A disk that is full or read-only when the agent starts makes no crash loop: it stays, says why, and connects when the disk can be used.',
+  },
+  {
+    id: 'fault-13',
     text: 'An orchestrator whose disk takes nothing answers 503, acknowledges nothing, is not ready, and goes on by itself; agents keep their results and send them again.',
   },
   {
-    id: 'fault-4',
+    id: 'fault-14',
     text: 'A damaged store is found when the orchestrator starts, and the message says what to do.',
   },
   {
-    id: 'fault-5',
+    id: 'fault-15',
     text: 'A clock that is wrong, or set while the agent runs, moves no time limit, is named as the cause of what it spoils, costs no identity, and once it is right all works without a restart.',
   },
   {
-    id: 'fault-6',
+    id: 'fault-16',
     text: 'Peers that connect and then say little or nothing hold up nobody else, at the orchestrator and at an agent, and are cut off.',
   },
   {
-    id: 'fault-7',
+    id: 'fault-17',
     text: 'Commands that print without end, hold files or leave processes behind are ended at their limits with a mark and without survivors; the agent’s memory and heartbeat stay as they were.',
   },
   {
-    id: 'fault-8',
+    id: 'fault-18',
     text: 'A name of the orchestrator that is not known, comes late or leads to nobody is said, loses nothing, and is tried until it works.',
   },
   {
-    id: 'fault-9',
+    id: 'fault-19',
     text: 'While the executor’s audit log cannot be written nothing runs through the executor; it stays, and goes on when the log can be written.',
   },
   {

@@ -69,6 +69,10 @@ const ACROSS: Readonly<Record<string, string>> = {
     'each log apart: an organization’s, or the orchestrator’s own, which has none',
   'orchestrator/audit/seal.ts audit_events':
     'the sequencer asks which logs wait; salts go to events that it read from one log',
+  'orchestrator/backup/new-epoch.ts audit_events':
+    'the last moment that the data knows; nothing else is read',
+  'orchestrator/backup/restore.ts certificate_authorities':
+    'whoever holds the machine tries a master key; nothing else is read',
   'orchestrator/hub/presence.ts certificates':
     'which of the connected are to be cut off; their fingerprints stay inside',
   'orchestrator/hub/presence.ts agents':

@@ -11,7 +11,7 @@ import {
   type Witnessed,
 } from '../../protocol/audit-witness.ts';
 import type { CommandKeysFile } from '../../protocol/trust-files.ts';
-import { judgeCheckpoint, type WitnessVerdict } from './witness.ts';
+import { isNewLine, judgeCheckpoint, type WitnessVerdict } from './witness.ts';
 
 /** Where checkpoints are kept, and whose log the agent's own is: the executor's, which is root's, or the daemon's. */
 export interface AuditKeeper {
@@ -55,6 +55,7 @@ export class Auditor {
   readonly #clock: Clock;
   readonly #log: Logger;
   #turn: Promise<void> = Promise.resolve();
+  #kept: KeptCheckpoint | undefined;
   /** What the next hello says. */
   witnessed: Witnessed | undefined;
   head: AgentHead | undefined;
@@ -92,6 +93,11 @@ export class Auditor {
         answer(verdict);
         return;
       }
+      if (isNewLine(this.#kept, verdict.kept))
+        this.#log.warn(
+          { size: verdict.kept.size, lost_size: verdict.kept.former?.at(-1)?.size },
+          'the orchestrator was restored from a backup: its audit log goes on from there, and what it lost is kept here',
+        );
       this.#remember(verdict.kept);
       if (this.witnessed !== undefined) answer({ kept: this.witnessed });
     });
@@ -102,6 +108,7 @@ export class Auditor {
   }
 
   #remember(kept: KeptCheckpoint | undefined): void {
+    this.#kept = kept;
     this.witnessed = kept && { size: kept.size, root: kept.root, note: kept.note };
   }
 

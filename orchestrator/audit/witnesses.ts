@@ -11,6 +11,7 @@ import {
 } from '../../protocol/audit-witness.ts';
 import { type Envelope, PAYLOAD_TYPE } from '../../protocol/dsse.ts';
 import { consistencyProof, sameBytes } from '../../protocol/merkle.ts';
+import { latestRestore } from '../restores/restores.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { Sealer } from '../store/sealed.ts';
 import type { Queryable, Store } from '../store/store.ts';
@@ -34,6 +35,8 @@ interface Watched {
   head: { seq: number; hash: string } | undefined;
   /** Size that was sent and not answered yet. */
   offered: number;
+  /** It keeps what a restore has cut off: the log is shown to it anew. */
+  cutOff: boolean;
 }
 
 /** Different alarms of one kind about one agent are raised this often at most. */
@@ -233,13 +236,72 @@ export function createWitnesses(options: {
       head !== undefined &&
       claim.size <= head.size &&
       sameBytes((await rangeAt(store.db, organizationId, claim.size)).root(), claim.root);
+    entry.cutOff = false;
     if (agrees) return keep(session, { checkpoint: kept.note, checkpoint_at: clock.now() });
+    const size = head?.size ?? 0;
+    if (claim !== undefined && (await isCutOff(entry, claim.size, kept.note, size))) return;
     return alarm(
       session,
       'audit.witness_differs',
-      { kept_size: kept.size, size: head?.size ?? 0, genuine: claim !== undefined },
+      { kept_size: kept.size, size, genuine: claim !== undefined },
       'an agent keeps a checkpoint that the audit log does not continue: events were changed or cut off; run `vm-orchestrator audit verify`',
     );
+  }
+
+  /**
+   * Whether a declared restore explains that an agent keeps more than the log has. The alarm is raised with what
+   * explains it, once for the largest that was seen: a fleet would else say the same thousands of times.
+   */
+  async function isCutOff(entry: Watched, claimed: number, note: string, size: number): Promise<boolean> {
+    const { agent } = entry.session;
+    const restore = await latestRestore(store.db, agent.organizationId);
+    if (restore === undefined || claimed <= restore.audit_size) return false;
+    entry.cutOff = true;
+    await commits.run(async (tx) => {
+      const { numUpdatedRows } = await tx
+        .updateTable('restores')
+        .set({ witnessed_size: claimed })
+        .where('organization_id', '=', agent.organizationId)
+        .where('id', '=', restore.id)
+        .where('witnessed_size', '<', claimed)
+        .executeTakeFirst();
+      if (numUpdatedRows === 0n) return;
+      await record(tx, {
+        at: clock.now(),
+        organizationId: agent.organizationId,
+        action: 'audit.witness_differs',
+        actor: { type: 'agent', id: agent.agentId, name: agent.vmId },
+        target: agent.agentId,
+        detail: {
+          kept_size: claimed,
+          size,
+          genuine: true,
+          restore_id: restore.id,
+          restored_size: restore.audit_size,
+          checkpoint: note,
+        },
+      });
+    });
+    return true;
+  }
+
+  /** By organization and restore: the command root says it once. */
+  const lines = new Map<string, Promise<Envelope>>();
+  async function lineOf(organizationId: string): Promise<Envelope | undefined> {
+    const restore = await latestRestore(store.db, organizationId);
+    if (restore === undefined) return undefined;
+    const key = `${organizationId}/${restore.id}`;
+    const made =
+      lines.get(key) ??
+      options.vouch(organizationId, PAYLOAD_TYPE.auditLine, {
+        org_id: organizationId,
+        epoch: restore.epoch,
+        size: restore.audit_size,
+        restored_at: isoTime(Number(restore.at)),
+      });
+    lines.set(key, made);
+    made.catch(() => lines.delete(key));
+    return made;
   }
 
   /** Shows the newest checkpoint to an agent that keeps an older one. */
@@ -249,7 +311,8 @@ export function createWitnesses(options: {
     const signer = await keyFor(organizationId);
     const head = signer && (await headOf(store.db, organizationId, signer.key));
     if (signer === undefined || head === undefined) return;
-    const from = kept?.size ?? 0;
+    const from = entry.cutOff ? 0 : (kept?.size ?? 0);
+    const line = await lineOf(organizationId);
     if (head.size <= Math.max(from, entry.offered)) return;
     entry.offered = head.size;
     const proof =
@@ -262,6 +325,7 @@ export function createWitnesses(options: {
       from,
       proof: proof.map((hash) => Buffer.from(hash).toString('base64')),
       key: signer.envelope,
+      ...(line === undefined ? {} : { line }),
     });
   }
 
@@ -279,7 +343,7 @@ export function createWitnesses(options: {
 
   return {
     opened(session, hello) {
-      const entry: Watched = { session, kept: undefined, head: undefined, offered: 0 };
+      const entry: Watched = { session, kept: undefined, head: undefined, offered: 0, cutOff: false };
       const { policy_sha256: policy } = hello;
       if (policy !== undefined) later(entry, () => takePolicy(session, policy));
       if (!hello.features.includes(AUDIT_FEATURE)) return;

@@ -1,33 +1,15 @@
 import type { Command } from 'commander';
-import { type Agent, agentListSchema, agentSchema } from '../../protocol/rest-fleet.ts';
+import { type Agent, agentSchema } from '../../protocol/rest-fleet.ts';
 import { label, setState, show } from './agent-show.ts';
+import { registerAdmit } from './agents-admit.ts';
+import { listAgents } from './agents-list.ts';
 import { agentArgument, labelChangeArgument, selectorArgument } from './arguments.ts';
-import {
-  CLIENT_HELP,
-  type ClientFlags,
-  clientFor,
-  type RestClient,
-  reporting,
-  withClientFlags,
-} from './client.ts';
+import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
 import type { CliDeps } from './deps.ts';
 import { labelsText, printJson, table, timeText, write } from './print.ts';
 
 interface AgentsFlags extends ClientFlags {
   selector: string;
-}
-
-/** Every agent that a selector means, page by page. */
-export async function listAgents(client: RestClient, selector: string): Promise<Agent[]> {
-  const items: Agent[] = [];
-  let cursor: string | undefined;
-  do {
-    const query = { selector, cursor, limit: 500 };
-    const page = await client.call({ path: '/agents', query, answer: agentListSchema });
-    items.push(...page.items);
-    cursor = page.next_cursor ?? undefined;
-  } while (cursor !== undefined);
-  return items;
 }
 
 /** A quarantined one says why, by the code. */
@@ -70,11 +52,6 @@ async function revoke(deps: CliDeps, id: string, flags: ClientFlags & { yes?: tr
   await write(deps.stdout, `${vm_id} ${already ? 'was revoked already' : 'is revoked'}\n`);
 }
 
-const STATES = [
-  ['admit', 'active', 'let an agent work that is pending or in quarantine'],
-  ['quarantine', 'quarantined', 'cut an agent off until it is admitted; it keeps its identity'],
-] as const;
-
 /** `vm-orchestrator agents …`: the fleet. */
 export function register(program: Command, deps: CliDeps): void {
   const agents = program
@@ -115,18 +92,18 @@ export function register(program: Command, deps: CliDeps): void {
     .action((id: string, changes: Record<string, string | null>, flags: ClientFlags) =>
       reporting(deps, flags, () => label(deps, id, changes, flags)),
     );
-  for (const [name, state, description] of STATES) {
-    const command = agents
-      .command(name)
-      .description(description)
-      .argument('<agent>', 'its vm_id or agent_id', agentArgument);
-    if (state === 'quarantined') command.option('--reason <text>', 'why, for whoever looks at it later');
-    withClientFlags(command)
-      .addHelpText('after', CLIENT_HELP)
-      .action((id: string, flags: ClientFlags & { reason?: string }) =>
-        reporting(deps, flags, () => setState(deps, id, state, flags)),
-      );
-  }
+  registerAdmit(agents, deps);
+  withClientFlags(
+    agents
+      .command('quarantine')
+      .description('cut an agent off until it is admitted; it keeps its identity')
+      .argument('<agent>', 'its vm_id or agent_id', agentArgument)
+      .option('--reason <text>', 'why, for whoever looks at it later'),
+  )
+    .addHelpText('after', CLIENT_HELP)
+    .action((id: string, flags: ClientFlags & { reason?: string }) =>
+      reporting(deps, flags, () => setState(deps, id, 'quarantined', flags)),
+    );
   withClientFlags(
     agents
       .command('revoke')

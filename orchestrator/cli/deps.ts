@@ -2,6 +2,7 @@ import { Option } from 'commander';
 import type { Clock } from '../../base/clock.ts';
 import type { Shutdown } from '../../base/shutdown.ts';
 import type { AuditReport } from '../../protocol/audit-log.ts';
+import type { BackupManifest } from '../../protocol/backup.ts';
 import type { TokenRate } from '../../protocol/provisioning-token.ts';
 import type { Bootstrap } from '../../protocol/rest-fleet.ts';
 
@@ -51,6 +52,52 @@ export interface AdminAnswer {
   notes: readonly string[];
 }
 
+export type ShowProgress = (phase: 'store' | 'files' | 'verify', done: number, total: number) => void;
+
+export interface BackupReport {
+  file: string;
+  bytes: number;
+  manifest: Omit<BackupManifest, 'files'> & { files: number };
+}
+
+export interface RestoreReport {
+  data: string;
+  moved_aside: string | null;
+  restore_id: string;
+  backup_at: string;
+  organizations: {
+    organization: string;
+    epoch: number;
+    commands_held: number;
+    rollouts_paused: number;
+    tokens_revoked: number;
+    occurrences_skipped: number;
+  }[];
+  sessions_ended: number;
+}
+
+export interface BackupActions {
+  backup(flags: {
+    data: string;
+    to: string;
+    withMasterKey: boolean;
+    passphraseFile: string | undefined;
+    progress: ShowProgress;
+  }): Promise<BackupReport>;
+  verifyBackup(flags: { file: string; progress: ShowProgress }): Promise<BackupReport>;
+  restore(flags: {
+    data: string;
+    from: string;
+    masterKeyFile: string | undefined;
+    passphraseFile: string | undefined;
+    force: boolean;
+    admitKnown: boolean;
+    progress: ShowProgress;
+  }): Promise<RestoreReport>;
+  /** The data was put back by other means. */
+  declareRestored(flags: { data: string; admitKnown: boolean }): Promise<RestoreReport>;
+}
+
 /** What needs the store and the CA on this machine; the other subcommands speak REST. */
 export interface ServerActions {
   /** Resolves when the server has stopped, with the exit code. */
@@ -58,6 +105,7 @@ export interface ServerActions {
   bootstrap(flags: DataFlags): Promise<AdminAnswer>;
   adminReset(flags: DataFlags): Promise<AdminAnswer>;
   verifyAudit(flags: AuditSource): Promise<AuditReport>;
+  backups(): Promise<BackupActions>;
 }
 
 /** A log that is verified here, without asking a running orchestrator. */

@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { type Command, Option } from 'commander';
-import { cancelResponseSchema, jobSchema, jobWithCommandsSchema } from '../../protocol/rest-jobs.ts';
+import { AppError } from '../../protocol/errors.ts';
+import {
+  cancelResponseSchema,
+  type Job,
+  jobSchema,
+  jobWithCommandsSchema,
+} from '../../protocol/rest-jobs.ts';
+import { restoreListSchema } from '../../protocol/rest-restores.ts';
 import { outputGroupsSchema, type RetryRequest } from '../../protocol/rest-rollout.ts';
 import { jobArgument } from './arguments.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
@@ -31,6 +38,33 @@ async function control(
   const job = await client.call({ ...call, answer: jobSchema });
   if (flags.json) return printJson(deps.stdout, job);
   await write(deps.stdout, `${job.id}: ${stateText(job)}\n`);
+}
+
+type ReleaseFlags = ClientFlags & { allHeld?: true };
+
+async function release(deps: CliDeps, id: string | undefined, flags: ReleaseFlags): Promise<void> {
+  if ((id === undefined) === (flags.allHeld === undefined))
+    throw new AppError('config_invalid', {
+      detail: 'Give the id of a job, or --all-held.',
+      hint: 'What is held: vm-orchestrator restores',
+    });
+  const client = await clientFor(deps, flags);
+  const heldJobs = async () => {
+    const { items } = await client.call({ path: '/restores', answer: restoreListSchema });
+    return items[0]?.held.jobs.map((job) => job.id) ?? [];
+  };
+  const released: Job[] = [];
+  for (let ids = id === undefined ? await heldJobs() : [id]; ids.length > 0; ) {
+    for (const one of ids) {
+      const call = { method: 'POST', path: pathOf(one, 'release'), headers: keyed() } as const;
+      released.push(await client.call({ ...call, answer: jobSchema }));
+    }
+    // The list is cut after some.
+    ids = id === undefined ? (await heldJobs()).filter((one) => !released.some((job) => job.id === one)) : [];
+  }
+  if (flags.json) return printJson(deps.stdout, { items: released });
+  const lines = released.map((job) => `${job.id}: ${stateText(job)}\n`);
+  await write(deps.stdout, lines.length === 0 ? 'Nothing is held.\n' : lines.join(''));
 }
 
 type RetryFlags = ClientFlags & { which: NonNullable<RetryRequest['which']> | 'not-run' };
@@ -70,6 +104,17 @@ export function registerControl(jobs: Command, deps: CliDeps): void {
   one('resume', 'let a paused job go on', (...[d, id, flags]: Parameters<typeof cancel>) =>
     control(d, 'resume', id, flags),
   );
+  withClientFlags(
+    jobs
+      .command('release')
+      .description('let go what is held since the orchestrator was restored from a backup')
+      .argument('[job]', 'its id', jobArgument)
+      .option('--all-held', 'every job that is held'),
+  )
+    .addHelpText('after', CLIENT_HELP)
+    .action((id: string | undefined, flags: ReleaseFlags) =>
+      reporting(deps, flags, () => release(deps, id, flags)),
+    );
   one<RetryFlags>(
     'retry',
     'try an ended job again where it did not succeed, as a new job',

@@ -3,6 +3,7 @@ import { type Overview, overviewSchema } from '../../protocol/rest-overview.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
 import type { CliDeps } from './deps.ts';
 import { printJson, table, timeText, write } from './print.ts';
+import { restoreText } from './restores.ts';
 
 const KINDS = {
   certificate: 'certificate',
@@ -10,7 +11,7 @@ const KINDS = {
   api_token: 'API token',
 } as const satisfies Record<Overview['expiring'][number]['kind'], string>;
 
-function text({ machines, offline, jobs, failed, expiring }: Overview): string {
+function text({ restore, machines, offline, jobs, failed, expiring }: Overview): string {
   const { total, online, quarantined, pending } = machines;
   const also = [
     ...(quarantined > 0 ? [`${quarantined} in quarantine`] : []),
@@ -20,7 +21,7 @@ function text({ machines, offline, jobs, failed, expiring }: Overview): string {
     `${online} of ${total} machines online${also.map((one) => `, ${one}`).join('')}`,
     `${jobs.active} jobs active, ${jobs.failed_commands} commands failed in the last 24 hours`,
   ];
-  const parts = [`${lines.join('\n')}\n`];
+  const parts = [...(restore ? [restoreText(restore)] : []), `${lines.join('\n')}\n`];
   if (offline.length > 0)
     parts.push(
       table(

@@ -8,7 +8,7 @@ import {
   jobWithCommandsSchema,
 } from '../../protocol/rest-jobs.ts';
 import { previewSchema } from '../../protocol/rest-rollout.ts';
-import { listAgents } from './agents.ts';
+import { listAgents } from './agents-list.ts';
 import { sayWhatWaits } from './approval-notice.ts';
 import { descriptionArgument, durationArgument, selectorArgument } from './arguments.ts';
 import {

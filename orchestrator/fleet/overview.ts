@@ -9,6 +9,7 @@ import type { Queryable, Store } from '../store/store.ts';
 import { isOnline, quarantineOf } from '../tenancy/agent-rows.ts';
 import { machineLocks } from './machine-locks.ts';
 import { pendingApprovals, uneasyRollouts } from './overview-waiting.ts';
+import { restoreToDealWith } from './restores.ts';
 
 const HOUR_MS = 3600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -46,6 +47,7 @@ export function createOverview(options: { store: Pick<Store, 'db'>; clock: Clock
         ...(may('jobs.read') ? await failures(db, organizationId, now) : NO_JOBS),
         rollouts: may('jobs.read') ? await uneasyRollouts(db, organizationId, now - DAY_MS) : [],
         approvals: may('approvals.read') ? await pendingApprovals(db, organizationId, now) : null,
+        restore: may('jobs.read') ? await restoreToDealWith(db, organizationId) : null,
         expiring: await expiring(db, organizationId, now, may),
       };
     },

@@ -6,6 +6,7 @@ import { AppError } from '../../protocol/errors.ts';
 import { agentIdSchema, organizationIdSchema, vmIdSchema } from '../../protocol/ids.ts';
 import { record } from '../audit/audit.ts';
 import type { Authority } from '../ca/authority.ts';
+import type { FindLost } from '../registration/unknown-to-backup.ts';
 import type { Store } from '../store/store.ts';
 import type { AuthenticateAgent } from './auth.ts';
 
@@ -39,8 +40,10 @@ export function createAgentAuth(options: {
   store: Store;
   clock: Clock;
   authority: Authority;
+  /** Asked about a certificate of ours that no row knows. */
+  findLost: FindLost;
 }): AuthenticateAgent {
-  const { store, clock, authority } = options;
+  const { store, clock, authority, findLost } = options;
 
   const select = (peer: { orgId: string; fingerprint: string }) =>
     store.db
@@ -100,7 +103,9 @@ export function createAgentAuth(options: {
     const peer = agentPeer(request.socket, authority.trustDomain, clock.now());
     if (!(await authority.hasIssued(peer.orgId, peer.certificate)))
       throw required('The client certificate was not issued for the organization that it names.');
-    const row = await select(peer);
+    const seen = await select(peer);
+    const address = request.socket.remoteAddress ?? null;
+    const row = seen ?? ((await findLost(peer, vmId, address)) ? await select(peer) : undefined);
     if (row === undefined || row.id !== peer.id) throw required('The client certificate is not known here.');
     if (row.revoked_at !== null || row.state === 'revoked') {
       throw new AppError('certificate_revoked', {

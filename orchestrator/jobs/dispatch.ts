@@ -6,6 +6,7 @@ import type { Hello } from '../../protocol/messages.ts';
 import { SYSTEM_ACTOR } from '../audit/audit.ts';
 import type { AgentSession } from '../hub/agent-session.ts';
 import type { Bus } from '../hub/bus.ts';
+import { latestRestore } from '../restores/restores.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { Tx } from '../store/store.ts';
 import { commandIdOf, recordChange, selectCommands } from './record-change.ts';
@@ -194,20 +195,24 @@ export function createDispatch(options: {
           .execute();
         // A locked agent gets nothing; when the lock ends, what is sent is offered again.
         const { agent: locked } = await lookFor(tx, session);
+        const restore = resumed ? undefined : await latestRestore(tx, session.agent.organizationId);
+        // What the orchestrator that was lost had heard of is not said again by itself: its journal answers when asked.
+        const isAsked = (row: (typeof rows)[number]) =>
+          row.state === 'sent' || (restore !== undefined && Number(row.created_at) < Number(restore.at));
         // What is not kept cannot be sent again: a piece of a transfer, which its sender repeats.
         const lost = resumed
           ? []
-          : rows.filter((row) => (row.state !== 'sent' || row.envelope === '') && !inFlight.has(row.id));
+          : rows.filter((row) => (!isAsked(row) || row.envelope === '') && !inFlight.has(row.id));
         for (const row of lost) await recordChange(tx, row, { kind: 'lost' }, context());
-        return { rows, lost: new Set(lost), locked };
+        return { rows, lost: new Set(lost), locked, isAsked };
       },
-      ({ rows, lost, locked }) => {
+      ({ rows, lost, locked, isAsked }) => {
         for (const row of rows) {
           if (lost.has(row)) {
             bus.publish({ topic: 'job', organization_id: row.organization_id, job_id: row.job_id });
             continue;
           }
-          const kept = row.state === 'sent' && row.envelope !== '';
+          const kept = isAsked(row) && row.envelope !== '';
           if (!locked && kept && (resumed || !inFlight.has(row.id))) offer(session, toOffer(row));
           if (row.cancel_requested === 1) cancel(session, commandIdOf(row));
         }

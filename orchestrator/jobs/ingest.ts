@@ -4,10 +4,12 @@ import type { CommandId } from '../../protocol/ids.ts';
 import type { OutputFrame } from '../../protocol/output-frame.ts';
 import type { AgentSession, ResultMessage, StateMessage } from '../hub/agent-session.ts';
 import type { Bus } from '../hub/bus.ts';
+import { latestRestore } from '../restores/restores.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
-import type { Tx } from '../store/store.ts';
+import type { Store, Tx } from '../store/store.ts';
 import { type Attested, checkAttestation } from './attestation.ts';
 import type { Expiry } from './expiry.ts';
+import { createLostResults } from './lost-results.ts';
 import type { OutputIntake } from './output-intake.ts';
 import { type CommandEvent, mayHaveStarted } from './progress.ts';
 import { type CommandRow, recordChanges, selectCommands, stateOf } from './record-change.ts';
@@ -28,17 +30,26 @@ export interface Ingest {
 const GATHER_MS = 20;
 
 export function createIngest(options: {
+  store: Pick<Store, 'db'>;
   commits: GroupCommit;
   output: OutputIntake;
   expiry: Pick<Expiry, 'watch'>;
   bus: Bus;
   clock: Clock;
 }): Ingest {
-  const { commits, output, expiry, bus, clock } = options;
+  const { store, commits, output, expiry, bus, clock } = options;
+  const lost = createLostResults({ store, commits, clock });
 
-  /** The command was never given to this agent: dropped, and counted against the connection. */
-  function foreign(session: AgentSession): void {
-    session.strike('this command was not given to this agent');
+  /**
+   * The command was never given to this agent: dropped, and counted against the connection. Unless this orchestrator
+   * was put back to a backup, and gave it after that was made.
+   */
+  async function foreign(session: AgentSession, commandId: CommandId, result?: CommandResult): Promise<void> {
+    const isLost =
+      result === undefined
+        ? await lost.isLost(session.agent, commandId)
+        : await lost.keep(session.agent, commandId, result);
+    if (!isLost) session.strike('this command was not given to this agent');
   }
 
   interface Outcome {
@@ -66,17 +77,40 @@ export function createIngest(options: {
       .where('agent_id', '=', agent.agentId)
       .executeTakeFirst();
     const state = row && stateOf(row);
-    if (row === undefined || state === undefined || !(isFinal(state) || mayHaveStarted(state)))
+    // A held one may have been sent by the orchestrator that was lost.
+    if (
+      row === undefined ||
+      state === undefined ||
+      !(isFinal(state) || mayHaveStarted(state) || state === 'held')
+    )
       return { foreign: true };
     const result = events.find((event) => event.kind === 'result')?.result;
     const attested = result === undefined ? 'none' : await attestedBy(tx, session, commandId, result);
-    const changed = await recordChanges(tx, row, events, {
+    const changed = await recordChanges(tx, row, await believable(tx, row, events), {
       now: clock.now(),
       attested,
       actor: { type: 'agent', id: agent.agentId, name: agent.vmId },
       address: agent.address,
     });
     return { foreign: false, ...(changed === undefined ? {} : { row: changed }) };
+  }
+
+  /**
+   * An agent that forgot a command long ago turns it away as a replay: of one that a restored store sends again it
+   * is not known any more how it ended.
+   */
+  async function believable(
+    tx: Tx,
+    row: CommandRow,
+    events: readonly CommandEvent[],
+  ): Promise<readonly CommandEvent[]> {
+    const isReplay = (event: CommandEvent) =>
+      event.kind === 'result' && event.result.error?.code === 'command_replayed';
+    if (!events.some(isReplay)) return events;
+    const restore = await latestRestore(tx, row.organization_id);
+    return restore !== undefined && row.sent_at !== null && Number(row.sent_at) < Number(restore.at)
+      ? events.map((event) => (isReplay(event) ? { kind: 'lost' } : event))
+      : events;
   }
 
   /** Whether the agent's executor vouches for a result; one that it should and does not is told in the audit log. */
@@ -141,7 +175,8 @@ export function createIngest(options: {
   async function apply(session: AgentSession, commandId: CommandId, event: CommandEvent): Promise<void> {
     const { agent } = session;
     const outcome = await gather(session, commandId, event);
-    if (outcome.foreign) return foreign(session);
+    if (outcome.foreign)
+      return foreign(session, commandId, event.kind === 'result' ? event.result : undefined);
     session.offered.delete(commandId);
     if (event.kind === 'result') {
       session.cancelled.delete(commandId);
@@ -173,15 +208,24 @@ export function createIngest(options: {
           })
           .then((verdict) => {
             if (verdict === 'taken') return;
-            foreign(session);
-            resolve();
-          }, reject);
+            return foreign(session, commandId, result).then(resolve);
+          })
+          .catch(reject);
       });
     },
 
     async output(session, frame) {
       const before = () => release(keyOf(session, frame.command_id));
-      if ((await output.frame(session, frame, before)) === 'foreign') foreign(session);
+      if ((await output.frame(session, frame, before)) === 'taken') return;
+      await foreign(session, frame.command_id);
+      // Of what was lost with the orchestrator the ends are kept: the agent need not keep the rest.
+      if (await lost.isLost(session.agent, frame.command_id))
+        session.sendHint({
+          type: 'output_ack',
+          command_id: frame.command_id,
+          stream: frame.stream,
+          durable_offset: frame.offset + frame.data.length,
+        });
     },
 
     flush() {

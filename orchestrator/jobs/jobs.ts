@@ -19,10 +19,12 @@ import { createOutputIntake } from './output-intake.ts';
 import { createOutputStore, type OutputStore } from './output-store.ts';
 import { createPreview, type MakePreview } from './preview.ts';
 import { createReleaser, type Release } from './release.ts';
+import { createReleaseHeld, type ReleaseHeld } from './release-held.ts';
 import { createRetention } from './retention.ts';
 import { createRetry, type Retry } from './retry.ts';
 import { type Control, createControl } from './rollout/control.ts';
 import { createRolloutEngine, type RolloutEngine } from './rollout/engine.ts';
+import { stayAhead } from './stay-ahead.ts';
 import { createSubmit, type Submit } from './submit.ts';
 
 export interface JobsOptions {
@@ -49,6 +51,8 @@ export interface Jobs {
   submit: Submit;
   /** Starts a job that is held for an approval. */
   release: Release;
+  /** Lets go what is held since a restore. */
+  releaseHeld: ReleaseHeld;
   preview: MakePreview;
   retry: Retry;
   /** Pause and resume of a rollout. */
@@ -80,7 +84,7 @@ export function createJobs(options: JobsOptions): Jobs {
     log,
     locks: options.locks,
   });
-  const ingest = createIngest({ commits, output, expiry, bus, clock });
+  const ingest = createIngest({ store, commits, output, expiry, bus, clock });
   const { outputCap, hooks = {} } = options;
   let engine: RolloutEngine | undefined;
   const onRollout = (organizationId: OrganizationId, jobId: JobId) => engine?.watch(organizationId, jobId);
@@ -94,6 +98,7 @@ export function createJobs(options: JobsOptions): Jobs {
   return {
     submit,
     release: releaser.release,
+    releaseHeld: createReleaseHeld({ commits, keys, releaser, bus, clock }),
     endHeld,
     preview: createPreview({ store, clock, hooks }),
     retry: createRetry({ store, submit }),
@@ -104,6 +109,7 @@ export function createJobs(options: JobsOptions): Jobs {
     files,
     traffic: {
       async opened(session, hello, resumed) {
+        if (!resumed) await stayAhead({ commits, clock, log }, session, hello);
         await dispatch.opened(session, hello, resumed);
         rollouts.agentCame();
       },

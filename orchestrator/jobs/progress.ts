@@ -18,6 +18,8 @@ export type CommandEvent =
   | { kind: 'scheduled' }
   /** What it waited for will not come. */
   | { kind: 'withheld'; state: 'skipped' | 'refused'; reason: Reason | null }
+  /** It waits for somebody to let it go again. */
+  | { kind: 'held' }
   | { kind: 'sent' }
   | { kind: 'reported'; state: 'accepted' | 'running' }
   | { kind: 'result'; result: CommandResult }
@@ -47,6 +49,8 @@ function wanted(facts: CommandFacts, event: CommandEvent): Change | undefined {
       return to('scheduled');
     case 'withheld':
       return to(event.state, event.reason);
+    case 'held':
+      return to('held', 'restored');
     case 'sent':
       return to('sent');
     case 'reported':

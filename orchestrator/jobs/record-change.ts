@@ -14,6 +14,8 @@ const COLUMNS = [
   'agent_id',
   'vm_id',
   'state',
+  'created_at',
+  'sent_at',
   'started_at',
   'ended_at',
   'expires_at',

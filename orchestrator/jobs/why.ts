@@ -12,6 +12,7 @@ const REASONS: Readonly<Partial<Record<Reason, string>>> = {
   unsupported: 'the agent does not support it',
   clock_skew: 'the machine’s clock is too far off',
   offline: 'it was offline when the job was made, and such machines were left out',
+  restored: 'the orchestrator was put back to a backup while somebody waited for it',
   deadline: 'the job’s deadline came before its turn',
 };
 
@@ -35,6 +36,7 @@ export interface ExplainedJob {
 
 function waitsFor({ state, wave, online }: Explained, job: ExplainedJob | null): string | null {
   if (state === 'awaiting_approval') return 'waits for an approval';
+  if (state === 'held') return 'held since the orchestrator was restored: release it or cancel it';
   if (state === 'queued') return online ? 'waits to be sent' : 'offline: it gets the command when it returns';
   if (state !== 'scheduled' || job === null) return null;
   if (wave !== null && wave > job.wave) return `waits for its wave, ${wave}`;

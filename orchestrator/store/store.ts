@@ -16,6 +16,7 @@ import { recentEnds } from './migrations/0011-recent-ends.ts';
 import { replays } from './migrations/0012-replays.ts';
 import { transport } from './migrations/0013-transport.ts';
 import { quarantine } from './migrations/0014-quarantine.ts';
+import { restores } from './migrations/0015-restores.ts';
 import { caRotation } from './migrations/0017-ca-rotation.ts';
 import { nodeSqliteDialect } from './sqlite-dialect.ts';
 import type { Tables } from './tables.ts';
@@ -41,10 +42,14 @@ const MIGRATIONS = {
   '0012-replays': replays,
   '0013-transport': transport,
   '0014-quarantine': quarantine,
+  '0015-restores': restores,
   '0017-ca-rotation': caRotation,
 };
 
 const SQLITE_CORRUPT = 11;
+
+/** What this version can read, in the order in which it came. */
+export const SCHEMAS: readonly string[] = Object.keys(MIGRATIONS);
 
 /** The one interface to what the orchestrator remembers. A commit has reached the disk when it returns. */
 export interface Store {

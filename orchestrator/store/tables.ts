@@ -2,12 +2,13 @@ import type { Generated, Insertable, Selectable } from 'kysely';
 import type { AuditTables } from './tables-audit.ts';
 import type { JobTables } from './tables-jobs.ts';
 import type { PeopleTables } from './tables-people.ts';
+import type { RestoreTables } from './tables-restores.ts';
 
 /**
  * The tables as Kysely sees them, the same on SQLite and PostgreSQL: times are integers (ms since the epoch), flags
  * are 0 or 1, JSON is text. `organization_id` stands in every key of what belongs to a tenant.
  */
-export interface Tables extends PeopleTables, JobTables, AuditTables {
+export interface Tables extends PeopleTables, JobTables, AuditTables, RestoreTables {
   settings: { key: string; value: string };
   certificate_authorities: {
     id: string;

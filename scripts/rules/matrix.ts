@@ -113,6 +113,8 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     serve: { rank: 1 },
     orchestrator: { rank: 2 },
     controls: { rank: 2.5 },
+    // Works on the data beside the server, or instead of it.
+    backup: { rank: 2.7 },
     http: { rank: 3 },
     mcp: { rank: 3 },
     schedules: { rank: 3.5 },
@@ -131,6 +133,8 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     ca: { rank: 5 },
     tenancy: { rank: 5 },
     metrics: { rank: 6 },
+    // What a store knows of having been put back; jobs, doors and the audit log ask it about strangers.
+    restores: { rank: 6.5 },
     // What these do is recorded in the transaction that does it.
     audit: { rank: 6 },
     store: { rank: 7 },

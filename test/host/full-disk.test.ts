@@ -28,7 +28,7 @@ const executors = async () =>
   ).out;
 const exists = async (path: string) => (await at.machine.run(['test', '-e', path])).code === 0;
 
-it('[fault-9] refuses commands while its audit log cannot be written, stays, and goes on when it can', async () => {
+it('[fault-19] refuses commands while its audit log cannot be written, stays, and goes on when it can', async () => {
   const { machine, orchestrator } = at;
   expect((await at.command('echo before')).out).toBe('before\n');
   const long = await send('touch /run/began; while [ ! -e /run/go ]; do sleep 0.1; done; echo kept; exit 6');
@@ -71,7 +71,7 @@ it('[fault-9] refuses commands while its audit log cannot be written, stays, and
   expect(await executors()).toBe(before);
 });
 
-it('[fault-9] starts on a full disk as well, says why it takes nothing, and takes again', async () => {
+it('[fault-19] starts on a full disk as well, says why it takes nothing, and takes again', async () => {
   const { machine, orchestrator } = at;
   await machine.run(`head -c 100M /dev/zero >${STATE}/fill`);
   await machine.runOk(['systemctl', 'restart', 'vm-agent']);

@@ -47,7 +47,7 @@ describe('what crosses the wire', () => {
       output_ack: 'command_id durable_offset stream type',
       credit: 'command link type',
       goaway: 'reason retry_after type',
-      audit_head: 'checkpoint from key proof type',
+      audit_head: 'checkpoint from key line proof type',
       audit_cosign: 'envelope type',
       error: 'code message ref type',
     });

@@ -17,7 +17,7 @@ import { type Envelope, PAYLOAD_TYPE } from '../../../protocol/dsse.ts';
 import type { FromExecutor, ToExecutor } from '../../../protocol/executor.ts';
 import { parseVerifierKey } from '../../../protocol/signed-note.ts';
 import type { CommandKeysFile } from '../../../protocol/trust-files.ts';
-import { judgeCheckpoint, type WitnessVerdict } from '../../audit/witness.ts';
+import { isNewLine, judgeCheckpoint, type WitnessVerdict } from '../../audit/witness.ts';
 import type { Ledger } from './ledger.ts';
 
 type Ask = Extract<ToExecutor, { type: 'audit' }>;
@@ -56,11 +56,19 @@ export function answerAudit(
   let verdict: WitnessVerdict | undefined;
   if (ask.show !== undefined) {
     const { show } = ask;
+    const before = ledger.kept();
     verdict =
       trust === undefined
         ? { refused: 'this machine trusts no command root yet' }
         : ledger.witness((kept) => judgeCheckpoint(kept, show, trust));
     if ('refused' in verdict) ledger.record('witness.refused', { why: verdict.refused });
+    else if (isNewLine(before, verdict.kept))
+      ledger.record('witness.restored', {
+        epoch: verdict.kept.line,
+        lost_size: before?.size,
+        lost_root: before?.root,
+        size: verdict.kept.size,
+      });
   }
   const kept = ledger.kept();
   if (ask.cosign !== undefined && trust !== undefined) {

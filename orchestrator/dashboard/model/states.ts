@@ -45,6 +45,7 @@ const REASONS: Readonly<Record<Reason, string>> = {
   health_gate: 'the job stopped before: machines were unwell after their wave',
   no_success: 'the job stopped before: it had not succeeded on one machine',
   deadline: 'the job’s deadline came first',
+  restored: 'the orchestrator was restored from a backup meanwhile',
   offline: 'it was offline, and the job left such machines out',
 };
 

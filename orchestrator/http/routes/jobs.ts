@@ -23,7 +23,7 @@ const params = z.object({ id: jobIdSchema });
 
 const PATH = '/api/v1/organizations/{org}/jobs';
 
-type RouteJobs = Pick<Jobs, 'submit' | 'preview' | 'cancel' | 'retry' | 'control' | 'groups'>;
+type RouteJobs = Pick<Jobs, 'submit' | 'preview' | 'cancel' | 'retry' | 'control' | 'groups' | 'releaseHeld'>;
 
 /** Who asks for what, as the parts of jobs want it. */
 const asked = (context: {
@@ -101,6 +101,24 @@ export function jobRoutes(options: { store: Store; jobs: RouteJobs; clock: Clock
         if (!created) reply.status(200);
         reply.header('location', `/api/v1/organizations/${org.id}/jobs/${jobId}`);
         return readJob(store.db, org.id, jobId);
+      },
+    }),
+    defineRoute({
+      method: 'POST',
+      path: `${PATH}/{id}/release`,
+      summary: 'Let go what is held since a restore; takes the header Idempotency-Key',
+      auth: 'user',
+      // Stored with the commands, in one transaction.
+      ownIdempotency: true,
+      needs: 'jobs.run',
+      params,
+      response: jobSchema,
+      async handler(context) {
+        const { org, caller } = context;
+        const { tool } = await findJob(store.db, org.id, context.params.id);
+        requireJobRights({ tool }, caller, org);
+        await jobs.releaseHeld(asked(context));
+        return readJob(store.db, org.id, context.params.id, { output: false });
       },
     }),
     defineRoute({

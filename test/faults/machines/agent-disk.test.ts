@@ -108,13 +108,13 @@ describe.skipIf(!canMount)(
   'an agent whose state is on a disk that takes nothing (needs root, to mount one)',
   { concurrent: true },
   () => {
-    it('[fault-1] full: refuses commands with a reason, stays connected, says so, and goes on by itself', async () => {
+    it('[fault-11] full: refuses commands with a reason, stays connected, says so, and goes on by itself', async () => {
       await using home = await createAgentHome();
       using disk = mountDisk(folderOf(home, 'state'), { mib: 4 });
       await outlast(home, { env: {}, begin: disk.fill, end: disk.free }, 'disk_full');
     });
 
-    it('[fault-1] has no more inodes: a command that needs one is refused, and runs when there are some', async () => {
+    it('[fault-11] has no more inodes: a command that needs one is refused, and runs when there are some', async () => {
       await using home = await createAgentHome();
       using disk = mountDisk(folderOf(home, 'state'), { mib: 16, inodes: 200 });
       await using server = await serve(home);
@@ -150,7 +150,7 @@ describe.skipIf(!canMount)(
         end: (disk: Disk) => disk.setReadOnly(false),
       },
     ])(
-      '[fault-2] $what when it starts: it stays and says why, is let go at once, and connects when it can',
+      '[fault-12] $what when it starts: it stays and says why, is let go at once, and connects when it can',
       async ({ begin, end }) => {
         await using home = await createAgentHome();
         using disk = mountDisk(folderOf(home, 'state'), { mib: 4 });
@@ -186,7 +186,7 @@ describe.skipIf(!canMount)(
       },
     );
 
-    it('[fault-1] full for its log and its keys: it works on, counts what the log lacks, and writes it again', async () => {
+    it('[fault-11] full for its log and its keys: it works on, counts what the log lacks, and writes it again', async () => {
       await using home = await createAgentHome();
       using log = mountDisk(folderOf(home, 'log'), { mib: 1 });
       await using server = await serve(home);
@@ -215,7 +215,7 @@ describe.skipIf(!hasCompiler)(
   { concurrent: true },
   () => {
     it.each(isFull ? (['EIO', 'EROFS', 'ENOSPC'] as const) : (['EIO'] as const))(
-      '[fault-1] refuses commands with a reason, stays connected, says so, and goes on by itself: %s',
+      '[fault-11] refuses commands with a reason, stays connected, says so, and goes on by itself: %s',
       async (how) => {
         await using home = await createAgentHome();
         const disk = failingDisk(home.path, folderOf(home, 'state'));
@@ -224,7 +224,7 @@ describe.skipIf(!hasCompiler)(
       },
     );
 
-    it('[fault-1] also when nothing can be read back: what was printed is lost and said to be', async () => {
+    it('[fault-11] also when nothing can be read back: what was printed is lost and said to be', async () => {
       await using home = await createAgentHome();
       const disk = failingDisk(home.path, folderOf(home, 'state'));
       await using server = await serve(home);

@@ -47,7 +47,7 @@ const tried = LEAPS.filter(({ leap }) => isFull || SHORT.includes(leap));
 
 describe.skipIf(!hasFaketime)('a clock that is wrong (needs libfaketime)', { concurrent: true }, () => {
   it.each(tried)(
-    '[fault-5] set to $leap while a command runs: its time limit holds, new ones say why, all is well after',
+    '[fault-15] set to $leap while a command runs: its time limit holds, new ones say why, all is well after',
     async ({ leap, skew }) => {
       await using home = await createAgentHome();
       const time = fakeTime(home.path);
@@ -78,7 +78,7 @@ describe.skipIf(!hasFaketime)('a clock that is wrong (needs libfaketime)', { con
   );
 
   it.each(tried.filter(({ connects }) => !connects))(
-    '[fault-5] wrong by $leap at the start: it says so, keeps its identity, and connects once it is right',
+    '[fault-15] wrong by $leap at the start: it says so, keeps its identity, and connects once it is right',
     async ({ leap }) => {
       await using home = await createAgentHome();
       const time = fakeTime(home.path, leap);

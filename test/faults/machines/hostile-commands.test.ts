@@ -53,7 +53,7 @@ const pidsOf = async (command: SignedCommand): Promise<string> => {
   return id;
 };
 
-describe('[fault-7] a command that prints without end', () => {
+describe('[fault-17] a command that prints without end', () => {
   it.each(['head -c 10G /dev/zero', 'yes', 'yes >&2 & yes'])(
     'is ended at its cap, which is said: %s',
     async (text) => {
@@ -83,7 +83,7 @@ describe('[fault-7] a command that prints without end', () => {
   );
 });
 
-describe('[fault-7] a command that takes what it can', () => {
+describe('[fault-17] a command that takes what it can', () => {
   it('closes its output and goes on: it is waited for, and ended at its time', async () => {
     const command = home.signer.shell('echo $$ >&2; exec >&- 2>&-; sleep 4731', {
       limits: { timeout_s: 1, output_bytes: MIB },

@@ -42,7 +42,7 @@ async function blackHole(port: number): Promise<AsyncDisposable> {
 
 describe.skipIf(!hasCompiler)('the orchestrator’s name (needs gcc)', { concurrent: true }, () => {
   it.runIf(isFull)(
-    '[fault-8] is not known when the agent starts: it says so, and connects when it is',
+    '[fault-18] is not known when the agent starts: it says so, and connects when it is',
     async () => {
       await using home = await createAgentHome();
       const names = failingNames(home.path, 'EAI_AGAIN');
@@ -58,7 +58,7 @@ describe.skipIf(!hasCompiler)('the orchestrator’s name (needs gcc)', { concurr
     },
   );
 
-  it('[fault-8] goes while a command runs: nothing is lost, and it is all said when the name is back', async () => {
+  it('[fault-18] goes while a command runs: nothing is lost, and it is all said when the name is back', async () => {
     await using home = await createAgentHome();
     const names = failingNames(home.path, HERE);
     await using server = await serve(home, names.name);
@@ -82,7 +82,7 @@ describe.skipIf(!hasCompiler)('the orchestrator’s name (needs gcc)', { concurr
     expect(server.resumed).toEqual([false, true]);
   });
 
-  it.runIf(isFull)('[fault-8] leads to an address where nobody answers, until it does not', async () => {
+  it.runIf(isFull)('[fault-18] leads to an address where nobody answers, until it does not', async () => {
     await using home = await createAgentHome();
     const names = failingNames(home.path, DEAD);
     await using server = await serve(home, names.name);

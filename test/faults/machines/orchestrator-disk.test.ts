@@ -79,7 +79,7 @@ async function outlast(
 
 const runOnMachine = async (gate: string) => (await open(gate, 'w')).close();
 
-describe('[fault-3] an orchestrator whose disk takes nothing', { concurrent: true }, () => {
+describe('[fault-13] an orchestrator whose disk takes nothing', { concurrent: true }, () => {
   it.skipIf(!canMount)('is full (needs root, to mount one)', async () => {
     await using home = await createTempHome();
     using disk = mountDisk(home.path, { mib: 24 });
@@ -127,7 +127,7 @@ describe('[fault-3] an orchestrator whose disk takes nothing', { concurrent: tru
   });
 });
 
-describe('[fault-4] a damaged store', () => {
+describe('[fault-14] a damaged store', () => {
   it('is found at the start: the message names the folder and the way back', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'orchestrator-'));
     try {

@@ -114,7 +114,7 @@ const figures = (name: string, before: readonly number[], during: readonly numbe
     longest_life_s: longest / 1000,
   });
 
-describe('[fault-6] peers that connect and say little', { concurrent: true }, () => {
+describe('[fault-16] peers that connect and say little', { concurrent: true }, () => {
   it('hold up nobody at the orchestrator, and are cut off', async () => {
     const orchestrator: OrchestratorProcess = await startOrchestrator();
     try {
