@@ -70,18 +70,3 @@ it('[fault-19] refuses commands while its audit log cannot be written, stays, an
   );
   expect(await executors()).toBe(before);
 });
-
-it('[fault-19] starts on a full disk as well, says why it takes nothing, and takes again', async () => {
-  const { machine, orchestrator } = at;
-  await machine.run(`head -c 100M /dev/zero >${STATE}/fill`);
-  await machine.runOk(['systemctl', 'restart', 'vm-agent']);
-  await machine.waitFor('the agent online', async () => (await orchestrator.agents())[0]?.online);
-  const refused = await send('touch /root/ran');
-  expect(await orchestrator.ended(refused.id)).toMatchObject({
-    state: 'failed',
-    result: { error: { code: 'disk_full' } },
-  });
-  expect(await exists('/root/ran')).toBe(false);
-  await machine.runOk(['rm', `${STATE}/fill`]);
-  expect((await at.command('echo after')).out).toBe('after\n');
-});
