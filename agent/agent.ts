@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { isoTime } from '../base/clock.ts';
 import { moduleLogger } from '../base/logger.ts';
 import { closeAll } from '../base/shutdown.ts';
-import type { ServerCredentials } from '../base/tls-server.ts';
 import { backgroundDir, journalFile, spoolDir, witnessFile } from '../protocol/disk-layout.ts';
+import { startAdmission } from './admission.ts';
 import type { AgentOptions } from './agent-options.ts';
 import { agentFeatures, registryMaker } from './agent-tools.ts';
 import { Channel } from './channel/channel.ts';
@@ -14,7 +14,7 @@ import { CommandRunner } from './commands/runner.ts';
 import type { FrozenConfig } from './config.ts';
 import { ExecutorClient } from './executor/client.ts';
 import { OutputSender } from './executor/output-sender.ts';
-import { auditPart, handlersOf, keeperOf } from './handlers.ts';
+import { auditPart, handlersOf, keeperOf, shownBy } from './handlers.ts';
 import { Health } from './health.ts';
 import { Callers, ownNamesOf } from './http/callers.ts';
 import { type AgentFacts, CONDITION } from './http/health.ts';
@@ -248,6 +248,7 @@ export class Agent {
     this.#identity = identity;
     const verifier = new EnvelopeVerifier(credentials.trust.commandKeys);
     this.#inputs.trust(verifier);
+    const url = config.orchestrator.websocket_url ?? credentials.websocketUrl;
     const boot = bootId();
     const rates = new LoadRates(() => this.#metrics.sampler?.counters());
     const machine = machineHash(layout.root);
@@ -280,11 +281,16 @@ export class Agent {
       clock,
       log: moduleLogger(log, 'audit'),
     });
+    const reconnect = () => channel.reconnect();
+    const admission = startAdmission(
+      { ...this.#options, health: this.#health, url, pairs: identity.pairs, reconnect },
+      this.#stopping.signal,
+    );
     const channel: Channel = new Channel({
       clock,
       random,
       log: moduleLogger(log, 'channel'),
-      url: config.orchestrator.websocket_url ?? credentials.websocketUrl,
+      url,
       credentials: identity.pairs.toShow,
       onTaken: identity.pairs.taken,
       proxy: config.orchestrator.proxy,
@@ -318,11 +324,13 @@ export class Agent {
       auditHead: audit.auditHead,
       sampleLoad: audit.before(async () => ({ ...(await sampleLoad(layout.state)), ...rates.next() })),
       timing: () => this.#timing,
+      onEnd: (closed) => admission.ended(closed),
       onStatus: (connected, detail, transport) => {
         if (!connected) sender.setLink(undefined);
         this.#facts.transport = transport ?? null;
         this.#onWebsocket(connected, detail);
         if (connected) this.#connections++;
+        admission.connection(connected);
       },
     });
     this.#runner = runner;
@@ -386,11 +394,6 @@ export class Agent {
     this.#facts.agentId = credentials.agentId;
     this.#facts.orchestratorUrl ??= new URL(credentials.websocketUrl).origin.replace(/^wss/, 'https');
     this.#onEnrolled(true, `enrolled as ${credentials.agentId}`);
-    const server: ServerCredentials = {
-      cert: localTls?.cert ?? credentials.certificate,
-      key: localTls?.key ?? credentials.key,
-      ca: credentials.roots,
-    };
-    if (config.server.ssl.enabled) this.#http.replaceCredentials(server);
+    if (config.server.ssl.enabled) this.#http.replaceCredentials(shownBy(credentials, localTls));
   }
 }

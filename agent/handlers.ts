@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
+import type { ServerCredentials } from '../base/tls-server.ts';
 import type { CommandKeysFile } from '../protocol/trust-files.ts';
 import { type AuditKeeper, Auditor, fileKeeper } from './audit/auditor.ts';
 import type { SessionHandlers } from './channel/session.ts';
@@ -7,6 +8,7 @@ import type { CommandRunner } from './commands/runner.ts';
 import type { CommandKeeper } from './commands/runner-options.ts';
 import type { ExecutorClient } from './executor/client.ts';
 import type { OutputSender } from './executor/output-sender.ts';
+import type { Credentials } from './identity/credentials.ts';
 import { attachRemote } from './tools/remote.ts';
 import type { TerminalInputs } from './tools/terminal-inputs.ts';
 
@@ -41,6 +43,16 @@ export function handlersOf(
     },
   };
 }
+
+/** What the local port shows: the certificate that its owner gave, or the agent's own. */
+export const shownBy = (
+  credentials: Credentials,
+  given?: { cert: string; key: string },
+): ServerCredentials => ({
+  cert: given?.cert ?? credentials.certificate,
+  key: given?.key ?? credentials.key,
+  ca: credentials.roots,
+});
 
 /** What keeps commands while the daemon is away; undefined: nothing does. */
 export const keeperOf = (executor: ExecutorClient | undefined): CommandKeeper | undefined =>

@@ -1,13 +1,13 @@
-import { STATUS_CODES } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Clock } from '../../base/clock.ts';
-import { PROBLEM_TYPE, toProblem } from '../../base/http-problem.ts';
+import { answerAndCut, PROBLEM_TYPE, refuseManyHeaders, toProblem } from '../../base/http-problem.ts';
 import type { Logger } from '../../base/logger.ts';
 import { newId } from '../../base/random.ts';
 import { type ServerCredentials, secureContext, tlsServerOptions } from '../../base/tls-server.ts';
 import { AppError } from '../../protocol/errors.ts';
+import { nestsDeeper } from '../../protocol/json-text.ts';
 import type { TokenRate } from '../../protocol/provisioning-token.ts';
 import { AGENT_SNI } from '../../protocol/version.ts';
 import type { AuthenticateAgent, AuthenticateUser } from './auth.ts';
@@ -22,6 +22,8 @@ const MAX_BODY_BYTES = 1024 * 1024;
 const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_MS = 65_000;
+/** How often these limits are looked at. */
+const CHECK_MS = 5000;
 
 export interface HttpServer {
   /** For who takes upgrades. */
@@ -104,22 +106,15 @@ function methodsAt(routes: readonly Route[], path: string): string[] {
     .map((route) => route.method);
 }
 
-/** What never became a request: the parser refused its bytes. Said as every other error is, then cut. */
+/**
+ * What never became a request. An HTTP parser's refusal is said as every other error is; a handshake that failed or
+ * took too long has nobody to read an answer, and whoever waited for it to be written would wait for ever.
+ */
 function refuseBroken(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy();
-    return;
-  }
-  const problem = toProblem(
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? new AppError('headers_too_large')
-      : new AppError('bad_request', { detail: 'These bytes are no HTTP request.' }),
-  );
-  const body = JSON.stringify(problem);
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\ncontent-type: ${PROBLEM_TYPE}\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
+  if (error.code === 'HPE_HEADER_OVERFLOW') answerAndCut(socket, new AppError('headers_too_large'));
+  else if (error.code?.startsWith('HPE_') || error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    answerAndCut(socket, new AppError('bad_request', { detail: 'These bytes are no HTTP request.' }));
+  else socket.destroy();
 }
 
 export function createHttpServer(options: HttpOptions): HttpServer {
@@ -138,10 +133,12 @@ export function createHttpServer(options: HttpOptions): HttpServer {
           headersTimeout: HEADERS_TIMEOUT_MS,
           requestTimeout: REQUEST_TIMEOUT_MS,
           keepAliveTimeout: KEEP_ALIVE_MS,
+          connectionsCheckingInterval: CHECK_MS,
           noDelay: true,
         },
         handler,
       );
+      server.maxHeadersCount = 0;
       return server;
     },
     bodyLimit: MAX_BODY_BYTES,
@@ -162,7 +159,14 @@ export function createHttpServer(options: HttpOptions): HttpServer {
 
   // Bytes of a file: the handler reads them as they come, so no limit of whole bodies holds for them.
   app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
+  const parseBody = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (nestsDeeper(String(body)))
+      return done(new AppError('bad_request', { detail: 'The body is nested too deeply.' }));
+    return parseBody(request, String(body), done);
+  });
   app.addHook('onRequest', async (request, reply) => {
+    refuseManyHeaders(request.raw);
     reply.headers(securityHeaders({ hsts: publicCertificate !== undefined }));
     reply.headers(API_HEADERS);
     reply.header('x-request-id', request.id);

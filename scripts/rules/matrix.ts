@@ -89,6 +89,7 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     'agent-tools': { rank: 1.4 },
     handlers: { rank: 1.5 },
     reload: { rank: 1.5 },
+    admission: { rank: 1.5 },
     http: { rank: 2 },
     channel: { rank: 2, only: ['identity', 'health'] },
     commands: { rank: 3 },

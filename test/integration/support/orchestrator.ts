@@ -13,7 +13,7 @@ import type { Bootstrap } from '../../../protocol/rest-fleet.ts';
 import { AGENT_SNI } from '../../../protocol/version.ts';
 
 const MAIN = join(import.meta.dirname, '../../../orchestrator/main.ts');
-const LISTENING_MS = 30_000;
+const LISTENING_MS = 60_000;
 
 export interface Answer<T = Record<string, unknown>> {
   status: number;
@@ -56,7 +56,7 @@ export async function callOrchestrator<T = Record<string, unknown>>(
   request.end(payload);
   const [response] = await once(request, 'response');
   const body = await text(response);
-  const json = String(response.headers['content-type'] ?? '').includes('json');
+  const json = /^application\/(problem\+)?json(;|$)/.test(String(response.headers['content-type'] ?? ''));
   return {
     status: response.statusCode,
     headers: response.headers,
@@ -66,6 +66,7 @@ export async function callOrchestrator<T = Record<string, unknown>>(
 }
 
 export interface OrchestratorProcess {
+  pid: number;
   url: string;
   dataDir: string;
   /** PEM of the root. */
@@ -73,6 +74,8 @@ export interface OrchestratorProcess {
   credentials: Bootstrap;
   /** With the bootstrap API token, unless the options say otherwise. */
   call<T = Record<string, unknown>>(options: CallOptions): Promise<Answer<T>>;
+  /** Resolves when it has ended, however. */
+  exited: Promise<unknown>;
   /** What it has logged on stderr so far. */
   log(): string;
   /** Ends the process without a chance to clean up; the data stays. */
@@ -103,7 +106,9 @@ async function listeningUrl(child: ChildProcess, log: () => string): Promise<str
   const lines = createInterface({ input: child.stdout });
   const first = once(lines, 'line', { signal: deadline }).then(([line]) => String(line));
   const ended = once(child, 'exit', { signal: deadline }).then(() => undefined);
-  const line = await Promise.race([first, ended]);
+  const line = await Promise.race([first, ended]).catch((cause: unknown) => {
+    throw new Error(`the orchestrator did not listen within ${LISTENING_MS} ms:\n${log()}`, { cause });
+  });
   if (line === undefined) throw new Error(`the orchestrator ended before it listened:\n${log()}`);
   return (JSON.parse(line) as { url: string }).url;
 }
@@ -120,11 +125,13 @@ export async function startOrchestrator(
     credentials?: Bootstrap;
     /** `HOST:PORT`; port 0 by default. A restarted one needs its old port for its agents. */
     listen?: string;
+    /** Instead of the program's entry: one that changes something first, and then starts it. */
+    script?: string;
   } = {},
 ): Promise<OrchestratorProcess> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'orchestrator-')));
   const args = [
-    MAIN,
+    options.script ?? MAIN,
     'serve',
     '--data',
     dataDir,
@@ -149,10 +156,12 @@ export async function startOrchestrator(
     const credentials = options.credentials ?? (await bootstrap(dataDir, options.env));
     const ca = readCa(dataDir);
     return {
+      pid: child.pid ?? 0,
       url,
       dataDir,
       ca,
       credentials,
+      exited,
       log,
       call: (call) => callOrchestrator({ url, ca }, { token: credentials.api_token, ...call }),
       kill: async () => void (await end('SIGKILL')),
