@@ -8,10 +8,10 @@ import type { AgentOptions } from './agent-options.ts';
 import { agentFeatures, registryMaker } from './agent-tools.ts';
 import { Channel } from './channel/channel.ts';
 import { sampleLoad } from './channel/load-sample.ts';
-import { keepTidy } from './commands/housekeeping.ts';
 import { Journal } from './commands/journal.ts';
 import { CommandRunner } from './commands/runner.ts';
 import type { FrozenConfig } from './config.ts';
+import { watchDisks } from './disk-watch.ts';
 import { ExecutorClient } from './executor/client.ts';
 import { OutputSender } from './executor/output-sender.ts';
 import { auditPart, handlersOf, keeperOf, shownBy } from './handlers.ts';
@@ -83,9 +83,11 @@ export class Agent {
   constructor(options: AgentOptions) {
     const { layout, config, clock, log, user } = options;
     this.#options = options;
-    this.#health = new Health((c) =>
-      log[c.ok ? 'info' : 'warn']({ condition: c.name, ok: c.ok }, `${c.name}: ${c.detail}`),
-    );
+    this.#health = new Health((c) => {
+      log[c.ok ? 'info' : 'warn']({ condition: c.name, ok: c.ok }, `${c.name}: ${c.detail}`);
+      // The orchestrator hears of it now.
+      if (c.name !== CONDITION.websocket) this.#channel?.adjustHeartbeat();
+    });
     this.#onEnrolled = this.#health.define(CONDITION.enrolled, 'unhealthy', 'this machine is not enrolled');
     this.#onCertificate = this.#health.define(CONDITION.certificate, 'degraded', 'there is no certificate');
     this.#onWebsocket = this.#health.define(CONDITION.websocket, 'degraded', 'not connected yet');
@@ -94,7 +96,7 @@ export class Agent {
     this.onConfig(true, 'in force');
     this.#timing = config.orchestrator;
     this.#journal = new Journal(journalFile(layout));
-    this.#onJournal(true, 'writable');
+    if (this.#journal.isOpen) this.#onJournal(true, 'writable');
     const { executorSocket } = options;
     const executorLog = moduleLogger(log, 'executor');
     this.#executor =
@@ -223,10 +225,10 @@ export class Agent {
     this.#background.recover().catch((cause: unknown) => {
       this.#options.log.error({ err: cause }, 'what background commands left behind cannot be cleared away');
     });
-    keepTidy({
+    watchDisks({
+      ...this.#options,
       journal: this.#journal,
-      clock: this.#options.clock,
-      log: this.#options.log,
+      health: this.#health,
       onJournal: this.#onJournal,
       signal: this.#stopping.signal,
     });
@@ -317,12 +319,15 @@ export class Agent {
           ...audit.hello(),
         };
       },
-      handlers: handlersOf(runner, sender, clock, this.#inputs, {
+      handlers: handlersOf(runner, sender, this.#inputs, {
         auditor: audit.auditor,
         answer: (said) => channel.session.sendAuditCosign(said),
       }),
       auditHead: audit.auditHead,
-      sampleLoad: audit.before(async () => ({ ...(await sampleLoad(layout.state)), ...rates.next() })),
+      sampleLoad: audit.before(async () => ({
+        ...(await sampleLoad(layout.state, this.#health)),
+        ...rates.next(),
+      })),
       timing: () => this.#timing,
       onEnd: (closed) => admission.ended(closed),
       onStatus: (connected, detail, transport) => {

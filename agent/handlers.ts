@@ -16,7 +16,6 @@ import type { TerminalInputs } from './tools/terminal-inputs.ts';
 export function handlersOf(
   runner: CommandRunner,
   sender: OutputSender,
-  clock: Clock,
   inputs: TerminalInputs,
   audit: { auditor: Auditor; answer: Parameters<Auditor['onHead']>[1] },
 ): SessionHandlers {
@@ -33,7 +32,7 @@ export function handlersOf(
       for (const id of ids) runner.onAcknowledged(id);
     },
     onWelcome: (welcome, connection) => {
-      runner.setClockSkew(Date.parse(welcome.server_time) - clock.now());
+      runner.serverTime.tell(Date.parse(welcome.server_time));
       const { command_credit, link_credit } = welcome.limits;
       sender.setLink(
         { send: (frame, done) => connection.sendBinary(frame, done) },
@@ -97,6 +96,7 @@ function auditKeeperOf(
     async show(message) {
       const answer = await executor.audit({ show: message });
       if (answer === undefined) return file.show(message);
+      if (answer.failed) throw new Error('the executor cannot write to its log now');
       if (answer.refused !== undefined || answer.kept === undefined)
         return { refused: answer.refused ?? 'the executor does not keep it' };
       return { kept: answer.kept };

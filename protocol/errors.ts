@@ -48,6 +48,7 @@ const table = {
   rate_limited: [429, true, 'Too many attempts; try again later.'],
   internal: [500, true, 'Something went wrong inside; the log says what.'],
   unavailable: [503, true, 'Not available just now; try again.'],
+  store_unavailable: [503, true, 'What must be kept cannot be written just now.'],
   agent_offline: [503, true, 'The agent is not connected.'],
   call_timeout: [504, true, 'The agent did not answer in time.'],
   // Seen by people who install or run an agent, and in results; they have no HTTP answer of their own.

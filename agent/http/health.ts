@@ -32,6 +32,7 @@ export const CONDITION = {
   websocket: 'websocket',
   admission: 'admission',
   journal: 'journal',
+  disk: 'disk',
   policy: 'policy',
   executor: 'executor',
   config: 'config',
