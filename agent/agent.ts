@@ -2,19 +2,19 @@ import { isDeepStrictEqual } from 'node:util';
 import { isoTime } from '../base/clock.ts';
 import { moduleLogger } from '../base/logger.ts';
 import { closeAll } from '../base/shutdown.ts';
-import type { ServerCredentials } from '../base/tls-server.ts';
 import { backgroundDir, journalFile, spoolDir, witnessFile } from '../protocol/disk-layout.ts';
+import { startAdmission } from './admission.ts';
 import type { AgentOptions } from './agent-options.ts';
 import { agentFeatures, registryMaker } from './agent-tools.ts';
 import { Channel } from './channel/channel.ts';
 import { sampleLoad } from './channel/load-sample.ts';
-import { keepTidy } from './commands/housekeeping.ts';
 import { Journal } from './commands/journal.ts';
 import { CommandRunner } from './commands/runner.ts';
 import type { FrozenConfig } from './config.ts';
+import { watchDisks } from './disk-watch.ts';
 import { ExecutorClient } from './executor/client.ts';
 import { OutputSender } from './executor/output-sender.ts';
-import { auditPart, handlersOf, keeperOf } from './handlers.ts';
+import { auditPart, handlersOf, keeperOf, shownBy } from './handlers.ts';
 import { Health } from './health.ts';
 import { Callers, ownNamesOf } from './http/callers.ts';
 import { type AgentFacts, CONDITION } from './http/health.ts';
@@ -83,9 +83,11 @@ export class Agent {
   constructor(options: AgentOptions) {
     const { layout, config, clock, log, user } = options;
     this.#options = options;
-    this.#health = new Health((c) =>
-      log[c.ok ? 'info' : 'warn']({ condition: c.name, ok: c.ok }, `${c.name}: ${c.detail}`),
-    );
+    this.#health = new Health((c) => {
+      log[c.ok ? 'info' : 'warn']({ condition: c.name, ok: c.ok }, `${c.name}: ${c.detail}`);
+      // The orchestrator hears of it now.
+      if (c.name !== CONDITION.websocket) this.#channel?.adjustHeartbeat();
+    });
     this.#onEnrolled = this.#health.define(CONDITION.enrolled, 'unhealthy', 'this machine is not enrolled');
     this.#onCertificate = this.#health.define(CONDITION.certificate, 'degraded', 'there is no certificate');
     this.#onWebsocket = this.#health.define(CONDITION.websocket, 'degraded', 'not connected yet');
@@ -94,7 +96,7 @@ export class Agent {
     this.onConfig(true, 'in force');
     this.#timing = config.orchestrator;
     this.#journal = new Journal(journalFile(layout));
-    this.#onJournal(true, 'writable');
+    if (this.#journal.isOpen) this.#onJournal(true, 'writable');
     const { executorSocket } = options;
     const executorLog = moduleLogger(log, 'executor');
     this.#executor =
@@ -223,10 +225,10 @@ export class Agent {
     this.#background.recover().catch((cause: unknown) => {
       this.#options.log.error({ err: cause }, 'what background commands left behind cannot be cleared away');
     });
-    keepTidy({
+    watchDisks({
+      ...this.#options,
       journal: this.#journal,
-      clock: this.#options.clock,
-      log: this.#options.log,
+      health: this.#health,
       onJournal: this.#onJournal,
       signal: this.#stopping.signal,
     });
@@ -248,6 +250,7 @@ export class Agent {
     this.#identity = identity;
     const verifier = new EnvelopeVerifier(credentials.trust.commandKeys);
     this.#inputs.trust(verifier);
+    const url = config.orchestrator.websocket_url ?? credentials.websocketUrl;
     const boot = bootId();
     const rates = new LoadRates(() => this.#metrics.sampler?.counters());
     const machine = machineHash(layout.root);
@@ -280,11 +283,16 @@ export class Agent {
       clock,
       log: moduleLogger(log, 'audit'),
     });
+    const reconnect = () => channel.reconnect();
+    const admission = startAdmission(
+      { ...this.#options, health: this.#health, url, pairs: identity.pairs, reconnect },
+      this.#stopping.signal,
+    );
     const channel: Channel = new Channel({
       clock,
       random,
       log: moduleLogger(log, 'channel'),
-      url: config.orchestrator.websocket_url ?? credentials.websocketUrl,
+      url,
       credentials: identity.pairs.toShow,
       onTaken: identity.pairs.taken,
       proxy: config.orchestrator.proxy,
@@ -311,18 +319,23 @@ export class Agent {
           ...audit.hello(),
         };
       },
-      handlers: handlersOf(runner, sender, clock, this.#inputs, {
+      handlers: handlersOf(runner, sender, this.#inputs, {
         auditor: audit.auditor,
         answer: (said) => channel.session.sendAuditCosign(said),
       }),
       auditHead: audit.auditHead,
-      sampleLoad: audit.before(async () => ({ ...(await sampleLoad(layout.state)), ...rates.next() })),
+      sampleLoad: audit.before(async () => ({
+        ...(await sampleLoad(layout.state, this.#health)),
+        ...rates.next(),
+      })),
       timing: () => this.#timing,
+      onEnd: (closed) => admission.ended(closed),
       onStatus: (connected, detail, transport) => {
         if (!connected) sender.setLink(undefined);
         this.#facts.transport = transport ?? null;
         this.#onWebsocket(connected, detail);
         if (connected) this.#connections++;
+        admission.connection(connected);
       },
     });
     this.#runner = runner;
@@ -386,11 +399,6 @@ export class Agent {
     this.#facts.agentId = credentials.agentId;
     this.#facts.orchestratorUrl ??= new URL(credentials.websocketUrl).origin.replace(/^wss/, 'https');
     this.#onEnrolled(true, `enrolled as ${credentials.agentId}`);
-    const server: ServerCredentials = {
-      cert: localTls?.cert ?? credentials.certificate,
-      key: localTls?.key ?? credentials.key,
-      ca: credentials.roots,
-    };
-    if (config.server.ssl.enabled) this.#http.replaceCredentials(server);
+    if (config.server.ssl.enabled) this.#http.replaceCredentials(shownBy(credentials, localTls));
   }
 }

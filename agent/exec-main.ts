@@ -80,7 +80,12 @@ async function serve(unit: string, log: Logger): Promise<void> {
     programOf: (tool, args) =>
       tool === UPGRADE_TOOL ? upgradeCommand(layout.current, upgradeArgumentsSchema.parse(args)) : undefined,
   });
-  for (const id of ledger.prune(KEEP_MS)) core.forget(id);
+  try {
+    for (const id of ledger.prune(KEEP_MS)) core.forget(id);
+  } catch (cause) {
+    // The disk's fault is told to whoever asks for something.
+    log.error({ err: cause }, 'old commands cannot be forgotten now');
+  }
   const stop = () => {
     core.close();
     process.exit(0);

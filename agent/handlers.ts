@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
+import type { ServerCredentials } from '../base/tls-server.ts';
 import type { CommandKeysFile } from '../protocol/trust-files.ts';
 import { type AuditKeeper, Auditor, fileKeeper } from './audit/auditor.ts';
 import type { SessionHandlers } from './channel/session.ts';
@@ -7,6 +8,7 @@ import type { CommandRunner } from './commands/runner.ts';
 import type { CommandKeeper } from './commands/runner-options.ts';
 import type { ExecutorClient } from './executor/client.ts';
 import type { OutputSender } from './executor/output-sender.ts';
+import type { Credentials } from './identity/credentials.ts';
 import { attachRemote } from './tools/remote.ts';
 import type { TerminalInputs } from './tools/terminal-inputs.ts';
 
@@ -14,7 +16,6 @@ import type { TerminalInputs } from './tools/terminal-inputs.ts';
 export function handlersOf(
   runner: CommandRunner,
   sender: OutputSender,
-  clock: Clock,
   inputs: TerminalInputs,
   audit: { auditor: Auditor; answer: Parameters<Auditor['onHead']>[1] },
 ): SessionHandlers {
@@ -31,7 +32,7 @@ export function handlersOf(
       for (const id of ids) runner.onAcknowledged(id);
     },
     onWelcome: (welcome, connection) => {
-      runner.setClockSkew(Date.parse(welcome.server_time) - clock.now());
+      runner.serverTime.tell(Date.parse(welcome.server_time));
       const { command_credit, link_credit } = welcome.limits;
       sender.setLink(
         { send: (frame, done) => connection.sendBinary(frame, done) },
@@ -41,6 +42,16 @@ export function handlersOf(
     },
   };
 }
+
+/** What the local port shows: the certificate that its owner gave, or the agent's own. */
+export const shownBy = (
+  credentials: Credentials,
+  given?: { cert: string; key: string },
+): ServerCredentials => ({
+  cert: given?.cert ?? credentials.certificate,
+  key: given?.key ?? credentials.key,
+  ca: credentials.roots,
+});
 
 /** What keeps commands while the daemon is away; undefined: nothing does. */
 export const keeperOf = (executor: ExecutorClient | undefined): CommandKeeper | undefined =>
@@ -85,6 +96,7 @@ function auditKeeperOf(
     async show(message) {
       const answer = await executor.audit({ show: message });
       if (answer === undefined) return file.show(message);
+      if (answer.failed) throw new Error('the executor cannot write to its log now');
       if (answer.refused !== undefined || answer.kept === undefined)
         return { refused: answer.refused ?? 'the executor does not keep it' };
       return { kept: answer.kept };

@@ -30,6 +30,7 @@ export interface DaemonOptions {
 
 const STDOUT = 1;
 const ENROLMENT_POLL_MS = 5000;
+const ENDPOINT_RETRY_MS = 10_000;
 const LEVELS: Readonly<Record<FrozenConfig['logging']['level'], LogLevel>> = {
   DEBUG: 'debug',
   INFO: 'info',
@@ -177,21 +178,42 @@ async function serve(
       { version: PROGRAM_VERSION, host: config.server.host, port: agent.port, pid: process.pid },
       'listening',
     );
-    await writeFileAtomic(endpointFile(layout), JSON.stringify({ pid: process.pid, port: agent.port }), {
-      mode: 0o644,
-    });
+    await tellEndpoint(layout, agent.port, log, graceful);
     onReady(agent);
     const credentials = await untilEnrolled(layout, log, graceful);
-    if (credentials !== undefined) await agent.connect(credentials);
-    if (!graceful.aborted)
-      await new Promise<void>((resolve) =>
-        graceful.addEventListener('abort', () => resolve(), { once: true }),
-      );
+    const stopped = new Promise<void>((resolve) => {
+      if (graceful.aborted) resolve();
+      graceful.addEventListener('abort', () => resolve(), { once: true });
+    });
+    // It waits for a disk that gives nothing, and must not keep a stop waiting too.
+    if (credentials !== undefined) await Promise.race([agent.connect(credentials), stopped]);
+    await stopped;
     log.info(`stopping: ${String(graceful.reason instanceof Error ? graceful.reason.message : 'asked to')}`);
   } finally {
     await agent.stop();
   }
   log.info('stopped');
+}
+
+/** Where the agent listens, for programs of this machine; tried again where the disk takes nothing. */
+async function tellEndpoint(
+  layout: DiskLayout,
+  port: number,
+  log: Logger,
+  graceful: AbortSignal,
+): Promise<void> {
+  try {
+    await writeFileAtomic(endpointFile(layout), JSON.stringify({ pid: process.pid, port }), { mode: 0o644 });
+  } catch (cause) {
+    log.warn({ err: cause }, 'programs of this machine cannot be told the port: the file cannot be written');
+    systemClock.setTimer(
+      ENDPOINT_RETRY_MS,
+      () => {
+        if (!graceful.aborted) void tellEndpoint(layout, port, log, graceful);
+      },
+      { background: true },
+    );
+  }
 }
 
 /** An agent that is not enrolled yet stays up and says so, until it is. Undefined when it was stopped before. */

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { z } from 'zod';
 import { AppError, type ErrorCode } from '../protocol/errors.ts';
 import type { Problem } from '../protocol/problem.ts';
+import { diskFault } from './sqlite.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
@@ -22,9 +23,26 @@ export class InvalidInput extends AppError {
   }
 }
 
-/** What a client may see of an error. Anything that is no AppError becomes `internal`, without its text. */
+/** How long (s) a client should wait for a disk that takes nothing. */
+const DISK_RETRY_S = 5;
+
+function knownError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  if (diskFault(error) === undefined) return new AppError('internal', { cause: error });
+  return new AppError('store_unavailable', {
+    detail: 'The disk here cannot be used now, so nothing was kept of this request.',
+    hint: 'Try again later. The log says what is wrong with the disk.',
+    context: { retry_after: DISK_RETRY_S },
+    cause: error,
+  });
+}
+
+/**
+ * What a client may see of an error: a disk's as `store_unavailable`, anything else that is no AppError as `internal`,
+ * without its text.
+ */
 export function toProblem(error: unknown, instance?: string): Problem {
-  const known = error instanceof AppError ? error : new AppError('internal', { cause: error });
+  const known = knownError(error);
   return {
     type: `urn:vm-agent:error:${known.code}`,
     title: STATUS_CODES[known.status] ?? 'Error',

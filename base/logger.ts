@@ -71,11 +71,19 @@ function rotatingFile({ path, maxBytes, maxFiles }: NonNullable<LoggerOptions['f
   });
 }
 
-/** The rotated file, which can be opened anew. Lines that come meanwhile wait, so that none is lost. */
+/** After a failure the file is tried again this often (ms). */
+const RETRY_MS = 5000;
+
+/**
+ * The rotated file, which can be opened anew. Lines that come meanwhile wait, so that none is lost. While the disk
+ * takes nothing they are dropped and counted, and the file says how many once it can be written again.
+ */
 class LogFile {
   readonly #options: NonNullable<LoggerOptions['file']>;
   readonly #onError: (error: Error) => void;
   #current: RotatingFileStream | undefined;
+  #failed = false;
+  #dropped = 0;
   #waiting: string[] = [];
   #reopened: Promise<void> = Promise.resolve();
 
@@ -86,7 +94,8 @@ class LogFile {
   }
 
   write(line: string): void {
-    if (this.#current === undefined) this.#waiting.push(line);
+    if (this.#failed) this.#dropped++;
+    else if (this.#current === undefined) this.#waiting.push(line);
     else this.#current.write(line);
   }
 
@@ -108,8 +117,32 @@ class LogFile {
 
   #open(): RotatingFileStream {
     const stream = rotatingFile(this.#options);
-    stream.on('error', this.#onError);
+    stream.on('error', (error: Error) => this.#onFailure(stream, error));
+    stream.once('open', () => this.#onOpen(stream));
     return stream;
+  }
+
+  /** A stream that failed once takes nothing any more. */
+  #onFailure(stream: RotatingFileStream, error: Error): void {
+    if (stream !== this.#current) return;
+    this.#current = undefined;
+    this.#dropped++;
+    if (!this.#failed) this.#onError(error);
+    this.#failed = true;
+    setTimeout(() => {
+      this.#current ??= this.#open();
+    }, RETRY_MS).unref();
+  }
+
+  #onOpen(stream: RotatingFileStream): void {
+    if (!this.#failed || stream !== this.#current) return;
+    // An open file says nothing of a full disk: it has to take this line first.
+    const lost = { level: 'warn', time: new Date().toISOString(), msg: 'lines of the log were lost here' };
+    stream.write(`\n${JSON.stringify({ ...lost, lines: this.#dropped })}\n`, (error?: Error | null) => {
+      if (error || stream !== this.#current) return;
+      this.#failed = false;
+      this.#dropped = 0;
+    });
   }
 
   #end(): Promise<void> {

@@ -34,7 +34,7 @@ export function tlsServerOptions(
   const common: TlsOptions = {
     ...secureContext(credentials),
     ALPNProtocols: ['http/1.1'],
-    handshakeTimeout: 15_000,
+    handshakeTimeout: 10_000,
     requestCert: true,
   };
   return options.demand === 'handshake'

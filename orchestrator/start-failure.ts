@@ -1,17 +1,8 @@
+import { systemError } from '../base/sqlite.ts';
 import { AppError } from '../protocol/errors.ts';
 
-/** The first error in the chain of causes that the system or SQLite gave a number to. */
-function systemError(cause: unknown): { code: string; errcode?: number; message: string } | undefined {
-  for (let error = cause; error instanceof Error; error = error.cause) {
-    const { code, errcode, message } = error as NodeJS.ErrnoException & { errcode?: number };
-    if (code === 'ERR_SQLITE_ERROR' && errcode !== undefined)
-      return { code, errcode: errcode & 0xff, message };
-    if (code !== undefined && /^E[A-Z0-9]+$/.test(code)) return { code, message };
-  }
-  return undefined;
-}
-
 const FREE_SPACE = 'Free some space there, or give another --data.';
+const RESTORE = 'If data is lost, restore a backup (docs/operations.md, `vm-orchestrator restore`).';
 const OTHER_FOLDER = 'Give a --data that this user may make and write to.';
 
 /** [what is wrong, what to do], by the code of the system or the number of SQLite's result (sqlite.org/rescode.html). */
@@ -27,11 +18,14 @@ const DATA: Readonly<Record<string, readonly [what: string, hint: string]>> = {
   ENOSPC: ['the disk is full', FREE_SPACE],
   EDQUOT: ['the quota is used up', FREE_SPACE],
   8: ['the store is read-only', OTHER_FOLDER],
-  10: ['the disk gave an error', 'Look at the system’s log, and restore the folder from a backup if needed.'],
-  11: ['the store is damaged', 'Restore the folder from a backup.'],
+  10: ['the disk gave an error', `Look at the system’s log. ${RESTORE}`],
+  11: ['the store is damaged', RESTORE],
   13: ['the disk is full', FREE_SPACE],
   14: ['no database can be opened there', OTHER_FOLDER],
-  26: ['orchestrator.db is not a database', 'Give the --data of an orchestrator, or an empty folder.'],
+  26: [
+    'orchestrator.db is not a database',
+    `Give the --data of an orchestrator, or an empty folder. ${RESTORE}`,
+  ],
 };
 
 /** Why the data folder cannot be used, for a person; an error that means something else as it is. */

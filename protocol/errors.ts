@@ -18,6 +18,7 @@ const table = {
   token_not_allowed: [403, false, 'The provisioning token does not allow this machine.'],
   client_certificate_required: [403, false, 'A client certificate of the right role is required here.'],
   certificate_expired: [403, false, 'The client certificate is not valid at this time.'],
+  recovery_refused: [403, false, 'The proof of who asks to come back is not valid.'],
   certificate_revoked: [403, false, 'The client certificate was revoked.'],
   origin_refused: [403, false, 'Requests from this origin are refused.'],
   own_approval: [403, false, 'Nobody decides on a command that he asked for himself.'],
@@ -47,6 +48,7 @@ const table = {
   rate_limited: [429, true, 'Too many attempts; try again later.'],
   internal: [500, true, 'Something went wrong inside; the log says what.'],
   unavailable: [503, true, 'Not available just now; try again.'],
+  store_unavailable: [503, true, 'What must be kept cannot be written just now.'],
   agent_offline: [503, true, 'The agent is not connected.'],
   call_timeout: [504, true, 'The agent did not answer in time.'],
   // Seen by people who install or run an agent, and in results; they have no HTTP answer of their own.

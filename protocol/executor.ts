@@ -114,7 +114,9 @@ export const fromExecutorSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('audit'),
     n: count,
-    head: agentHeadSchema,
+    /** Missing in an answer that says `failed`: the executor could not read or write its log. */
+    head: agentHeadSchema.optional(),
+    failed: z.literal(true).optional(),
     kept: keptCheckpointSchema.optional(),
     refused: z.string().optional(),
   }),

@@ -17,6 +17,10 @@ export const factsSchema = z.object({
 });
 export type Facts = z.infer<typeof factsSchema>;
 
+/** Of `problems` below. */
+export const MAX_PROBLEMS = 16;
+export const MAX_PROBLEM_LENGTH = 500;
+
 /** A cheap sample that rides on each heartbeat. Bytes, seconds, fractions of 1. */
 export const loadSampleSchema = z.object({
   uptime_s: z.number().nonnegative(),
@@ -36,5 +40,10 @@ export const loadSampleSchema = z.object({
   disk_write_bytes_s: z.number().nonnegative().optional(),
   net_rx_bytes_s: z.number().nonnegative().optional().describe('All interfaces but the loopback'),
   net_tx_bytes_s: z.number().nonnegative().optional(),
+  problems: z
+    .array(z.object({ name: z.string().max(64), detail: z.string().max(MAX_PROBLEM_LENGTH) }))
+    .max(MAX_PROBLEMS)
+    .optional()
+    .describe('Conditions of the agent’s health that fail, with what is wrong; none: it is well'),
 });
 export type LoadSample = z.infer<typeof loadSampleSchema>;

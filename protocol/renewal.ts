@@ -32,7 +32,7 @@ export const renewalTime = (validity: Validity, share: number): number =>
 export const shareOf = (fingerprint: string): number =>
   Number.parseInt(fingerprint.slice(0, 8), 16) / 0xffff_ffff;
 
-const RETRY_MOST_MS = 3_600_000;
+export const RETRY_MOST_MS = 3_600_000;
 const RETRY_LEAST_MS = 60_000;
 /** Of a certificate of a few seconds there is no minute to wait. */
 const RETRY_FLOOR_MS = 500;

@@ -17,6 +17,42 @@ export const FAULT_GUARANTEES: readonly Guarantee[] = [
     text: 'A backup that is made while the orchestrator serves is of one moment, is whole or is refused, and opens nothing without the master key.',
   },
   {
+    id: 'fault-11',
+    text: 'An agent whose disk is full, read-only or failing refuses commands with a reason that names the folder, says so in heartbeat and health, stays connected, loses no result, and goes on by itself.',
+  },
+  {
+    id: 'fault-12',
+    text: 'A disk that is full or read-only when the agent starts makes no crash loop: it stays, says why, and connects when the disk can be used.',
+  },
+  {
+    id: 'fault-13',
+    text: 'An orchestrator whose disk takes nothing answers 503, acknowledges nothing, is not ready, and goes on by itself; agents keep their results and send them again.',
+  },
+  {
+    id: 'fault-14',
+    text: 'A damaged store is found when the orchestrator starts, and the message says what to do.',
+  },
+  {
+    id: 'fault-15',
+    text: 'A clock that is wrong, or set while the agent runs, moves no time limit, is named as the cause of what it spoils, costs no identity, and once it is right all works without a restart.',
+  },
+  {
+    id: 'fault-16',
+    text: 'Peers that connect and then say little or nothing hold up nobody else, at the orchestrator and at an agent, and are cut off.',
+  },
+  {
+    id: 'fault-17',
+    text: 'Commands that print without end, hold files or leave processes behind are ended at their limits with a mark and without survivors; the agent’s memory and heartbeat stay as they were.',
+  },
+  {
+    id: 'fault-18',
+    text: 'A name of the orchestrator that is not known, comes late or leads to nobody is said, loses nothing, and is tried until it works.',
+  },
+  {
+    id: 'fault-19',
+    text: 'While the executor’s audit log cannot be written nothing runs through the executor; it stays, and goes on when the log can be written.',
+  },
+  {
     id: 'poll-1',
     text: 'Where something on the way blocks WebSockets, the agent goes over to long polling by itself, works completely over it, and says so',
   },

@@ -203,7 +203,7 @@ export class Connection {
     socket.on('message', (data: RawData, isBinary: boolean) => {
       this.#heard();
       if (isBinary) return this.close(CLOSE.protocolError, 'agents take no binary frames');
-      this.#events.onText(this, data.toString());
+      this.#guarded(() => this.#events.onText(this, data.toString()));
     });
     socket.on('error', (error) => {
       this.#error ??= error;
@@ -226,7 +226,16 @@ export class Connection {
   #greet(): void {
     if (this.#greeted || this.#state !== 'greeting') return;
     this.#greeted = true;
-    this.#events.onOpen(this);
+    this.#guarded(() => this.#events.onOpen(this));
+  }
+
+  /** What fails in answering costs the connection, never the process: a new one begins with a clean slate. */
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (cause) {
+      this.cut(cause instanceof Error ? cause : new Error(String(cause)));
+    }
   }
 
   #heard(): void {

@@ -181,8 +181,11 @@ export class Session {
 
   #handle(message: OrchestratorMessage, connection: Connection): void {
     if ('ack' in message && message.ack !== undefined) this.#onAck(message.ack);
-    if (!isSequenced(message)) this.#try(message, connection);
-    else {
+    if (!isSequenced(message)) {
+      // A session that could not be taken up is begun again.
+      if (!this.#try(message, connection) && message.type === 'welcome')
+        connection.close(CLOSE.goingAway, 'the welcome could not be dealt with');
+    } else {
       const order = this.#link.receive(message.seq);
       if (order === 'gap') connection.close(CLOSE.protocolError, `gap before seq ${message.seq}`);
       else if (order === 'duplicate') this.#acknowledge();

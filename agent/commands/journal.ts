@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
-import { inTransaction, migrate, openDatabase } from '../../base/sqlite.ts';
+import { diskFault, inTransaction, LateDatabase, migrate, openDatabase } from '../../base/sqlite.ts';
 import { type CommandPayload, type CommandResult, commandResultSchema } from '../../protocol/command.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { SignedCommand } from '../../protocol/executor.ts';
@@ -56,34 +56,41 @@ export type Take =
   | { as: 'ended'; result: CommandResult };
 
 export class Journal {
-  readonly #database: DatabaseSync;
+  readonly #late: LateDatabase;
   readonly #statements = new Map<string, StatementSync>();
   readonly #acknowledged = new Set<string>();
-  #mark: Mark;
+  /** Cancels that could not be written down. */
+  readonly #heldCancels = new Set<string>();
+  #mark: Mark = { epoch: 0, seq: 0 };
 
-  /** @throws AppError `conflict` when another process has it open; the system's error when it cannot be opened. */
+  /**
+   * A disk that does not let it be opened now may do so later: until then every call throws what is wrong.
+   * @throws AppError `conflict` when another process has it open.
+   */
   constructor(file: string) {
-    let database: DatabaseSync | undefined;
+    this.#late = new LateDatabase(() => this.#make(file));
     try {
-      database = openDatabase(file);
-      // Two daemons on one journal would each take the other's running commands for lost.
-      database.exec('PRAGMA locking_mode=EXCLUSIVE; BEGIN IMMEDIATE; COMMIT;');
-      migrate(database, SCHEMA, { newerIsFine: true });
-      const row = database.prepare('SELECT epoch, seq FROM mark').get();
-      this.#mark = { epoch: Number(row?.['epoch']), seq: Number(row?.['seq']) };
-      this.#database = database;
+      this.#late.open();
     } catch (cause) {
-      database?.close();
-      if (!/locked|busy/i.test(String(cause))) throw cause;
-      throw new AppError('conflict', {
-        detail: `Another agent is running with the state in ${file}.`,
-        hint: 'Stop it first, or give this one its own folder with --home DIR.',
-        cause,
-      });
+      if (diskFault(cause) === undefined) throw cause;
     }
   }
 
+  get isOpen(): boolean {
+    return this.#late.isOpen;
+  }
+
+  /** @throws why it cannot be read and written now. */
+  probe(): void {
+    // As much as a large command takes: a full disk may still have room for less in what it has given already.
+    this.#transaction(() => {
+      this.#prepare("INSERT INTO signed VALUES ('probe', hex(zeroblob(8192)))").run();
+      this.#prepare("DELETE FROM signed WHERE command_id = 'probe'").run();
+    });
+  }
+
   get mark(): Mark {
+    this.#late.open();
     return this.#mark;
   }
 
@@ -110,6 +117,7 @@ export class Journal {
         this.#prepare('INSERT INTO signed VALUES (?, ?)').run(payload.command_id, JSON.stringify(how.signed));
     });
     this.#mark = { epoch: payload.epoch, seq: payload.seq };
+    this.#heldCancels.delete(payload.command_id);
   }
 
   /** An accepted command is about to start: the marker that must be on disk before its process exists. */
@@ -135,6 +143,7 @@ export class Journal {
       ).run(nowMs, JSON.stringify(result), commandId);
       this.#prepare('DELETE FROM signed WHERE command_id = ?').run(commandId);
     });
+    this.#heldCancels.delete(commandId);
   }
 
   get(commandId: string): JournalEntry | undefined {
@@ -152,9 +161,10 @@ export class Journal {
 
   /** How many results the orchestrator has not acknowledged. */
   outboxSize(): number {
-    const row = this.#database
-      .prepare("SELECT count(*) AS n FROM command WHERE acknowledged = 0 AND state = 'ended'")
-      .get();
+    if (!this.#late.isOpen) return 0;
+    const row = this.#prepare(
+      "SELECT count(*) AS n FROM command WHERE acknowledged = 0 AND state = 'ended'",
+    ).get();
     return Math.max(0, Number(row?.['n'] ?? 0) - this.#acknowledged.size);
   }
 
@@ -165,7 +175,13 @@ export class Journal {
     );
   }
 
+  /** For as long as this process lives: where `keepCancel`, or the end of what is cancelled, cannot be written. */
+  holdCancel(commandId: string): void {
+    this.#heldCancels.add(commandId);
+  }
+
   hasCancel(commandId: string): boolean {
+    if (this.#heldCancels.has(commandId)) return true;
     return this.#prepare('SELECT 1 FROM cancel WHERE command_id = ?').get(commandId) !== undefined;
   }
 
@@ -178,7 +194,7 @@ export class Journal {
   }
 
   flush(): void {
-    if (this.#acknowledged.size > 0) this.#transaction(() => undefined);
+    if (this.#acknowledged.size > 0 && this.#late.isOpen) this.#transaction(() => undefined);
   }
 
   /** Forgets acknowledged entries and kept cancels that are older than `ageMs`. */
@@ -194,19 +210,41 @@ export class Journal {
     try {
       this.flush();
     } finally {
-      this.#database.close();
+      this.#statements.clear();
+      this.#late.close();
+    }
+  }
+
+  #make(file: string): DatabaseSync {
+    let database: DatabaseSync | undefined;
+    try {
+      database = openDatabase(file);
+      // Two daemons on one journal would each take the other's running commands for lost.
+      database.exec('PRAGMA locking_mode=EXCLUSIVE; BEGIN IMMEDIATE; COMMIT;');
+      migrate(database, SCHEMA, { newerIsFine: true });
+      const row = database.prepare('SELECT epoch, seq FROM mark').get();
+      this.#mark = { epoch: Number(row?.['epoch']), seq: Number(row?.['seq']) };
+      return database;
+    } catch (cause) {
+      database?.close();
+      if (!/locked|busy/i.test(String(cause))) throw cause;
+      throw new AppError('conflict', {
+        detail: `Another agent is running with the state in ${file}.`,
+        hint: 'Stop it first, or give this one its own folder with --home DIR.',
+        cause,
+      });
     }
   }
 
   #prepare(sql: string): StatementSync {
-    const statement = this.#statements.get(sql) ?? this.#database.prepare(sql);
+    const statement = this.#statements.get(sql) ?? this.#late.open().prepare(sql);
     this.#statements.set(sql, statement);
     return statement;
   }
 
   #transaction(work: () => unknown): void {
     const acknowledged = [...this.#acknowledged];
-    inTransaction(this.#database, () => {
+    inTransaction(this.#late.open(), () => {
       // The orchestrator holds head and tail now; a duplicate is answered by the state alone.
       const statement = this.#prepare(
         "UPDATE command SET acknowledged = 1, result = json_remove(result, '$.stdout', '$.stderr') WHERE command_id = ? AND state = 'ended'",

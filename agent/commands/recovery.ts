@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Stream } from '../../protocol/command.ts';
+import type { AppError } from '../../protocol/errors.ts';
 import { OutputSpool, prepareSpoolFolder, spooledSize } from '../executor/output-spool.ts';
 import { findMarked, killTree, markOf } from '../executor/process-tree.ts';
 import type { Journal, JournalEntry } from './journal.ts';
@@ -59,6 +60,35 @@ export async function recover(options: {
     spool.release();
   }
   return { entries: journal.open(), spools };
+}
+
+const RETRY_MS = 2000;
+
+/**
+ * `recover`, as soon as the disk lets it: without the journal nothing may be said or begun. Undefined when the agent
+ * was stopped before. @throws what is not the disk's fault.
+ */
+export async function recoverWhenPossible(
+  options: Parameters<typeof recover>[0] & {
+    /** @throws the error when it is not the disk's. */
+    faultOf(cause: unknown): AppError;
+    onFault(message: string): void;
+    isStopping(): boolean;
+  },
+): Promise<Awaited<ReturnType<typeof recover>> | undefined> {
+  const { clock, log } = options;
+  for (let said = ''; !options.isStopping(); ) {
+    try {
+      return await recover(options);
+    } catch (cause) {
+      const { message, hint } = options.faultOf(cause);
+      options.onFault(message);
+      if (message !== said) log.error({ err: cause, hint }, `commands wait for the disk: ${message}`);
+      said = message;
+    }
+    await clock.sleep(RETRY_MS);
+  }
+  return undefined;
 }
 
 const sizesOnDisk = (folder: string, id: string): Record<Stream, number> => ({

@@ -1,5 +1,6 @@
 import { isoTime } from '../../base/clock.ts';
 import type { CommandResult, Stream } from '../../protocol/command.ts';
+import type { AppError } from '../../protocol/errors.ts';
 import type { OutputSpool } from '../executor/output-spool.ts';
 import type { Refusal } from '../policy/verify-envelope.ts';
 import type { CallOutcome } from '../tools/call.ts';
@@ -10,6 +11,14 @@ export const refusedResult = (refusal: Refusal, nowMs: number): CommandResult =>
   ...(refusal.reason === undefined ? {} : { reason: refusal.reason }),
   ended_at: isoTime(nowMs),
   error: { code: refusal.code, message: refusal.message },
+});
+
+/** The end of a command that could not be written down, so that it was not begun either. */
+export const unwrittenResult = ({ code, message, hint }: AppError, nowMs: number): CommandResult => ({
+  state: 'failed',
+  reason: 'not_started',
+  ended_at: isoTime(nowMs),
+  error: { code, message, ...(hint === undefined ? {} : { hint }) },
 });
 
 export const cancelledBeforeStart = (nowMs: number): CommandResult => ({

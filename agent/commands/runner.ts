@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import type { Timer } from '../../base/clock.ts';
 import { isoTime } from '../../base/clock.ts';
 import type { CommandPayload, CommandResult, Stream } from '../../protocol/command.ts';
@@ -11,10 +12,18 @@ import { type CallOutcome, startCall } from '../tools/call.ts';
 import type { PreparedCall } from '../tools/registry.ts';
 import { decide, prepare, signedOf } from './intake.ts';
 import type { JournalEntry } from './journal.ts';
+import { JournalWriter } from './journal-writer.ts';
 import { CommandQueue, waitingOf } from './queue.ts';
-import { recover } from './recovery.ts';
-import { cancelledBeforeStart, endResult, refusedResult, withOutputSizes } from './results.ts';
+import { recoverWhenPossible } from './recovery.ts';
+import {
+  cancelledBeforeStart,
+  endResult,
+  refusedResult,
+  unwrittenResult,
+  withOutputSizes,
+} from './results.ts';
 import type { RunnerOptions, Running } from './runner-options.ts';
+import { ServerTime } from './server-time.ts';
 
 /** Commands that run at once; the rest wait in their order. */
 export const MAX_PARALLEL = 32;
@@ -24,30 +33,40 @@ const FLUSH_AFTER_MS = 1000;
 /** Takes commands, runs them once, and keeps their results until they are acknowledged. */
 export class CommandRunner {
   readonly #options: RunnerOptions;
+  readonly serverTime: ServerTime;
   readonly #queue: CommandQueue;
+  readonly #writer: JournalWriter;
   readonly #running = new Map<string, Running>();
   readonly #spools = new Map<string, OutputSpool>();
   /** Bytes of a command's output that can still be delivered, where the spool could not be read to its end. */
   readonly #deliverable = new Map<string, Record<Stream, number>>();
-  #skewMs: number | undefined;
   #stopping = false;
   #flush: Timer | undefined;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#writer = new JournalWriter({ ...options, folder: dirname(options.spoolFolder) });
+    this.serverTime = new ServerTime(options.clock);
     this.#queue = new CommandQueue({
-      clock: options.clock,
+      clock: this.serverTime.cautious,
       limit: options.maxParallel ?? MAX_PARALLEL,
-      start: (id) => this.#startAccepted(id),
+      start: (id) => this.#writer.succeeds(() => this.#startAccepted(id)),
     });
   }
 
   /** Ends what an earlier process left running, and starts what it had accepted. */
   async start(): Promise<void> {
-    const { entries, spools } = await recover({
+    const { executor, onJournal } = this.#options;
+    const found = await recoverWhenPossible({
       ...this.#options,
-      kept: this.#options.executor !== undefined,
+      kept: executor !== undefined,
+      faultOf: (cause) => this.#writer.fault(cause),
+      onFault: (message) => onJournal(false, message),
+      isStopping: () => this.#stopping,
     });
+    if (found === undefined) return;
+    onJournal(true, 'writable');
+    const { entries, spools } = found;
     for (const spool of spools) this.#track(spool);
     for (const entry of entries) {
       if (entry.state === 'ended') this.#deliver(entry.commandId, entry.result);
@@ -55,11 +74,6 @@ export class CommandRunner {
       else this.#resume(entry);
     }
     this.#queue.startWaiting();
-  }
-
-  /** How far the orchestrator's clock is ahead of ours. */
-  setClockSkew(skewMs: number): void {
-    this.#skewMs = skewMs;
   }
 
   get commandSeq(): number {
@@ -92,7 +106,7 @@ export class CommandRunner {
     if (this.#stopping) throw new AppError('unavailable', { detail: 'The agent is stopping.' });
     const { clock, port, log } = this.#options;
     const nowMs = clock.now();
-    const decision = decide(message, this.#options, nowMs, this.#skewMs);
+    const decision = decide(message, this.#options, nowMs, this.serverTime.skewMs);
     switch (decision.kind) {
       case 'complain':
         log.warn({ ref: decision.ref, code: decision.refusal.code }, 'a command was rejected');
@@ -119,11 +133,15 @@ export class CommandRunner {
   onCancel(commandId: string): void {
     const { journal, clock } = this.#options;
     const entry = journal.get(commandId);
-    if (entry === undefined) this.#journal(() => journal.keepCancel(commandId, clock.now()));
-    else if (entry.state === 'running') this.#running.get(commandId)?.call.stop('cancelled');
+    // A disk that cannot be written must not let it run: what is not written down is remembered.
+    if (entry === undefined) {
+      if (!this.#writer.attempt(() => journal.keepCancel(commandId, clock.now())))
+        journal.holdCancel(commandId);
+    } else if (entry.state === 'running') this.#running.get(commandId)?.call.stop('cancelled');
     else if (entry.state === 'accepted') {
-      this.#endUnstarted(commandId, cancelledBeforeStart(clock.now()));
-      this.#queue.leave(commandId);
+      if (this.#writer.attempt(() => this.#endUnstarted(commandId, cancelledBeforeStart(clock.now()))))
+        this.#queue.leave(commandId);
+      else journal.holdCancel(commandId);
     }
   }
 
@@ -140,7 +158,7 @@ export class CommandRunner {
       FLUSH_AFTER_MS,
       () => {
         this.#flush = undefined;
-        this.#attempt(() => journal.flush());
+        this.#writer.attempt(() => journal.flush());
       },
       { background: true },
     );
@@ -152,14 +170,15 @@ export class CommandRunner {
     this.#deliverable.set(commandId, delivered);
     const running = this.#running.get(commandId);
     running?.call.stop('output_failed', cause);
-    const entry = this.#options.journal.get(commandId);
-    if (entry?.state === 'ended') this.#deliver(commandId, entry.result);
+    this.#writer.attempt(() => {
+      const entry = this.#options.journal.get(commandId);
+      if (entry?.state === 'ended') this.#deliver(commandId, entry.result);
+    });
   }
 
   /**
    * Ends every command that runs: inside the daemon they cannot outlive it. What an executor keeps goes on.
-   * They are journaled as `failed` with
-   * `agent_lost`, since it is known that and why they did not finish; only a crash leaves `unknown`.
+   * They are journaled as `failed` with `agent_lost`, since it is known that and why they did not finish; only a crash leaves `unknown`.
    */
   async stop(): Promise<void> {
     this.#stopping = true;
@@ -177,12 +196,13 @@ export class CommandRunner {
     const id = payload.command_id;
     const starts = this.#queue.enter(waitingOf(payload));
     try {
-      this.#journal(() =>
+      this.#writer.write(() =>
         journal.take(payload, starts ? { as: 'running', bootId } : { as: 'accepted', signed }, nowMs),
       );
     } catch (cause) {
       this.#queue.leave(id);
-      throw cause;
+      this.#declineUnwritten(id, cause, (fault) => unwrittenResult(fault, nowMs));
+      return;
     }
     // After the caller has returned, so that `running` carries the acknowledgement of the command with it.
     if (starts) queueMicrotask(() => this.#run(payload, call, signed));
@@ -191,9 +211,25 @@ export class CommandRunner {
 
   #takeEnded(payload: CommandPayload, result: CommandResult): void {
     const { journal, clock, log } = this.#options;
-    this.#journal(() => journal.take(payload, { as: 'ended', result }, clock.now()));
+    try {
+      this.#writer.write(() => journal.take(payload, { as: 'ended', result }, clock.now()));
+    } catch (cause) {
+      this.#declineUnwritten(payload.command_id, cause, () => result);
+      return;
+    }
     log.info({ command_id: payload.command_id, state: result.state, code: result.error?.code }, 'not run');
     this.#deliver(payload.command_id, result);
+  }
+
+  /**
+   * Answers a command that the disk does not let us write down: it was not begun, and is not here. Should the answer be
+   * lost, the orchestrator sends the command again.
+   */
+  #declineUnwritten(id: string, cause: unknown, resultOf: (fault: AppError) => CommandResult): void {
+    const { log, port } = this.#options;
+    const fault = this.#writer.fault(cause);
+    log.error({ err: cause, command_id: id, code: fault.code }, `a command was not taken: ${fault.message}`);
+    port.result(id, resultOf(fault));
   }
 
   #run(payload: CommandPayload, prepared: PreparedCall, signed: SignedCommand | undefined): void {
@@ -232,7 +268,8 @@ export class CommandRunner {
     });
     this.#track(spool);
     let endedAtMs: number | undefined;
-    const timeoutS = Math.max(1, payload.limits.timeout_s - (clock.now() - startedAtMs) / 1000);
+    // What is left of it the executor counts, by a clock that nobody sets.
+    const timeoutS = payload.limits.timeout_s;
     const prepared: Omit<PreparedCall, 'tool'> = {
       timeoutS,
       run: async (context) => {
@@ -286,7 +323,7 @@ export class CommandRunner {
   async #finish(id: string, result: CommandResult): Promise<void> {
     const { journal, clock, log } = this.#options;
     // A full disk must not lose a result: it waits here, with its place in the lane, until it can be written.
-    while (!this.#attempt(() => journal.end(id, result, clock.now()))) {
+    while (!this.#writer.attempt(() => journal.end(id, result, clock.now()))) {
       if (this.#stopping) return;
       await clock.sleep(JOURNAL_RETRY_MS);
     }
@@ -311,23 +348,28 @@ export class CommandRunner {
     }
     const { payload } = entry;
     const end = (refusal: Refusal): boolean => {
-      if (!this.#attempt(() => this.#endUnstarted(id, refusedResult(refusal, nowMs)))) return false;
+      if (!this.#writer.attempt(() => this.#endUnstarted(id, refusedResult(refusal, nowMs)))) return false;
       this.#queue.leave(id);
       return true;
     };
+    if (journal.hasCancel(id)) {
+      if (!this.#writer.attempt(() => this.#endUnstarted(id, cancelledBeforeStart(nowMs)))) return false;
+      this.#queue.leave(id);
+      return true;
+    }
     if (nowMs > Date.parse(payload.expires_at))
       return end({ state: 'expired', code: 'command_expired', message: 'It waited here until it expired.' });
     const prepared = prepare(payload, this.#options);
     if (prepared.kind === 'refused') return end(prepared.refusal);
     const signed = journal.signed(id);
-    if (!this.#attempt(() => journal.start(id, bootId, nowMs))) return false;
+    if (!this.#writer.attempt(() => journal.start(id, bootId, nowMs))) return false;
     this.#run(payload, prepared.call, signed);
     return true;
   }
 
   #endUnstarted(id: string, result: CommandResult): void {
     const { journal, clock } = this.#options;
-    this.#journal(() => journal.end(id, result, clock.now()));
+    this.#writer.write(() => journal.end(id, result, clock.now()));
     this.#deliver(id, result);
   }
 
@@ -354,26 +396,5 @@ export class CommandRunner {
   #offsets(id: string): Record<Stream, number> {
     const spool = this.#spools.get(id);
     return { stdout: spool?.size('stdout') ?? 0, stderr: spool?.size('stderr') ?? 0 };
-  }
-
-  /** Writes to the journal and tells the health of it. @throws what the journal throws. */
-  #journal(write: () => void): void {
-    try {
-      write();
-      this.#options.onJournal(true, 'writable');
-    } catch (cause) {
-      this.#options.onJournal(false, `cannot be written: ${(cause as Error).message}`);
-      throw cause;
-    }
-  }
-
-  #attempt(write: () => void): boolean {
-    try {
-      this.#journal(write);
-      return true;
-    } catch (cause) {
-      this.#options.log.error({ err: cause }, 'the journal cannot be written');
-      return false;
-    }
   }
 }

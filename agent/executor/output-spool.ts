@@ -92,8 +92,12 @@ export class OutputSpool {
   remove(): void {
     this.release();
     for (const stream of ['stdout', 'stderr'] as const) {
-      if (this.#sizes[stream] > 0 || this.#opened.has(stream))
+      if (this.#sizes[stream] === 0 && !this.#opened.has(stream)) continue;
+      try {
         rmSync(spoolFile(this.#folder, this.commandId, stream), { force: true });
+      } catch {
+        // A disk that lets nothing go: the next start removes what nobody needs.
+      }
     }
   }
 

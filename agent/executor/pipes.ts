@@ -31,16 +31,16 @@ const REFILL_BELOW = 16;
  * batches by mkfifo(1), opened once, and unlinked at once: no other process can find them and none is used twice.
  */
 export class PipePool {
+  get folder(): string {
+    return this.#folder;
+  }
   readonly #folder: string;
   readonly #ready: string[] = [];
   #made = 0;
   #refilling: Promise<void> | undefined;
 
-  /** @throws when the folder cannot be made. What an earlier process left in it is removed. */
   constructor(folder: string) {
     this.#folder = folder;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    for (const name of readdirSync(folder)) if (name.startsWith('p')) rmSync(join(folder, name));
   }
 
   /** Makes pipes ahead of need. */
@@ -75,6 +75,7 @@ export class PipePool {
 
   /** A file without a name that holds `bytes`, for a child that gets all of its input at once. @returns a descriptor. */
   inputFile(bytes: Uint8Array): number {
+    this.#prepare();
     const name = join(this.#folder, `p-input-${++this.#made}`);
     const fd = openSync(name, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
     try {
@@ -93,12 +94,41 @@ export class PipePool {
     for (const name of this.#ready.splice(0)) rmSync(name, { force: true });
   }
 
+  /** What an earlier process left in the folder is removed. @throws when the folder cannot be made. */
+  #prepare(): void {
+    if (this.#made > 0) return;
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    for (const name of readdirSync(this.#folder)) if (name.startsWith('p')) rmSync(join(this.#folder, name));
+  }
+
   async #fill(): Promise<void> {
+    this.#prepare();
     const names = Array.from({ length: BATCH }, () => join(this.#folder, `p${++this.#made}`));
-    await run('mkfifo', ['-m', '600', ...names], { env: { PATH: '/usr/bin:/bin' } });
+    await run('mkfifo', ['-m', '600', ...names], { env: { PATH: '/usr/bin:/bin' } }).catch(
+      (cause: unknown) => {
+        for (const name of names) rmSync(name, { force: true });
+        throw withSystemCode(cause);
+      },
+    );
     this.#ready.push(...names);
   }
 }
+
+/** What a program says of the system's error, as the system's error. */
+function withSystemCode(cause: unknown): unknown {
+  const { stderr } = cause as { stderr?: string };
+  const code = Object.entries(SAID).find(([text]) => stderr?.includes(text))?.[1];
+  return code === undefined
+    ? cause
+    : Object.assign(new Error(`mkfifo: ${stderr?.trim().split('\n')[0]}`, { cause }), { code });
+}
+
+const SAID: Readonly<Record<string, string>> = {
+  'No space left on device': 'ENOSPC',
+  'Disk quota exceeded': 'EDQUOT',
+  'Read-only file system': 'EROFS',
+  'Input/output error': 'EIO',
+};
 
 function openPipe(name: string): Pipe {
   // The read end first and without waiting; with a reader there, opening the write end does not wait either.

@@ -38,25 +38,30 @@ export class AgentHttpServer {
   readonly #http: Server;
   readonly #tcp: TcpServer;
   readonly #sockets = new Set<Socket>();
+  /** Those that have not asked for anything yet, the oldest first. */
+  readonly #waiting = new Map<string, Socket>();
   #tls: TlsServer | undefined;
 
   constructor(options: AgentHttpOptions) {
     this.#options = options;
     this.#http = createHttpServer(
       {
-        requestTimeout: 15_000,
+        // With the interval at which they are looked for, who is slow is gone within 15 s.
+        requestTimeout: 12_000,
         headersTimeout: 10_000,
         keepAliveTimeout: 5000,
-        connectionsCheckingInterval: 5000,
+        connectionsCheckingInterval: 2000,
         maxHeaderSize: 16 * 1024,
         noDelay: true,
       },
-      (request, response) => this.#answer(request, response),
+      (request, response) => {
+        this.#waiting.delete(nameOf(request.socket));
+        this.#answer(request, response);
+      },
     );
     this.#http.maxHeadersCount = 0;
     if (options.tls !== undefined) this.#tls = this.#createTls(options.tls);
     this.#tcp = createTcpServer({ noDelay: true }, (socket) => this.#accept(socket));
-    this.#tcp.maxConnections = MAX_CONNECTIONS;
   }
 
   get port(): number {
@@ -105,9 +110,30 @@ export class AgentHttpServer {
     return server;
   }
 
+  /** Whoever holds a connection and asks for nothing makes room for who comes: idle peers lock nobody out. */
+  #makeRoom(): boolean {
+    if (this.#sockets.size < MAX_CONNECTIONS) return true;
+    const [oldest] = this.#waiting;
+    if (oldest === undefined) return false;
+    const [name, socket] = oldest;
+    this.#waiting.delete(name);
+    this.#sockets.delete(socket);
+    socket.destroy();
+    return true;
+  }
+
   #accept(socket: Socket): void {
+    if (!this.#makeRoom()) {
+      socket.destroy();
+      return;
+    }
+    const name = nameOf(socket);
     this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
+    this.#waiting.set(name, socket);
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      if (this.#waiting.get(name) === socket) this.#waiting.delete(name);
+    });
     socket.on('error', () => socket.destroy());
     socket.setTimeout(FIRST_BYTE_MS, () => socket.destroy());
     socket.once('data', (first: Buffer) => {
@@ -155,6 +181,9 @@ export class AgentHttpServer {
     send(request, response, problem.status, PROBLEM_TYPE, `${JSON.stringify(problem)}\n`);
   }
 }
+
+/** One connection, whether as its bare socket or as the TLS one above it. */
+const nameOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
 
 function send(
   request: IncomingMessage,

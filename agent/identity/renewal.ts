@@ -4,7 +4,15 @@ import { isoTime } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import { AppError } from '../../protocol/errors.ts';
-import { isLate, issuedAt, renewalTime, retryTime, shareOf, type Validity } from '../../protocol/renewal.ts';
+import {
+  isLate,
+  issuedAt,
+  RETRY_MOST_MS,
+  renewalTime,
+  retryTime,
+  shareOf,
+  type Validity,
+} from '../../protocol/renewal.ts';
 import type { RenewResponse } from '../../protocol/rest-registration.ts';
 import { checkOwnCertificate, fingerprintOf, parseCertificates } from './certificates.ts';
 import { clientCredentials } from './credentials.ts';
@@ -66,6 +74,7 @@ export async function renewalLoop(options: RenewalOptions, signal: AbortSignal):
       at = renewalTimeOf(certificate);
       failure = undefined;
     }
+    if (failure !== undefined) at = notPutOff(at, clock.now());
     onStatus({ validity: validity(), nextTryMs: at, failure });
     const wait = Math.min(LOOK_MS, Math.max(0, at - clock.now()));
     if (wait > 0) await clock.sleep(wait, signal).catch(() => undefined);
@@ -87,6 +96,9 @@ export async function renewalLoop(options: RenewalOptions, signal: AbortSignal):
     }
   }
 }
+
+/** A try that was put off by a clock which was set back since would never come. */
+export const notPutOff = (atMs: number, nowMs: number): number => Math.min(atMs, nowMs + 2 * RETRY_MOST_MS);
 
 /** Resolves with the time of the next renewal. @throws what kept it from being made, or taken. */
 async function renewOnce(options: RenewalOptions): Promise<number> {

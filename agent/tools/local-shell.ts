@@ -4,6 +4,7 @@ import type { LeftoverSweeper } from '../executor/leftovers.ts';
 import type { PipePool } from '../executor/pipes.ts';
 import { findTree, killTree, signalProcess, terminateTree } from '../executor/process-tree.ts';
 import { type ProcessEnd, type RunningShell, spawnShell } from '../executor/spawn.ts';
+import { storageFault } from '../storage-fault.ts';
 import type { ShellHost, ShellProcess, ShellRun } from './shell-host.ts';
 import { type CallContext, type ToolEnd, ToolStop } from './tool.ts';
 
@@ -30,9 +31,10 @@ export const localShell = (host: LocalShellOptions): ShellHost => ({ run: (run) 
 async function runShell(host: LocalShellOptions, run: ShellRun): Promise<ToolEnd> {
   const { context, args } = run;
   const cwd = args.cwd ?? host.cwd;
-  const stdin = await openStdin(host, run);
+  let stdin: number | undefined;
   let shell: RunningShell;
   try {
+    stdin = await openStdin(host, run);
     shell = await spawnShell({
       id: context.id,
       command: args.command,
@@ -44,6 +46,8 @@ async function runShell(host: LocalShellOptions, run: ShellRun): Promise<ToolEnd
       ...(stdin === undefined ? {} : { stdin }),
     });
   } catch (cause) {
+    const fault = storageFault(host.pipes.folder, cause);
+    if (fault !== undefined) return { kind: 'not_started', code: fault.code, message: fault.message };
     return { kind: 'not_started', code: 'not_started', message: whyNotStarted(cause, cwd) };
   } finally {
     if (stdin !== undefined) closeSync(stdin);

@@ -18,12 +18,17 @@ import type { Route } from './route.ts';
 import { API_HEADERS, securityHeaders } from './security-headers.ts';
 import { trackSockets } from './sockets.ts';
 
+const BYTES = 'application/octet-stream';
 const MAX_BODY_BYTES = 1024 * 1024;
-const HEADERS_TIMEOUT_MS = 15_000;
+/** With the interval at which they are looked for, who is slow with headers is gone within 15 s. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const LOOK_EVERY_MS = 2500;
+/** For a whole document; files, whose senders are known, have the request's time. */
+const DOCUMENT_TIMEOUT_MS = 15_000;
+/** Who was answered before he had said all may read the answer. */
+const UNREAD_MS = 5000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_MS = 65_000;
-/** How often these limits are looked at. */
-const CHECK_MS = 5000;
 
 export interface HttpServer {
   /** For who takes upgrades. */
@@ -110,11 +115,14 @@ function methodsAt(routes: readonly Route[], path: string): string[] {
  * What never became a request. An HTTP parser's refusal is said as every other error is; a handshake that failed or
  * took too long has nobody to read an answer, and whoever waited for it to be written would wait for ever.
  */
-function refuseBroken(error: NodeJS.ErrnoException, socket: Socket): void {
+function refuseBroken(error: NodeJS.ErrnoException, socket: Socket, clock: Clock): void {
   if (error.code === 'HPE_HEADER_OVERFLOW') answerAndCut(socket, new AppError('headers_too_large'));
-  else if (error.code?.startsWith('HPE_') || error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
+  else if (error.code?.startsWith('HPE_'))
     answerAndCut(socket, new AppError('bad_request', { detail: 'These bytes are no HTTP request.' }));
+  else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    answerAndCut(socket, new AppError('bad_request', { detail: 'The request did not come in time.' }));
   else socket.destroy();
+  clock.setTimer(UNREAD_MS, () => socket.destroy(), { background: true });
 }
 
 export function createHttpServer(options: HttpOptions): HttpServer {
@@ -131,9 +139,9 @@ export function createHttpServer(options: HttpOptions): HttpServer {
         {
           ...tlsServerOptions(withPublic(options.credentials), { demand: 'per-request' }),
           headersTimeout: HEADERS_TIMEOUT_MS,
+          connectionsCheckingInterval: LOOK_EVERY_MS,
           requestTimeout: REQUEST_TIMEOUT_MS,
           keepAliveTimeout: KEEP_ALIVE_MS,
-          connectionsCheckingInterval: CHECK_MS,
           noDelay: true,
         },
         handler,
@@ -147,18 +155,22 @@ export function createHttpServer(options: HttpOptions): HttpServer {
     genReqId: () => newId('req', clock),
     routerOptions: { maxParamLength: 256 },
     forceCloseConnections: 'idle',
-    clientErrorHandler: refuseBroken,
+    clientErrorHandler: (error, socket) => refuseBroken(error, socket, clock),
     frameworkErrors: (error, request, reply) => sendProblem(request, reply, error, log),
   }) as unknown as FastifyInstance;
   if (server === undefined) throw new Error('the HTTP server was not made');
   const https: Server = server;
   const sockets = trackSockets(https);
   // A client that breaks its handshake is no event of ours.
-  https.on('tlsClientError', (error) => log.debug({ err: error }, 'a TLS handshake failed'));
+  https.on('tlsClientError', (error, socket) => {
+    log.debug({ err: error }, 'a TLS handshake failed');
+    // What was to be answered would wait for the end of the handshake for ever.
+    socket.destroy();
+  });
   if (publicCertificate) https.addContext(AGENT_SNI, secureContext(options.credentials));
 
   // Bytes of a file: the handler reads them as they come, so no limit of whole bodies holds for them.
-  app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
+  app.addContentTypeParser(BYTES, (_request, payload, done) => done(null, payload));
   const parseBody = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (nestsDeeper(String(body)))
@@ -171,7 +183,18 @@ export function createHttpServer(options: HttpOptions): HttpServer {
     reply.headers(API_HEADERS);
     reply.header('x-request-id', request.id);
   });
+  app.addHook('preParsing', async (request, _reply, payload) => {
+    if (request.headers['content-type']?.startsWith(BYTES)) return payload;
+    const timer = clock.setTimer(DOCUMENT_TIMEOUT_MS, () => request.raw.socket.destroy(), {
+      background: true,
+    });
+    payload.once('close', () => timer.cancel()).once('end', () => timer.cancel());
+    return payload;
+  });
   app.addHook('onResponse', async (request, reply) => {
+    const { raw } = request;
+    if (!raw.complete)
+      clock.setTimer(UNREAD_MS, () => !raw.complete && raw.socket.destroy(), { background: true });
     // A connection that was kept for a next request would hold up the end of the server.
     if (ending) setImmediate(() => https.closeIdleConnections());
     log.debug(

@@ -12,6 +12,9 @@ export type Admission =
   | { kind: 'admitted'; epoch: number }
   | { kind: 'refused'; state: 'quarantined' | 'pending' | 'revoked' | 'gone' };
 
+/** After the store failed. */
+const CLOSED_AGAIN_MS = 5000;
+
 const MAX_APPROVAL_POLICY = 256 * 1024;
 
 /** What the store knows of who is connected. */
@@ -128,19 +131,23 @@ export function createPresence(options: {
     closed(agent, epoch) {
       beats.delete(agent.agentId);
       const at = clock.now();
-      commits
-        .run((tx) =>
-          tx
-            .updateTable('agents')
-            .set({ disconnected_at: at })
-            .where('organization_id', '=', agent.organizationId)
-            .where('id', '=', agent.agentId)
-            .where('session_epoch', '=', epoch)
-            .execute(),
-        )
-        .then(() => changed(agent))
-        // Only a display depends on it.
-        .catch(() => undefined);
+      const write = (): Promise<void> =>
+        commits
+          .run((tx) =>
+            tx
+              .updateTable('agents')
+              .set({ disconnected_at: at })
+              .where('organization_id', '=', agent.organizationId)
+              .where('id', '=', agent.agentId)
+              .where('session_epoch', '=', epoch)
+              .execute(),
+          )
+          .then(
+            () => changed(agent),
+            // Else it would be shown as connected until it comes back.
+            () => void clock.setTimer(CLOSED_AGAIN_MS, () => void write(), { background: true }),
+          );
+      void write();
     },
 
     heartbeat(agent, message) {

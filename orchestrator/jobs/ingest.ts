@@ -157,7 +157,11 @@ export function createIngest(options: {
           if (gathering.get(key)?.events === events) gathering.delete(key);
           return writeTogether(tx, session, commandId, events);
         })
-        .then(resolve, reject);
+        .then(resolve, (cause: unknown) => {
+          // The transaction may have failed before it came to this piece.
+          if (gathering.get(key)?.events === events) gathering.delete(key);
+          reject(cause);
+        });
     };
     timer = clock.setTimer(GATHER_MS, submit, { background: true });
     return { events, outcome, submit };

@@ -26,11 +26,14 @@ export function nodeSqliteDialect(database: DatabaseSync): Dialect {
   function prepare(sql: string): SqliteStatement {
     // A transaction that reads and then writes could not wait for another process's lock if it began as a reader.
     const statement = database.prepare(sql === 'begin' ? 'begin immediate' : sql);
+    // On a full or failing disk SQLite has rolled back by itself; to say it again would hide why.
+    const isDone = () => sql === 'rollback' && !database.isTransaction;
     return {
       // Asked for with each run; the columns' names are costly to bring together.
       reader: statement.columns().length > 0,
       all: (values) => statement.all(...(values as SQLInputValue[])),
-      run: (values) => statement.run(...(values as SQLInputValue[])),
+      run: (values) =>
+        isDone() ? { changes: 0, lastInsertRowid: 0 } : statement.run(...(values as SQLInputValue[])),
       iterate: (values) => statement.iterate(...(values as SQLInputValue[])) as IterableIterator<unknown>,
     };
   }

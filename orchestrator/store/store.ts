@@ -1,3 +1,4 @@
+import type { DatabaseSync } from 'node:sqlite';
 import { Kysely, type Transaction } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { openDatabase } from '../../base/sqlite.ts';
@@ -45,27 +46,56 @@ const MIGRATIONS = {
   '0017-ca-rotation': caRotation,
 };
 
+const SQLITE_CORRUPT = 11;
+
 /** What this version can read, in the order in which it came. */
 export const SCHEMAS: readonly string[] = Object.keys(MIGRATIONS);
 
 /** The one interface to what the orchestrator remembers. A commit has reached the disk when it returns. */
 export interface Store {
   readonly db: Database;
+  /** Resolves when something could be written just now; who asks meanwhile shares the answer. @throws why not. */
+  probe(): Promise<void>;
   /** Runs `work` in one transaction. SQLite has one writer: keep the work short, and free of any other waiting. */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
+/** @throws an error as SQLite's of a damaged file is, when the pages of a file do not fit together. */
+function openWhole(file: string): DatabaseSync {
+  const database = openDatabase(file);
+  try {
+    const found = String(database.prepare('PRAGMA quick_check(1)').get()?.['quick_check']);
+    if (found === 'ok') return database;
+    throw Object.assign(new Error(found), { code: 'ERR_SQLITE_ERROR', errcode: SQLITE_CORRUPT });
+  } catch (cause) {
+    database.close();
+    throw cause;
+  }
+}
+
 export async function openStore(file: string): Promise<Store> {
-  const db: Database = new Kysely<Tables>({ dialect: nodeSqliteDialect(openDatabase(file)) });
+  const db: Database = new Kysely<Tables>({ dialect: nodeSqliteDialect(openWhole(file)) });
   const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
   const { error } = await migrator.migrateToLatest();
   if (error !== undefined) {
     await db.destroy();
     throw new Error(`the store ${file} cannot be brought up to date`, { cause: error });
   }
+  let probing: Promise<unknown> | undefined;
   return {
     db,
+    async probe() {
+      probing ??= db
+        .insertInto('settings')
+        .values({ key: 'probe', value: '' })
+        .onConflict((on) => on.column('key').doUpdateSet({ value: '' }))
+        .execute()
+        .finally(() => {
+          probing = undefined;
+        });
+      await probing;
+    },
     transaction: (work) => db.transaction().execute(work),
     close: () => db.destroy(),
   };

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { type Clock, isoTime } from '../../../base/clock.ts';
-import { inTransaction, migrate, openDatabase } from '../../../base/sqlite.ts';
+import { diskFault, inTransaction, LateDatabase, migrate, openDatabase } from '../../../base/sqlite.ts';
 import { AUDIT_GENESIS, type AuditEvent, auditBytes } from '../../../protocol/audit-event.ts';
 import { type KeptCheckpoint, keptCheckpointSchema } from '../../../protocol/audit-witness.ts';
 import type { CommandPayload } from '../../../protocol/command.ts';
@@ -56,13 +56,31 @@ export interface AuditHead {
 export type Claim = 'taken' | 'replay';
 
 export class Ledger {
-  readonly #database: DatabaseSync;
+  readonly #late: LateDatabase;
   readonly #clock: Pick<Clock, 'now'>;
 
+  /** A disk that does not let it be opened now may do so later: until then every call throws what is wrong. */
   constructor(options: { file: string; clock: Pick<Clock, 'now'> }) {
     this.#clock = options.clock;
-    this.#database = openDatabase(options.file);
-    migrate(this.#database, SCHEMA, { newerIsFine: true });
+    this.#late = new LateDatabase(() => {
+      const database = openDatabase(options.file);
+      try {
+        migrate(database, SCHEMA, { newerIsFine: true });
+        return database;
+      } catch (cause) {
+        database.close();
+        throw cause;
+      }
+    });
+    try {
+      this.#late.open();
+    } catch (cause) {
+      if (diskFault(cause) === undefined) throw cause;
+    }
+  }
+
+  get #database(): DatabaseSync {
+    return this.#late.open();
   }
 
   /**
@@ -172,7 +190,7 @@ export class Ledger {
   }
 
   close(): void {
-    this.#database.close();
+    this.#late.close();
   }
 
   #append(action: string, detail: Record<string, unknown>): AuditHead {

@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DiskLayout, executorRunDir } from '../../../protocol/disk-layout.ts';
 
@@ -32,9 +32,19 @@ export function executorPlaces(layout: DiskLayout): ExecutorPlaces {
   };
 }
 
+/** A disk that takes nothing must not keep the executor from saying so. */
+function isThere(endScript: string): boolean {
+  try {
+    return readFileSync(endScript, 'utf8') === END_SCRIPT;
+  } catch {
+    return false;
+  }
+}
+
 export function makePlaces(places: ExecutorPlaces): void {
   for (const folder of [places.started, places.ended, places.output, places.run])
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (isThere(places.endScript)) return;
   // In one step: a unit may end at this very moment.
   const made = `${places.endScript}.${process.pid}`;
   writeFileSync(made, END_SCRIPT, { mode: 0o600 });

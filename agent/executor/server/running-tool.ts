@@ -59,8 +59,7 @@ export class RunningTool implements Running {
         const stopped = this.#cause;
         const final: ExecutorEnd =
           stopped !== undefined && end.kind !== 'value' ? { kind: 'stopped', cause: stopped } : end;
-        if (this.signed) this.#write(final);
-        this.#tell(final);
+        void this.#finish(final);
       });
   }
 
@@ -69,7 +68,7 @@ export class RunningTool implements Running {
     const text = readText(join(core.places.ended, this.id));
     if (text?.endsWith('\n')) {
       const end = executorEndSchema.safeParse(JSON.parse(text));
-      this.#tell(end.data ?? { kind: 'lost', reason: 'agent_lost' });
+      this.#tellLater(end.data ?? { kind: 'lost', reason: 'agent_lost' });
       return;
     }
     void core.run('systemctl', ['is-active', '--quiet', meta?.owner ?? '']).then(({ code }) => {
@@ -77,8 +76,17 @@ export class RunningTool implements Running {
       // It still works on it, or is gone for good.
       if (code === 0)
         this.#look = core.clock.setTimer(LOOK_EVERY_MS, () => this.attach(), { background: true });
-      else this.#tell({ kind: 'lost', reason: 'agent_lost' });
+      else this.#tellLater({ kind: 'lost', reason: 'agent_lost' });
     });
+  }
+
+  #tellLater(end: ExecutorEnd): void {
+    try {
+      this.#tell(end);
+    } catch {
+      const { clock } = this.#options.core;
+      this.#look = clock.setTimer(LOOK_EVERY_MS, () => this.#tellLater(end), { background: true });
+    }
   }
 
   stop(cause: Parameters<Running['stop']>[0]): void {
@@ -99,6 +107,20 @@ export class RunningTool implements Running {
     this.#look?.cancel();
   }
 
+  /** What cannot be written down is not told: the disk is waited for. */
+  async #finish(end: ExecutorEnd): Promise<void> {
+    for (let written = !this.signed; ; ) {
+      try {
+        if (!written) this.#write(end);
+        written = true;
+        this.#tell(end);
+        return;
+      } catch {
+        await this.#options.core.clock.sleep(LOOK_EVERY_MS);
+      }
+    }
+  }
+
   #write(end: ExecutorEnd): void {
     writeFileSync(join(this.#options.core.places.ended, this.id), `${JSON.stringify(end)}\n`, {
       mode: 0o600,
@@ -107,9 +129,9 @@ export class RunningTool implements Running {
 
   #tell(end: ExecutorEnd): void {
     if (this.#told || this.#closed) return;
-    this.#told = true;
     const { core } = this.#options;
     core.record('command.ended', { id: this.id, end: end.kind });
+    this.#told = true;
     const attestation = core.attest({
       command_id: this.id,
       end: end.kind,

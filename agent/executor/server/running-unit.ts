@@ -16,6 +16,7 @@ import { endLine, parseEnd, readText, stopCause } from './unit-end.ts';
 const STREAMS = ['stdout', 'stderr'] as const;
 /** A unit whose end is not written in time (its disk was full) is asked after. */
 const LOOK_EVERY_MS = 10_000;
+const RECORD_AGAIN_MS = 2000;
 
 interface RunningUnitOptions extends RunningOptions {
   output(stream: Stream, offset: number, bytes: Buffer): boolean;
@@ -36,6 +37,7 @@ export class RunningUnit implements Running {
   readonly #terminal: PtyTail | undefined;
   readonly #gate: InputGate;
   #look: Timer | undefined;
+  #again: Timer | undefined;
   #input: Socket | undefined;
   #begun = false;
   /** What came before there was somebody to read it. */
@@ -176,6 +178,7 @@ export class RunningUnit implements Running {
   close(): void {
     this.#closed = true;
     this.#look?.cancel();
+    this.#again?.cancel();
     this.#closeInput();
     for (const stream of STREAMS) this.#tails[stream].close();
   }
@@ -256,19 +259,28 @@ export class RunningUnit implements Running {
   }
 
   #tell(end: ExecutorEnd): void {
-    this.#told = true;
     const { core } = this.#options;
+    const how = {
+      ...('exit_code' in end && end.exit_code !== undefined ? { exit_code: end.exit_code } : {}),
+      ...('signal' in end && end.signal !== undefined ? { signal: end.signal } : {}),
+    };
+    try {
+      core.record('command.ended', { id: this.id, end: end.kind, ...how });
+    } catch {
+      // What cannot be recorded is not told: the disk is waited for.
+      this.#again ??= core.clock.setTimer(RECORD_AGAIN_MS, () => {
+        this.#again = undefined;
+        this.pump();
+      });
+      return;
+    }
+    this.#told = true;
     for (const suffix of ['.script', '.stdin'])
       rmSync(join(core.places.run, `${this.id}${suffix}`), { force: true });
     const time = (folder: string) => statSync(join(folder, this.id), { throwIfNoEntry: false })?.mtimeMs;
     const started = time(core.places.started);
     const ended = time(core.places.ended);
     const sizes = { stdout: this.#tails.stdout.size(), stderr: this.#tails.stderr.size() };
-    const how = {
-      ...('exit_code' in end && end.exit_code !== undefined ? { exit_code: end.exit_code } : {}),
-      ...('signal' in end && end.signal !== undefined ? { signal: end.signal } : {}),
-    };
-    core.record('command.ended', { id: this.id, end: end.kind, ...how });
     const times = {
       ...(started === undefined ? {} : { started_at_ms: started }),
       ...(ended === undefined ? {} : { ended_at_ms: ended }),

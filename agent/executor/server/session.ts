@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { dirname } from 'node:path';
 import type { Logger } from '../../../base/logger.ts';
 import { AUDIT_FEATURE } from '../../../protocol/audit-witness.ts';
 import { BACKGROUND_TOOLS } from '../../../protocol/background.ts';
@@ -15,6 +16,7 @@ import { encodeOutputHeader } from '../../../protocol/output-frame.ts';
 import { ORCHESTRATOR_GRANT } from '../../../protocol/policy.ts';
 import { TERMINAL_TOOL } from '../../../protocol/terminal.ts';
 import { missingApproval } from '../../policy/approvals.ts';
+import { storageFault } from '../../storage-fault.ts';
 import { FrameReader, writeJsonFrame, writeOutputFrame } from '../frames.ts';
 import { auditDetail, authorize, type Denial } from './authorize.ts';
 import type { ExecutorCore } from './core.ts';
@@ -45,7 +47,7 @@ export class ExecutorSession {
     const { socket, log } = options;
     socket.on('data', (chunk: Buffer) => {
       try {
-        for (const frame of this.#reader.push(chunk)) if (frame.kind === 'json') this.#receive(frame.value);
+        for (const frame of this.#reader.push(chunk)) if (frame.kind === 'json') this.#handle(frame.value);
       } catch (cause) {
         log.error({ err: cause }, 'the daemon cannot be understood');
         socket.destroy();
@@ -71,6 +73,17 @@ export class ExecutorSession {
 
   #settle(): void {
     if (this.#closed && this.#running.size === 0) this.#options.onIdle();
+  }
+
+  /** What cannot be recorded is not done; the connection, with what is bound to it, does not pay for it. */
+  #handle(value: unknown): void {
+    try {
+      this.#receive(value);
+    } catch (cause) {
+      this.#options.log.error({ err: cause }, 'a message of the daemon could not be dealt with');
+      const { type, n } = value as { type?: unknown; n?: unknown };
+      if (type === 'audit' && typeof n === 'number') this.#send({ type: 'audit', n, failed: true });
+    }
   }
 
   #receive(value: unknown): void {
@@ -156,12 +169,16 @@ export class ExecutorSession {
       await running.begin();
     } catch (cause) {
       log.error({ err: cause, id: message.id }, 'a command could not be taken');
-      const error = cause instanceof AppError ? cause : undefined;
+      const {
+        core: { places },
+      } = this.#options;
+      const error = cause instanceof AppError ? cause : storageFault(dirname(places.database), cause);
       this.#answerRefusal(message.id, {
         code: error?.code ?? 'unavailable',
         message:
           error?.message ??
           `The executor could not take it: ${cause instanceof Error ? cause.message : cause}`,
+        ...(error?.hint === undefined ? {} : { hint: error.hint }),
         detail: {},
       });
       this.#drop(message.id);

@@ -9,7 +9,7 @@ const AUDIT_BROKEN_MS = 60_000;
 
 /** For supervisors and balancers: bare answers that say nothing about what runs here. */
 export function healthRoutes(options: {
-  store: Pick<Store, 'db'>;
+  store: Pick<Store, 'probe'>;
   isStopping(): boolean;
   /** For how long events of the audit log could not be sealed (ms). */
   auditBrokenMs(): number;
@@ -26,16 +26,16 @@ export function healthRoutes(options: {
     defineRoute({
       method: 'GET',
       path: '/readyz',
-      summary: 'The process takes requests, reaches its store and seals its audit log',
+      summary: 'The process takes requests, writes to its store and seals its audit log',
       auth: 'none',
       raw: { contentType: 'text/plain', description: 'Nothing' },
       async handler() {
         if (options.isStopping())
           throw new AppError('unavailable', { detail: 'The orchestrator is stopping.' });
         try {
-          await options.store.db.selectFrom('settings').select('key').limit(1).execute();
+          await options.store.probe();
         } catch (cause) {
-          throw new AppError('unavailable', { detail: 'The store cannot be read.', cause });
+          throw new AppError('store_unavailable', { detail: 'The store cannot be written.', cause });
         }
         if (options.auditBrokenMs() > AUDIT_BROKEN_MS)
           throw new AppError('unavailable', {

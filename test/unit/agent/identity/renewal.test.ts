@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { renewUrl } from '../../../../agent/identity/renew-request.ts';
-import { renewalTimeOf, validityOf } from '../../../../agent/identity/renewal.ts';
+import { notPutOff, renewalTimeOf, validityOf } from '../../../../agent/identity/renewal.ts';
 import { renewAfter } from '../../../../orchestrator/registration/answer.ts';
 import { createTestCa } from '../../../fakes/test-ca.ts';
 
@@ -23,4 +23,11 @@ it('renews when the orchestrator says, also after a restart: both read it off th
     not_after: notAfterMs,
   });
   expect(renewalTimeOf(certificate)).toBe(told);
+});
+
+it('[fault-15] tries again within hours after a clock that was years ahead was set right', () => {
+  const now = Date.parse('2026-01-01T00:00:00Z');
+  const tenYears = 10 * 365 * 24 * 3_600_000;
+  expect(notPutOff(now + tenYears, now)).toBeLessThanOrEqual(now + 2 * 3_600_000);
+  expect(notPutOff(now + 60_000, now)).toBe(now + 60_000);
 });

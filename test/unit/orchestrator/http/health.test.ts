@@ -39,12 +39,12 @@ describe('/readyz', () => {
     });
   });
 
-  it('says no while the store cannot be read, and while it stops', async () => {
+  it('says no while the store cannot be written, and while it stops', async () => {
     await expect(ask({ stopping: true })).rejects.toMatchObject({ code: 'unavailable' });
     await store.close();
     closed = true;
     await expect(ask()).rejects.toMatchObject({
-      code: 'unavailable',
+      code: 'store_unavailable',
       message: expect.stringContaining('store'),
     });
   });

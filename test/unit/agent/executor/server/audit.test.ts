@@ -68,6 +68,7 @@ it('[audit-7] the executor signs its head, and keeps a counter-signature for its
   const kid = keyId(publicKey.export({ type: 'spki', format: 'der' }));
   const of = { ledger, trust, attest: { agentId: AGENT, key: { kid, privateKey } } };
   const { head } = answerAudit(of, { type: 'audit', n: 1, show });
+  if (head === undefined) throw new Error('no head');
   const bytes =
     head.attestation && openEnvelope(head.attestation, PAYLOAD_TYPE.auditHead, new Map([[kid, publicKey]]));
   expect(attestedHeadSchema.parse(JSON.parse(String(bytes)))).toEqual({ agent_id: AGENT, ...ledger.head });
