@@ -14,9 +14,9 @@ import type { FrozenConfig } from './config.ts';
 import { watchDisks } from './disk-watch.ts';
 import { ExecutorClient } from './executor/client.ts';
 import { OutputSender } from './executor/output-sender.ts';
-import { auditPart, handlersOf, keeperOf, shownBy } from './handlers.ts';
+import { auditPart, callersOf, handlersOf, keeperOf, shownBy } from './handlers.ts';
 import { Health } from './health.ts';
-import { Callers, ownNamesOf } from './http/callers.ts';
+import { ownNamesOf } from './http/callers.ts';
 import { type AgentFacts, CONDITION } from './http/health.ts';
 import { McpDoor } from './http/mcp/door.ts';
 import { McpGate } from './http/mcp/gate.ts';
@@ -159,16 +159,7 @@ export class Agent {
       startedAt: isoTime(clock.now()),
       runtime: options.runtime,
     };
-    const callers = new Callers({
-      clock,
-      auth: () => ({
-        apiKey: this.#credentials?.apiKey,
-        organizationId: this.#credentials?.trust.commandKeys.organization_id,
-        trustDomain: this.#credentials?.trust.commandKeys.trust_domain,
-      }),
-      demands: { mtls: config.security.mtls, apiKey: config.security.api_key_required },
-      grantOf: (clientId) => this.#policy.grantOf(clientId),
-    });
+    const callers = callersOf(options, this.#policy, () => this.#credentials);
     const ownNames = () => ownNamesOf(options.hostname, this.#credentials?.agentId);
     this.#mcp = new McpDoor({
       registry: this.#registry,
