@@ -22,7 +22,7 @@ import { McpDoor } from './http/mcp/door.ts';
 import { McpGate } from './http/mcp/gate.ts';
 import { type AgentMetricsOptions, metricsText } from './http/metrics.ts';
 import { AgentHttpServer } from './http/server.ts';
-import { bootId } from './identity/boot-id.ts';
+import { bootId, liveIds } from './identity/boot-id.ts';
 import type { Credentials } from './identity/credentials.ts';
 import { hostFacts, machineHash } from './identity/host-facts.ts';
 import { type OwnIdentity, openIdentity } from './identity/own-identity.ts';
@@ -301,7 +301,7 @@ export class Agent {
           tool_manifest_sha256: sha256,
           policy_sha256: this.#policy.sha256,
           approval_policy: this.#toldApproval ?? null,
-          boot_id: boot,
+          ...liveIds(),
           machine_hash: machine,
           in_flight: runner.inFlight(),
           command_seq: runner.commandSeq,
