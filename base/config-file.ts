@@ -143,9 +143,15 @@ export function mergeTrees(base: unknown, over: unknown): unknown {
 /** YAML text → plain data. @throws ConfigError with the line. */
 export function parseYaml(text: string, source: string): unknown {
   const document = parseDocument(text, { prettyErrors: true });
+  const refuse = (message: string) => new ConfigError(source, [{ key: '', value: undefined, message }]);
   const problem = document.errors[0];
-  if (problem) throw new ConfigError(source, [{ key: '', value: undefined, message: problem.message }]);
-  return document.toJS() ?? {};
+  if (problem) throw refuse(problem.message);
+  try {
+    return document.toJS() ?? {};
+  } catch (cause) {
+    // Only here does it show that an alias means nothing, or that aliases multiply without end.
+    throw refuse((cause as Error).message);
+  }
 }
 
 /** File, then environment, then flags; checked as a whole. @throws ConfigError with every problem. */

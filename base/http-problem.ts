@@ -1,4 +1,6 @@
-import { STATUS_CODES } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { z } from 'zod';
 import { AppError, type ErrorCode } from '../protocol/errors.ts';
 import type { Problem } from '../protocol/problem.ts';
@@ -52,4 +54,35 @@ export function toProblem(error: unknown, instance?: string): Problem {
     ...(Object.keys(known.context).length === 0 ? {} : { context: known.context }),
     ...(known instanceof InvalidInput ? { errors: [...known.errors] } : {}),
   };
+}
+
+/**
+ * Answers by hand what did not become a request, or may not become something else, and ends the connection: also where
+ * the other end never reads, and never closes its own side.
+ */
+export function answerAndCut(socket: Duplex, error: unknown): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const problem = toProblem(error);
+  const body = `${JSON.stringify(problem)}\n`;
+  socket.write(
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+  if (socket instanceof Socket) socket.destroySoon();
+  else socket.end(() => socket.destroy());
+}
+
+/** More headers than any client of ours, or any browser behind any number of proxies, sends. */
+const MAX_HEADERS = 100;
+
+/**
+ * Node drops what is above its own limit without a word, and with it an Origin or an Authorization that somebody put
+ * last: listeners take all headers (their size is limited) and refuse here. @throws AppError `headers_too_large`
+ */
+export function refuseManyHeaders({ rawHeaders }: IncomingMessage): void {
+  if (rawHeaders.length > 2 * MAX_HEADERS)
+    throw new AppError('headers_too_large', { detail: `A request has at most ${MAX_HEADERS} headers.` });
 }

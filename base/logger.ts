@@ -33,6 +33,32 @@ const REDACTED = [
   'csr',
 ];
 
+/** Longest text that a line keeps of each value when the line as a whole is too long, and what is too long. */
+const MAX_VALUE = 2000;
+const MAX_LINE = 32 * 1024;
+const MAX_VALUES = 64;
+
+/** JSON allows these as they are; what reads logs by lines, or shows them on a terminal, takes them for line ends or controls. */
+const UNSAFE = /[\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+function shortened(value: unknown, depth = 0): unknown {
+  if (typeof value === 'string')
+    return value.length > MAX_VALUE ? `${value.slice(0, MAX_VALUE)}… (${value.length} characters)` : value;
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth > 3) return '…';
+  if (Array.isArray(value)) return value.slice(0, MAX_VALUES).map((item) => shortened(item, depth + 1));
+  const members = Object.entries(value).slice(0, MAX_VALUES);
+  return Object.fromEntries(
+    members.map(([key, item]) => [key.slice(0, MAX_VALUE), shortened(item, depth + 1)]),
+  );
+}
+
+/** What strangers say of themselves gets into logs: each entry stays one line, of a length that somebody can read. */
+function safeLine(line: string): string {
+  const short = line.length > MAX_LINE ? `${JSON.stringify(shortened(JSON.parse(line)))}\n` : line;
+  return short.replace(UNSAFE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 /** `agent.log`, then `agent.log.1` … `agent.log.N`, the oldest last, as logrotate names them. */
 function rotatingFile({ path, maxBytes, maxFiles }: NonNullable<LoggerOptions['file']>): RotatingFileStream {
   const name = basename(path);
@@ -162,6 +188,7 @@ export function createLogger(options: LoggerOptions): Logging {
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: REDACTED.flatMap((key) => [key, `*.${key}`]), censor: '[redacted]' },
       base: { name: options.name },
+      hooks: { streamWrite: safeLine },
     },
     multistream(streams),
   );

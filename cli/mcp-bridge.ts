@@ -1,8 +1,8 @@
 import { type IncomingMessage, request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
-import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { createParser } from 'eventsource-parser';
+import { linesOf } from '../protocol/lines.ts';
 import { asObject, type JsonObject, type Message, requestHeaders } from './mcp-message.ts';
 
 export interface BridgeOptions {
@@ -39,7 +39,7 @@ export class McpBridge {
   /** Resolves at the end of the input: what is still running is ended then. */
   async run(): Promise<void> {
     const pending = new Set<Promise<void>>();
-    for await (const line of createInterface({ input: this.#options.input, crlfDelay: Infinity })) {
+    for await (const line of linesOf(this.#options.input)) {
       if (line.trim() === '') continue;
       const task = this.#take(line).finally(() => pending.delete(task));
       pending.add(task);

@@ -69,6 +69,8 @@ export interface Orchestrator {
 
 /** Failures of one account or token from one address, until they are slowed down. */
 const THROTTLE = { limit: 10, windowMs: 5 * 60_000 };
+/** Wrong provisioning tokens of any kind from one address. */
+const ADDRESS_THROTTLE = { limit: 100, windowMs: 60_000 };
 
 /** Seconds between an agent's heartbeats. */
 const HEARTBEAT_INTERVAL_S = 30;
@@ -222,6 +224,7 @@ export async function startOrchestrator(
           authority,
           commandKeys,
           throttle: createThrottle({ clock, ...THROTTLE }),
+          addressThrottle: createThrottle({ clock, ...ADDRESS_THROTTLE }),
           publicOrigin,
           heartbeatInterval: HEARTBEAT_INTERVAL_S,
           onEnrolled: shown,

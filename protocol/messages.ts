@@ -10,6 +10,7 @@ import { commandResultSchema, commandStateSchema, reasonSchema, streamSchema } f
 import { envelopeSchema } from './dsse.ts';
 import { factsSchema, loadSampleSchema } from './facts.ts';
 import { agentIdSchema, commandIdSchema, organizationIdSchema, sessionIdSchema } from './ids.ts';
+import { parseJson } from './json-text.ts';
 import { labelsSchema } from './provisioning-token.ts';
 import { toolEntrySchema } from './tool-manifest.ts';
 
@@ -201,9 +202,9 @@ const fromOrchestrator = known(orchestratorMessageSchema);
 function parse<M>(text: string, types: ReadonlySet<string>, schema: z.ZodType<M>): Parsed<M> {
   let raw: unknown;
   try {
-    raw = JSON.parse(text);
+    raw = parseJson(text);
   } catch {
-    return { kind: 'invalid', type: undefined, problem: 'not JSON' };
+    return { kind: 'invalid', type: undefined, problem: 'not JSON, or nested too deeply' };
   }
   const type = typeof raw === 'object' && raw !== null ? (raw as { type?: unknown }).type : undefined;
   if (typeof type !== 'string') return { kind: 'invalid', type: undefined, problem: 'no type' };

@@ -1,7 +1,9 @@
 import type { Guarantee } from './guarantee.ts';
+import { ATTACK_GUARANTEES } from './guarantees-attacks.ts';
 
 /** What holds while something is broken on purpose: machines, links, disks, peers. */
 export const FAULT_GUARANTEES: readonly Guarantee[] = [
+  ...ATTACK_GUARANTEES,
   {
     id: 'fault-1',
     text: 'An orchestrator that is put back to a backup begins a new epoch: no command runs twice, what waited is held, unspent tokens end, agents that it does not know wait to be admitted.',

@@ -55,7 +55,7 @@ export interface FrameSocket {
   /** Of our own: an HTTP answer came instead of frames. */
   on(event: 'refused', listener: (answer: HttpAnswer) => void): unknown;
   send(text: string): void;
-  send(frame: Uint8Array, options: { binary: boolean }, done: (error?: Error) => void): void;
+  send(frame: string | Uint8Array, options: { binary: boolean }, done: (error?: Error) => void): void;
   ping(): void;
   close(code: number, reason: string): void;
   terminate(): void;
@@ -70,6 +70,8 @@ export interface HttpAnswer {
 
 const WELCOME_MS = 15_000;
 const CHECK_MS = 5000;
+/** Answers to what was not understood that may wait to be written: who reads nothing is not answered for ever. */
+const MAX_WAITING_ANSWERS = 1024;
 const MAX_PROBLEM_BYTES = 16 * 1024;
 
 /** One connection over a WebSocket, or over what stands for it, from dialling to its end. It knows when it is dead, not what is said on it. */
@@ -88,6 +90,7 @@ export class Connection {
   #raw: Socket | undefined;
   #lastBytes = 0;
   #lastHeard = 0;
+  #waitingAnswers = 0;
   #error: Error | undefined;
   #retryAfterS: number | undefined;
   #greeted = false;
@@ -134,6 +137,17 @@ export class Connection {
     if (this.#state !== 'greeting' && this.#state !== 'open') return false;
     this.#socket.send(text);
     return true;
+  }
+
+  /** For answers to what was not understood, which the other end can ask for any number of. */
+  answer(text: string): void {
+    if (this.#state !== 'greeting' && this.#state !== 'open') return;
+    this.#waitingAnswers += 1;
+    if (this.#waitingAnswers <= MAX_WAITING_ANSWERS)
+      this.#socket.send(text, { binary: false }, () => {
+        this.#waitingAnswers -= 1;
+      });
+    else this.cut(new Error('the orchestrator does not read what it is answered'));
   }
 
   /** `done` is always called, also when the connection breaks. */

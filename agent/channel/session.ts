@@ -87,14 +87,17 @@ export class Session {
       audit_cosign: (message) => handlers.onAuditCosign(message),
       goaway: (message, from) => {
         log.info(
-          { reason: message.reason, retry_after: message.retry_after },
+          { reason: message.reason.slice(0, 500), retry_after: message.retry_after },
           'the orchestrator says goodbye',
         );
         from.retryAfter(message.retry_after);
         from.close(CLOSE.goingAway, 'goaway');
       },
       error: ({ code, message, ref }) =>
-        log.warn({ code, ref }, `the orchestrator reports an error: ${message}`),
+        log.warn(
+          { code: code.slice(0, 64), ref: ref?.slice(0, 64) },
+          `the orchestrator reports an error: ${message.slice(0, 500)}`,
+        ),
     };
   }
 
@@ -121,7 +124,12 @@ export class Session {
     const parsed = parseOrchestratorMessage(text);
     if (parsed.kind === 'ok') this.#admit(connection, parsed.message);
     else if (parsed.kind === 'unknown')
-      this.#complain(connection, 'unsupported', `no message of type ${parsed.type}`, parsed.type);
+      this.#complain(
+        connection,
+        'unsupported',
+        `no message of type ${parsed.type.slice(0, 64)}`,
+        parsed.type,
+      );
     else {
       this.#complain(connection, 'bad_request', parsed.problem, parsed.type);
       // A sequenced frame that cannot be read would leave a gap.
@@ -269,7 +277,14 @@ export class Session {
   }
 
   #complain(to: Connection, code: ErrorCode, message: string, ref: string | undefined): void {
-    to.sendText(JSON.stringify({ type: 'error', code, message, ...(ref === undefined ? {} : { ref }) }));
+    to.answer(
+      JSON.stringify({
+        type: 'error',
+        code,
+        message,
+        ...(ref === undefined ? {} : { ref: ref.slice(0, 64) }),
+      }),
+    );
   }
 }
 

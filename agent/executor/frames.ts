@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { EXECUTOR_MAX_FRAME } from '../../protocol/executor.ts';
+import { parseJson } from '../../protocol/json-text.ts';
 
 const HEADER = 5;
 const KIND_JSON = 0;
@@ -40,7 +41,7 @@ export class FrameReader {
       const kind = this.#buffered.readUInt8(4);
       const body = this.#buffered.subarray(HEADER, HEADER + length);
       this.#buffered = this.#buffered.subarray(HEADER + length);
-      if (kind === KIND_JSON) frames.push({ kind: 'json', value: JSON.parse(body.toString('utf8')) });
+      if (kind === KIND_JSON) frames.push({ kind: 'json', value: parseJson(body.toString('utf8')) });
       else if (kind === KIND_OUTPUT) frames.push({ kind: 'output', bytes: body });
     }
     return frames;

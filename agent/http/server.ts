@@ -11,7 +11,7 @@ import {
   type Server as TcpServer,
 } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
-import { PROBLEM_TYPE, toProblem } from '../../base/http-problem.ts';
+import { answerAndCut, PROBLEM_TYPE, refuseManyHeaders, toProblem } from '../../base/http-problem.ts';
 import type { Logger } from '../../base/logger.ts';
 import { type ServerCredentials, secureContext, tlsServerOptions } from '../../base/tls-server.ts';
 import { AppError } from '../../protocol/errors.ts';
@@ -59,7 +59,7 @@ export class AgentHttpServer {
         this.#answer(request, response);
       },
     );
-    this.#http.maxHeadersCount = 100;
+    this.#http.maxHeadersCount = 0;
     if (options.tls !== undefined) this.#tls = this.#createTls(options.tls);
     this.#tcp = createTcpServer({ noDelay: true }, (socket) => this.#accept(socket));
   }
@@ -80,6 +80,8 @@ export class AgentHttpServer {
     }).catch((cause: unknown) => {
       throw listenError(cause, host, port);
     });
+    // It is handed its connections and never listens itself, which is when Node begins to hold them to their limits.
+    this.#http.emit('listening');
     this.#tcp.on('error', (error) => this.#options.log.error({ err: error }, 'the local port failed'));
   }
 
@@ -148,6 +150,12 @@ export class AgentHttpServer {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
+    try {
+      refuseManyHeaders(request);
+    } catch (cause) {
+      this.#refuse(request, response, cause);
+      return;
+    }
     if (pathOf(request) === MCP_PATH) {
       this.#options.mcp
         .answer(request, response)
@@ -196,18 +204,14 @@ function send(
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
-/** Answered by hand: a peer from elsewhere does not reach the HTTP parser without TLS. */
+/** A peer from elsewhere does not reach the HTTP parser without TLS. */
 function refusePlain(socket: Socket): void {
-  const body = `${JSON.stringify(
-    toProblem(
-      new AppError('forbidden', {
-        detail: 'Plain HTTP is served to this machine alone.',
-        hint: 'Use https:// on the same port.',
-      }),
-    ),
-  )}\n`;
-  socket.end(
-    `HTTP/1.1 403 Forbidden\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  answerAndCut(
+    socket,
+    new AppError('forbidden', {
+      detail: 'Plain HTTP is served to this machine alone.',
+      hint: 'Use https:// on the same port.',
+    }),
   );
 }
 

@@ -11,6 +11,7 @@ import { type Envelope, type KeyDelegation, keyDelegationSchema, PAYLOAD_TYPE } 
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { SignedCommand } from '../../protocol/executor.ts';
 import { commandIdSchema } from '../../protocol/ids.ts';
+import { parseJson } from '../../protocol/json-text.ts';
 import { type TerminalInput, terminalInputSchema } from '../../protocol/terminal.ts';
 import type { CommandKeysFile } from '../../protocol/trust-files.ts';
 
@@ -77,7 +78,7 @@ export class EnvelopeVerifier {
     const bytes = openEnvelope(message.envelope, PAYLOAD_TYPE.command, signer.keys);
     if (bytes === undefined)
       return reject(claimedId, 'signature_invalid', 'The signature of the command is not valid.');
-    const parsed = commandPayloadSchema.safeParse(parseJson(bytes));
+    const parsed = commandPayloadSchema.safeParse(readJson(bytes));
     if (!parsed.success)
       return reject(claimedId, 'bad_request', 'The signed command is not in the form that this agent knows.');
     const payload = parsed.data;
@@ -98,7 +99,7 @@ export class EnvelopeVerifier {
     const bytes = signer && openEnvelope(message.envelope, PAYLOAD_TYPE.input, signer.keys);
     if (signer === undefined || bytes === undefined)
       return refuse('signature_invalid', 'The signature of the input is not valid.');
-    const parsed = terminalInputSchema.safeParse(parseJson(bytes));
+    const parsed = terminalInputSchema.safeParse(readJson(bytes));
     if (!parsed.success)
       return refuse('bad_request', 'The signed input is not in the form that this agent knows.');
     const input = parsed.data;
@@ -119,7 +120,7 @@ export class EnvelopeVerifier {
     const known = this.#delegations.get(name);
     if (known !== undefined) return known;
     const bytes = openEnvelope(envelope, PAYLOAD_TYPE.delegation, this.#roots);
-    const parsed = bytes && keyDelegationSchema.safeParse(parseJson(bytes));
+    const parsed = bytes && keyDelegationSchema.safeParse(readJson(bytes));
     if (!parsed?.success || parsed.data.org_id !== this.#trust.organization_id) return undefined;
     const delegation = parsed.data;
     const life = Date.parse(delegation.not_after) - Date.parse(delegation.not_before);
@@ -135,16 +136,16 @@ export class EnvelopeVerifier {
   }
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+function readJson(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8'));
+    return parseJson(Buffer.from(bytes).toString('utf8'));
   } catch {
     return undefined;
   }
 }
 
 function claimedCommandId(envelope: Envelope): string | undefined {
-  const raw = parseJson(Buffer.from(envelope.payload, 'base64')) as { command_id?: unknown } | undefined;
+  const raw = readJson(Buffer.from(envelope.payload, 'base64')) as { command_id?: unknown } | undefined;
   const id = commandIdSchema.safeParse(raw?.command_id);
   return id.success ? id.data : undefined;
 }

@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { sha256 } from '../../base/dsse.ts';
 import { type AuditReport, OWN_LOG } from '../../protocol/audit-log.ts';
 import { AppError } from '../../protocol/errors.ts';
+import { linesOf } from '../../protocol/lines.ts';
 import { type NoteKey, parseVerifierKey } from '../../protocol/signed-note.ts';
 import { createSealer, loadMasterKey } from '../store/sealed.ts';
 import { openStore } from '../store/store.ts';
@@ -65,8 +65,7 @@ export async function verifyExport(options: {
     );
   });
   await opened;
-  const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
-  return verifyLog(await logInExport(lines, { pinned, witnesses: options.witnesses }));
+  return verifyLog(await logInExport(linesOf(stream), { pinned, witnesses: options.witnesses }));
 }
 
 async function readKey(text: string): Promise<NoteKey> {

@@ -16,6 +16,17 @@ const invalid = (detail: string, cause?: unknown): AppError =>
     ...(cause === undefined ? {} : { cause }),
   });
 
+/** How long the DER sequence says that it is, with its header; undefined where it is none. */
+function lengthOf(der: Buffer): number | undefined {
+  const [tag, first] = der;
+  if (tag !== 0x30 || first === undefined) return undefined;
+  if (first < 0x80) return 2 + first;
+  const octets = first & 0x7f;
+  return octets === 0 || octets > 4 || der.length < 2 + octets
+    ? undefined
+    : 2 + octets + der.readUIntBE(2, octets);
+}
+
 /**
  * The public key of a PKCS#10 request (PEM or DER), after checking that the request is signed by that key: who
  * cannot sign with it has no business with a certificate for it. Subject and extensions are ignored.
@@ -32,6 +43,8 @@ export async function readCsr(bytes: Uint8Array): Promise<CsrKey> {
   } else {
     der = Buffer.from(bytes);
   }
+  // The parser passes over what follows a request, or is missing at its end.
+  if (lengthOf(der) !== der.length) throw invalid('The certificate signing request is not one DER sequence.');
   let request: InstanceType<typeof x509.Pkcs10CertificateRequest>;
   try {
     request = new x509.Pkcs10CertificateRequest(der);

@@ -10,6 +10,9 @@ import type { FindLost } from '../registration/unknown-to-backup.ts';
 import type { Store } from '../store/store.ts';
 import type { AuthenticateAgent } from './auth.ts';
 
+/** One who tries again and again must not fill the audit log. */
+const TELL_AGAIN_MS = 60_000;
+
 const required = (detail: string): AppError => new AppError('client_certificate_required', { detail });
 
 /** What TLS proved, if it is an agent of this trust domain. */
@@ -97,6 +100,29 @@ export function createAgentAuth(options: {
     });
   }
 
+  const toldAt = new Map<string, number>();
+
+  /** A certificate that is shown for another agent is a stolen one, or a machine that was copied badly. */
+  async function tellForeign(
+    peer: { orgId: string; id: string; fingerprint: string },
+    ownVmId: string,
+    wanted: string,
+    address: string | null,
+  ): Promise<void> {
+    const last = toldAt.get(peer.id);
+    if (last !== undefined && clock.monotonic() - last < TELL_AGAIN_MS) return;
+    toldAt.set(peer.id, clock.monotonic());
+    await record(store.db, {
+      at: clock.now(),
+      organizationId: peer.orgId,
+      action: 'agent.wrong_agent_refused',
+      actor: { type: 'agent', id: peer.id, name: ownVmId },
+      address,
+      target: peer.id,
+      detail: { alarm: true, wanted: wanted.slice(0, 128), certificate: peer.fingerprint },
+    });
+  }
+
   return async (request: IncomingMessage, vmId: string) => {
     // Browsers always send it on what could harm; an agent never does.
     if (request.headers.origin !== undefined) throw new AppError('origin_refused');
@@ -118,6 +144,7 @@ export function createAgentAuth(options: {
       });
     }
     if (row.vm_id !== vmId) {
+      await tellForeign(peer, row.vm_id, vmId, request.socket.remoteAddress ?? null);
       throw new AppError('wrong_agent', { detail: 'The client certificate belongs to another agent.' });
     }
     if (row.first_used_at === null) await firstUse(peer, row.vm_id, Number(row.created_at));

@@ -1,13 +1,13 @@
-import { STATUS_CODES } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Clock } from '../../base/clock.ts';
-import { PROBLEM_TYPE, toProblem } from '../../base/http-problem.ts';
+import { answerAndCut, PROBLEM_TYPE, refuseManyHeaders, toProblem } from '../../base/http-problem.ts';
 import type { Logger } from '../../base/logger.ts';
 import { newId } from '../../base/random.ts';
 import { type ServerCredentials, secureContext, tlsServerOptions } from '../../base/tls-server.ts';
 import { AppError } from '../../protocol/errors.ts';
+import { nestsDeeper } from '../../protocol/json-text.ts';
 import type { TokenRate } from '../../protocol/provisioning-token.ts';
 import { AGENT_SNI } from '../../protocol/version.ts';
 import type { AuthenticateAgent, AuthenticateUser } from './auth.ts';
@@ -111,28 +111,15 @@ function methodsAt(routes: readonly Route[], path: string): string[] {
     .map((route) => route.method);
 }
 
-/** What never became a request: the parser refused its bytes. Said as every other error is, then cut. */
-function refuseBroken(error: NodeJS.ErrnoException, socket: Socket, clock: Clock): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy();
-    return;
-  }
-  const problem = toProblem(
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? new AppError('headers_too_large')
-      : new AppError('bad_request', {
-          detail:
-            error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-              ? 'The request did not come in time.'
-              : 'These bytes are no HTTP request.',
-        }),
-  );
-  const body = JSON.stringify(problem);
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\ncontent-type: ${PROBLEM_TYPE}\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
-  clock.setTimer(UNREAD_MS, () => socket.destroy(), { background: true });
+/**
+ * What never became a request. An HTTP parser's refusal is said as every other error is; a handshake that failed or
+ * took too long has nobody to read an answer, and whoever waited for it to be written would wait for ever.
+ */
+function refuseBroken(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'HPE_HEADER_OVERFLOW') answerAndCut(socket, new AppError('headers_too_large'));
+  else if (error.code?.startsWith('HPE_') || error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    answerAndCut(socket, new AppError('bad_request', { detail: 'These bytes are no HTTP request.' }));
+  else socket.destroy();
 }
 
 export function createHttpServer(options: HttpOptions): HttpServer {
@@ -156,6 +143,7 @@ export function createHttpServer(options: HttpOptions): HttpServer {
         },
         handler,
       );
+      server.maxHeadersCount = 0;
       return server;
     },
     bodyLimit: MAX_BODY_BYTES,
@@ -164,23 +152,26 @@ export function createHttpServer(options: HttpOptions): HttpServer {
     genReqId: () => newId('req', clock),
     routerOptions: { maxParamLength: 256 },
     forceCloseConnections: 'idle',
-    clientErrorHandler: (error, socket) => refuseBroken(error, socket, clock),
+    clientErrorHandler: refuseBroken,
     frameworkErrors: (error, request, reply) => sendProblem(request, reply, error, log),
   }) as unknown as FastifyInstance;
   if (server === undefined) throw new Error('the HTTP server was not made');
   const https: Server = server;
   const sockets = trackSockets(https);
   // A client that breaks its handshake is no event of ours.
-  https.on('tlsClientError', (error, socket) => {
-    log.debug({ err: error }, 'a TLS handshake failed');
-    // What was to be answered would wait for the end of the handshake for ever.
-    socket.destroy();
-  });
+  https.on('tlsClientError', (error) => log.debug({ err: error }, 'a TLS handshake failed'));
   if (publicCertificate) https.addContext(AGENT_SNI, secureContext(options.credentials));
 
   // Bytes of a file: the handler reads them as they come, so no limit of whole bodies holds for them.
   app.addContentTypeParser(BYTES, (_request, payload, done) => done(null, payload));
+  const parseBody = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (nestsDeeper(String(body)))
+      return done(new AppError('bad_request', { detail: 'The body is nested too deeply.' }));
+    return parseBody(request, String(body), done);
+  });
   app.addHook('onRequest', async (request, reply) => {
+    refuseManyHeaders(request.raw);
     reply.headers(securityHeaders({ hsts: publicCertificate !== undefined }));
     reply.headers(API_HEADERS);
     reply.header('x-request-id', request.id);

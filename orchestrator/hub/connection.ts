@@ -9,6 +9,8 @@ import { CLOSE, DEAD_AFTER_MS, PING_INTERVAL_MS } from '../../protocol/version.t
 const CHECK_INTERVAL_MS = PING_INTERVAL_MS / 2;
 /** Messages that this end sends, or that mean nothing here, until the peer is taken for a rogue. */
 const MAX_STRIKES = 3;
+/** Answers to what was not understood that may wait to be written: who reads nothing is not answered for ever. */
+const MAX_WAITING_ANSWERS = 1024;
 /** Types that only an orchestrator sends: no agent of any version does. */
 const OURS: ReadonlySet<string> = new Set<OrchestratorMessage['type']>([
   'welcome',
@@ -37,7 +39,8 @@ export interface FrameSocket {
   on(event: 'message', listener: (data: RawData, isBinary: boolean) => void): unknown;
   on(event: 'close', listener: (code: number, reason: Buffer) => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
-  send(text: string): void;
+  /** `done`: it is on its way, or lost with the link. */
+  send(text: string, done?: () => void): void;
   ping(): void;
   pause(): void;
   resume(): void;
@@ -62,6 +65,7 @@ export class Connection {
   #lastBytes = 0;
   #lastHeard: number;
   #strikes = 0;
+  #waitingAnswers = 0;
   #closing = false;
 
   constructor(options: ConnectionOptions) {
@@ -103,8 +107,22 @@ export class Connection {
   /** Counts something that an honest agent does not do; the third closes the connection. */
   strike(what: string): void {
     this.#strikes += 1;
-    this.send({ type: 'error', code: 'forbidden', message: what });
+    this.#answer({ type: 'error', code: 'forbidden', message: what });
     if (this.#strikes >= MAX_STRIKES) this.close(CLOSE.protocolError, what);
+  }
+
+  /** An agent could ask for any number of these, and each is kept until it reads them. */
+  #answer(message: Extract<OrchestratorMessage, { type: 'error' }>): void {
+    if (!this.isOpen) return;
+    this.#waitingAnswers += 1;
+    if (this.#waitingAnswers <= MAX_WAITING_ANSWERS)
+      this.#webSocket.send(JSON.stringify(message), () => {
+        this.#waitingAnswers -= 1;
+      });
+    else {
+      this.close(CLOSE.overloaded, 'what is answered is not read');
+      this.#webSocket.terminate();
+    }
   }
 
   close(code: number, reason: string): void {
@@ -157,7 +175,7 @@ export class Connection {
         if (OURS.has(parsed.type)) this.strike(`only an orchestrator sends ${parsed.type}`);
         // A newer agent may know more; it learns that this end does not.
         else
-          this.send({
+          this.#answer({
             type: 'error',
             code: 'unknown_type',
             message: 'this type is not known here',
@@ -165,7 +183,7 @@ export class Connection {
           });
         return;
       case 'invalid':
-        this.send({
+        this.#answer({
           type: 'error',
           code: 'bad_request',
           message: parsed.problem,

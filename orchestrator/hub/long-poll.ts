@@ -39,8 +39,10 @@ export class PollSocket extends EventEmitter implements FrameSocket {
     this.#onGone = options.onGone;
   }
 
-  send(text: string): void {
+  /** `done` at once: what waits here is bounded as a whole. */
+  send(text: string, done?: () => void): void {
     if (this.readyState === this.OPEN) this.#push({ kind: 'text', bytes: Buffer.from(text) });
+    done?.();
   }
 
   /** Each poll shows that the agent lives. */

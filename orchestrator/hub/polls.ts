@@ -15,17 +15,12 @@ import { PollSocket } from './long-poll.ts';
 
 /** Links of one agent: the present one, one that takes over, and one that is being told why it ended. */
 const MAX_LINKS = 3;
-/** Requests with frames that one link may have under way: one, and its repetition when the first was lost. */
-const MAX_POSTS = 2;
+/** Requests with frames that one agent may have under way: for two links, each with the repetition of one that was lost. */
+const MAX_POSTS = 4;
 
 export type PollingAgent = Omit<ConnectedAgent, 'address' | 'transport'> & {
   state: 'active' | 'quarantined' | 'pending';
 };
-
-interface Link {
-  socket: PollSocket;
-  posts: number;
-}
 
 /** The links of agents that poll. Who asks has been authenticated, for each request anew. */
 export interface Polls {
@@ -41,19 +36,20 @@ export interface Polls {
 
 export function createPolls(options: { hub: Pick<Hub, 'accept'>; clock: Clock }): Polls {
   const { hub, clock } = options;
-  const links = new Map<string, Map<string, Link>>();
+  const links = new Map<string, Map<string, PollSocket>>();
+  const posts = new Map<string, number>();
 
-  const find = (agent: PollingAgent, id: string): Link => {
-    const link = links.get(agent.agentId)?.get(id);
-    if (link === undefined) throw new AppError('link_unknown');
-    link.socket.heard();
-    return link;
+  const find = (agent: PollingAgent, id: string): PollSocket => {
+    const socket = links.get(agent.agentId)?.get(id);
+    if (socket === undefined) throw new AppError('link_unknown');
+    socket.heard();
+    return socket;
   };
 
-  function open(agent: PollingAgent, id: string, address: string | null): Link {
-    const own = links.get(agent.agentId) ?? new Map<string, Link>();
+  function open(agent: PollingAgent, id: string, address: string | null): PollSocket {
+    const own = links.get(agent.agentId) ?? new Map<string, PollSocket>();
     const [oldest] = own.size < MAX_LINKS ? [] : own.values();
-    oldest?.socket.terminate();
+    oldest?.terminate();
     const socket = new PollSocket({
       clock,
       onGone() {
@@ -61,48 +57,53 @@ export function createPolls(options: { hub: Pick<Hub, 'accept'>; clock: Clock })
         if (own.size === 0 && links.get(agent.agentId) === own) links.delete(agent.agentId);
       },
     });
-    const link = { socket, posts: 0 };
-    links.set(agent.agentId, own.set(id, link));
+    links.set(agent.agentId, own.set(id, socket));
     const { state, ...who } = agent;
     const connection = new Connection({ webSocket: socket, socket, clock });
     hub.accept(connection, { ...who, address, transport: 'poll' }, state);
-    return link;
+    return socket;
   }
 
-  async function post(link: Link | undefined, request: IncomingMessage): Promise<PollBatch> {
-    const decoded = decodePollBatch(await readBody(request, (bytes) => link?.socket.heard(bytes)));
-    if (decoded.kind === 'invalid') throw new AppError('bad_request', { detail: `${decoded.problem}.` });
-    return decoded.batch;
+  /** The batch of a request, while few others of its agent are being read. */
+  async function batchOf(
+    agentId: string,
+    request: IncomingMessage,
+    onBytes: (bytes: number) => void,
+  ): Promise<PollBatch> {
+    const count = posts.get(agentId) ?? 0;
+    if (count >= MAX_POSTS)
+      throw new AppError('rate_limited', { detail: 'This agent has requests under way.' });
+    posts.set(agentId, count + 1);
+    try {
+      const decoded = decodePollBatch(await readBody(request, onBytes));
+      if (decoded.kind === 'invalid') throw new AppError('bad_request', { detail: `${decoded.problem}.` });
+      return decoded.batch;
+    } finally {
+      const left = (posts.get(agentId) ?? 1) - 1;
+      if (left === 0) posts.delete(agentId);
+      else posts.set(agentId, left);
+    }
   }
 
   return {
     async post(agent, id, request) {
-      const present = links.get(agent.agentId)?.get(id);
-      present?.socket.heard();
-      if (present?.socket.isPaused)
+      const own = () => links.get(agent.agentId)?.get(id);
+      own()?.heard();
+      if (own()?.isPaused)
         throw new AppError('unavailable', {
           detail: 'What was sent before is not on disk yet.',
           context: { retry_after: 1 },
         });
-      if (present !== undefined && present.posts >= MAX_POSTS)
-        throw new AppError('rate_limited', { detail: 'This link has requests under way.' });
-      if (present !== undefined) present.posts += 1;
-      try {
-        const batch = await post(present, request);
-        // Only what begins with its first frame begins a link: of one that was forgotten, something would be missing.
-        const begins = batch.first === 1 && batch.frames.length > 0;
-        const known = links.get(agent.agentId)?.get(id);
-        const link =
-          known ?? (begins ? open(agent, id, request.socket.remoteAddress ?? null) : find(agent, id));
-        return encodePollBatch({ first: 0, taken: link.socket.take(batch), frames: [] });
-      } finally {
-        if (present !== undefined) present.posts -= 1;
-      }
+      const batch = await batchOf(agent.agentId, request, (bytes) => own()?.heard(bytes));
+      // Only what begins with its first frame begins a link: of one that was forgotten, something would be missing.
+      const begins = batch.first === 1 && batch.frames.length > 0;
+      const socket =
+        own() ?? (begins ? open(agent, id, request.socket.remoteAddress ?? null) : find(agent, id));
+      return encodePollBatch({ first: 0, taken: socket.take(batch), frames: [] });
     },
     async get(agent, { link, after, hold }, closed) {
-      const { socket } = find(agent, link);
       const holdMs = Math.min(hold, POLL_HOLD_S) * 1000;
-      return encodePollBatch(await socket.next(after, holdMs, closed));
+      return encodePollBatch(await find(agent, link).next(after, holdMs, closed));
     },
   };
 }

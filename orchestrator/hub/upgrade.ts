@@ -1,8 +1,8 @@
-import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { Clock } from '../../base/clock.ts';
-import { PROBLEM_TYPE, toProblem } from '../../base/http-problem.ts';
+import { answerAndCut, refuseManyHeaders } from '../../base/http-problem.ts';
 import type { Logger } from '../../base/logger.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { MAX_FRAME_BYTES, SUBPROTOCOL } from '../../protocol/version.ts';
@@ -32,19 +32,20 @@ export interface UpgradeOptions {
   ): Promise<Omit<ConnectedAgent, 'address' | 'transport'> & { state: 'active' | 'quarantined' | 'pending' }>;
 }
 
-/** Answers in HTTP, since the protocol was not changed yet. */
-function answer(socket: Duplex, cause: unknown): void {
-  const problem = toProblem(cause);
-  const body = JSON.stringify(problem);
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
+/** @throws AppError for a path with percent signs that mean nothing */
+function pathOf(request: IncomingMessage): string {
+  const path = (request.url ?? '').split('?', 1)[0] ?? '';
+  try {
+    decodeURIComponent(path);
+    return path;
+  } catch (cause) {
+    throw new AppError('not_found', { detail: 'The path is not valid.', cause });
+  }
 }
 
 /** The agent that a request names, if it may become a WebSocket at all. */
 function requestedAgent(request: IncomingMessage): string {
-  const path = (request.url ?? '').split('?', 1)[0] ?? '';
+  const path = pathOf(request);
   const vmId = PATH.exec(path)?.[1];
   if (vmId === undefined)
     throw new AppError('not_found', { detail: `There is no WebSocket at ${path.slice(0, 200)}.` });
@@ -78,7 +79,8 @@ export function attachUpgrade(options: UpgradeOptions): { close(): void } {
     const onError = (error: Error) => log.debug({ err: error }, 'socket failed before its upgrade');
     socket.on('error', onError);
     try {
-      const path = (request.url ?? '').split('?', 1)[0] ?? '';
+      refuseManyHeaders(request);
+      const path = pathOf(request);
       const door = options.doors?.find(({ takes }) => takes(path));
       if (door !== undefined) {
         await door.upgrade(request, socket, head);
@@ -99,7 +101,7 @@ export function attachUpgrade(options: UpgradeOptions): { close(): void } {
       });
     } catch (cause) {
       if (!(cause instanceof AppError)) log.error({ err: cause }, 'an upgrade failed');
-      answer(socket, cause);
+      answerAndCut(socket, cause);
     }
   }
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =>

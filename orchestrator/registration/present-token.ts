@@ -15,11 +15,12 @@ const JWT_HEAD = 'eyJ';
 export async function findPresentedToken(options: {
   store: Store;
   throttle: Throttle;
+  addressThrottle: Throttle;
   rootFingerprint: string;
   token: string;
   address: string;
 }): Promise<TokenRow> {
-  const { store, throttle, address } = options;
+  const { store, throttle, addressThrottle, address } = options;
   const text = options.token.trim();
   if (text.startsWith(JWT_HEAD)) {
     throw new AppError('unsupported', {
@@ -28,7 +29,7 @@ export async function findPresentedToken(options: {
     });
   }
   const token = parseProvisioningToken(text);
-  // Guessing is counted for each token and for the address as a whole.
+  // Guessing is counted for each token, whose owner's neighbours are not slowed down by it, …
   const keys = [`token:${token?.id ?? 'malformed'}:${address}`];
   throttle.check(keys);
   const row =
@@ -39,6 +40,9 @@ export async function findPresentedToken(options: {
       .where('id', '=', token.id)
       .executeTakeFirst());
   if (!token || !row || !sameHash(row.secret_hash, hashToken(token.secret))) {
+    // … and for the address as a whole, which holds up nobody there who has a good token.
+    addressThrottle.check([address]);
+    addressThrottle.failed([address]);
     throttle.failed(keys);
     throw new AppError('token_invalid', {
       hint: 'Check that the whole token was copied and that it was made by this orchestrator, or create a new one.',

@@ -56,6 +56,8 @@ export function createRegistration(options: {
   authority: Authority;
   commandKeys: CommandKeys;
   throttle: Throttle;
+  /** Of whatever tokens, for the address of a socket. */
+  addressThrottle: Throttle;
   /** `https://host[:port]` */
   publicOrigin: () => string;
   /** Seconds between an agent's heartbeats. */
@@ -64,6 +66,7 @@ export function createRegistration(options: {
   onEnrolled: (agentId: string, organizationId: string) => void;
 }): Registration {
   const { store, clock, authority, commandKeys, throttle, publicOrigin, heartbeatInterval } = options;
+  const { addressThrottle } = options;
 
   const anonymous = (request: Request) => ({
     type: 'anonymous' as const,
@@ -165,6 +168,7 @@ export function createRegistration(options: {
         const token = await findPresentedToken({
           store,
           throttle,
+          addressThrottle,
           rootFingerprint: authority.rootFingerprint,
           token: text,
           address,

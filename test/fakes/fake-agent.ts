@@ -63,6 +63,24 @@ export class FakeAgent {
     return this.next('welcome', count);
   }
 
+  get isOpen(): boolean {
+    return !this.#isClosed;
+  }
+
+  /** Reads nothing any more; what it sends still goes out. */
+  deafen(): void {
+    this.#socket?.pause();
+  }
+
+  /** Resolves when what was sent is out, or the link is gone. */
+  async flushed(): Promise<void> {
+    const socket = this.#socket;
+    if (socket === undefined || this.#isClosed) return;
+    await new Promise<void>((resolve) => {
+      socket.send(JSON.stringify({ type: 'ack', ack: 0 }), () => resolve());
+    });
+  }
+
   get #isClosed(): boolean {
     return this.#socket === undefined || this.#socket.readyState >= this.#socket.CLOSING;
   }

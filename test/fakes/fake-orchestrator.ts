@@ -161,9 +161,11 @@ export class FakeOrchestrator {
     this.send({ type: 'cancel', command_id: command.payload.command_id });
   }
 
-  sendRaw(message: object | string): void {
+  /** Bytes go out as a binary frame. */
+  sendRaw(message: object | string | Uint8Array): void {
     if (this.#socket?.readyState !== 1) return;
-    this.#socket.send(typeof message === 'string' ? message : JSON.stringify(message));
+    const asIs = typeof message === 'string' || message instanceof Uint8Array;
+    this.#socket.send(asIs ? message : JSON.stringify(message));
   }
 
   /** Acknowledges everything that came, also what was held back. */

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { diskLayout } from '../../../protocol/disk-layout.ts';
 import type { JobId } from '../../../protocol/ids.ts';
 import type { Agent } from '../../../protocol/rest-fleet.ts';
 import type { JobEvent } from '../../../protocol/rest-jobs.ts';
+import { type ConnectProxy, startConnectProxy } from '../../fakes/connect-proxy.ts';
 import { type Cli, cliFor } from '../../integration/support/cli.ts';
 import { ORG, outputPath, readJob, submitJob } from '../../integration/support/fleet.ts';
 import { followStream } from '../../integration/support/follow.ts';
@@ -15,6 +17,7 @@ import { isFull, size } from '../support/size.ts';
 let orchestrator: OrchestratorProcess;
 let machine: BoxedAgent;
 let silent: BoxedAgent;
+let proxy: ConnectProxy;
 let cli: Cli;
 /** A WebSocket is tried again after so many seconds, give or take a fifth. */
 const OFTEN = {
@@ -29,13 +32,15 @@ beforeAll(async () => {
   machine.box.webSockets = 'refuse';
   machine.start();
   // It finds out slowly, so it begins before the others are looked at.
-  silent = await enrollBehindBox(() => orchestrator);
+  proxy = await startConnectProxy();
+  silent = await enrollBehindBox(() => orchestrator, proxy.url);
   silent.box.webSockets = 'swallow';
   silent.start();
   await machine.connected('poll');
 });
 afterAll(async () => {
   await silent?.[Symbol.asyncDispose]();
+  await proxy?.[Symbol.asyncDispose]();
   await machine?.[Symbol.asyncDispose]();
   await cli?.close();
   await orchestrator?.stop();
@@ -132,6 +137,15 @@ describe('an agent whose WebSockets are refused on the way', () => {
     const got = await cli.run(['files', 'get', `${machine.vmId}:${to}`, back]);
     expect(got.code, got.stderr).toBe(0);
     expect(readFileSync(back).equals(readFileSync(from))).toBe(true);
+  });
+
+  it('[poll-1] tells changed labels by a link that takes over', async () => {
+    const from = machine.agent().log.length;
+    const yaml = 'server:\n  host: 127.0.0.1\n  port: 0\nagent:\n  labels:\n    rack: r1\n';
+    writeFileSync(`${diskLayout(machine.home).config}/agent_config.yaml`, yaml);
+    machine.agent().signal('SIGHUP');
+    expect(await machine.connected('poll', from)).toMatchObject({ resumed: true });
+    expect(await seenAgent()).toMatchObject({ online: true, reported_labels: { rack: 'r1' } });
   });
 
   it('[poll-1] gives people a terminal', async () => {
@@ -247,7 +261,10 @@ describe('an agent whose WebSockets are refused on the way', () => {
   it('[poll-4] lives with a proxy that waits for whole answers, and not for long', async () => {
     const from = machine.agent().log.length;
     machine.box.patienceMs = 2100;
-    await machine.box.next(/GET 504/);
+    const late = machine.box.next(/GET 504/);
+    // What was asked before is answered by this; the next poll meets the proxy.
+    await submit('true');
+    await late;
     // The next ones are shorter than its patience.
     await machine.box.next(/GET 200/);
     await machine.box.next(/GET 200/);
@@ -268,6 +285,9 @@ describe('an agent whose WebSockets open and pass nothing', () => {
     await silent.connected('poll');
     const info = await fetch(`http://127.0.0.1:${await silent.agent().port()}/info`);
     expect(await info.text()).toContain('no frame passed through it');
+    // All of it went through a tunnel of a proxy.
+    const tunnels = [...new Set(proxy.tunnels)];
+    expect(tunnels).toEqual([new URL(silent.box.url).host]);
     const job = await submit('echo hello', silent.vmId);
     expect((await ended(job.id)).state).toBe('succeeded');
   });

@@ -30,7 +30,11 @@ export interface BoxedAgent extends AsyncDisposable {
 }
 
 /** `orchestrator`: asked each time, since one that was restarted is another process. */
-export async function enrollBehindBox(orchestrator: () => OrchestratorProcess): Promise<BoxedAgent> {
+export async function enrollBehindBox(
+  orchestrator: () => OrchestratorProcess,
+  /** `http://…` of a proxy before the box. */
+  proxy?: string,
+): Promise<BoxedAgent> {
   const temp = await createTempHome();
   const made = await orchestrator().call<{ token: string }>({ path: `${ORG}/provisioning-tokens`, body: {} });
   const home = temp.join('agent');
@@ -42,6 +46,10 @@ export async function enrollBehindBox(orchestrator: () => OrchestratorProcess): 
     client: () => clientCredentials(credentials),
   });
   const url = `${box.url.replace('https', 'wss')}/api/v1/agents/${vmId}/ws`;
+  const fixed: Record<string, string> = {
+    VM_AGENT_ORCHESTRATOR__WEBSOCKET_URL: url,
+    ...(proxy === undefined ? {} : { VM_AGENT_ORCHESTRATOR__PROXY__URL: proxy }),
+  };
   const found = await orchestrator().call<{ agent_id: string }>({ path: `${ORG}/agents/${vmId}` });
   let agent: AgentProcess | undefined;
   const running = () => {
@@ -56,7 +64,7 @@ export async function enrollBehindBox(orchestrator: () => OrchestratorProcess): 
     join: temp.join,
     agent: running,
     start(env = {}) {
-      agent = startAgent({ home, env: { VM_AGENT_ORCHESTRATOR__WEBSOCKET_URL: url, ...env } });
+      agent = startAgent({ home, env: { ...fixed, ...env } });
       return agent;
     },
     connected(transport, after = 0) {

@@ -56,7 +56,7 @@ export async function callOrchestrator<T = Record<string, unknown>>(
   request.end(payload);
   const [response] = await once(request, 'response');
   const body = await text(response);
-  const json = String(response.headers['content-type'] ?? '').includes('json');
+  const json = /^application\/(problem\+)?json(;|$)/.test(String(response.headers['content-type'] ?? ''));
   return {
     status: response.statusCode,
     headers: response.headers,

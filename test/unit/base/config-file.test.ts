@@ -22,6 +22,17 @@ function problemsOf(run: () => unknown) {
 }
 
 describe('configuration', () => {
+  it('[attack-10] is refused by name when its aliases mean nothing, or multiply without end', () => {
+    expect(problemsOf(() => load('server: *nobody\n')).message).toMatch(/agent_config.yaml.*\n.*alias/i);
+    const bomb = [
+      'a: &a [1,1,1,1,1,1,1,1,1]',
+      ...[...'bcdefghi'].map(
+        (name, i) => `${name}: &${name} [${Array(9).fill(`*${'abcdefgh'[i]}`).join(',')}]`,
+      ),
+    ];
+    expect(problemsOf(() => load(bomb.join('\n'))).message).toMatch(/alias/i);
+  });
+
   it('is the file, overruled by the environment, overruled by flags', () => {
     const config = load(
       'server: {port: 1, host: a}\nlogging: {level: debug}',

@@ -34,6 +34,22 @@ describe('the log', () => {
     expect(JSON.parse(lines[0] ?? '').time).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
   });
 
+  it('[attack-6] stays one readable line, whatever strangers call themselves', async () => {
+    const out = sink();
+    const logger = createLogger({ name: 'test', level: 'info', stream: out.stream });
+    const hostname = 'a\r\nb\u2028c\u2029d\u0085e\u001b[31mf\u009b2Jg\u202eh\u007f';
+    logger.log.info({ hostname, path: 'x'.repeat(1024 * 1024), deep: [{ a: [{ b: [{}] }] }] }, hostname);
+    await logger.close();
+    const text = out.text();
+    expect(text.length).toBeLessThan(16 * 1024);
+    // What other readers take for line ends, and terminals for commands, is escaped.
+    expect(text.slice(0, -1)).toMatch(/^[\x20-\x7e\u2026]*$/);
+    expect(text.endsWith('\n')).toBe(true);
+    const line = JSON.parse(text);
+    expect(line).toMatchObject({ hostname, msg: hostname, level: 'info' });
+    expect(line.path).toMatch(/^x{2000}… \(1048576 characters\)$/);
+  });
+
   it('shows no secret, neither at the top nor one level down', async () => {
     const out = sink();
     const logger = createLogger({ name: 'test', level: 'info', stream: out.stream });

@@ -22,4 +22,9 @@ describe('the delay before a connection', () => {
       12_000,
     );
   });
+  it('is an hour at most, whatever the server asked for, and never less than nothing', () => {
+    const wish = (retryAfterMs: number) =>
+      reconnectDelay({ failures: 9, everConnected: true, random: at(0), retryAfterMs });
+    expect([wish(1e12), wish(-5000)]).toEqual([3600_000, 0]);
+  });
 });

@@ -18,15 +18,17 @@ class FakeSocket extends EventEmitter {
   }
 }
 
-function open() {
+function open(options: { echoFirst?: boolean } = {}) {
+  const greeted: Connection[] = [];
   const clock = createFakeClock();
   const socket = new FakeSocket();
   const connection = new Connection({
     socket: socket as unknown as WebSocket,
     clock,
-    events: { onOpen: () => undefined, onText: () => undefined },
+    events: { onOpen: (self) => greeted.push(self), onText: () => undefined },
+    ...options,
   });
-  return { clock, socket, connection };
+  return { clock, socket, connection, greeted };
 }
 
 describe('a connection', () => {
@@ -62,5 +64,42 @@ describe('a connection', () => {
     await clock.advance(15_000);
     expect((await connection.closed).error?.message).toContain('no welcome');
     expect(clock.armed()).toEqual([]);
+  });
+
+  it('[poll-3] says nothing on a way that is tried before a ping has come back', () => {
+    const { socket, greeted } = open({ echoFirst: true });
+    socket.emit('open');
+    expect([socket.pings, greeted.length]).toEqual([1, 0]);
+    socket.emit('pong');
+    socket.emit('pong');
+    expect(greeted).toHaveLength(1);
+  });
+
+  it('tells how far it came, and whose answer refused it', async () => {
+    const page = open();
+    page.socket.emit('secured');
+    page.socket.emit('refused', { status: 403, text: '<html>', retryAfter: '7' });
+    expect(await page.connection.closed).toMatchObject({
+      reached: 'tls',
+      retryAfterS: 7,
+      refusal: { status: 403, ours: false },
+    });
+    const problem = open();
+    const body = {
+      type: 'urn:vm-agent:error:link_unknown',
+      title: 'Gone',
+      status: 410,
+      code: 'link_unknown',
+    };
+    problem.socket.emit('refused', { status: 410, text: JSON.stringify(body), retryAfter: undefined });
+    expect(await problem.connection.closed).toMatchObject({
+      reached: undefined,
+      retryAfterS: undefined,
+      refusal: { ours: true, error: { code: 'link_unknown' } },
+    });
+    const cut = open();
+    cut.socket.emit('open');
+    cut.socket.terminate();
+    expect((await cut.connection.closed).reached).toBe('upgrade');
   });
 });

@@ -54,6 +54,19 @@ describe('the way to the orchestrator', () => {
     ]);
   });
 
+  it('[poll-1] warns where WebSockets are blocked and polls pass, and fails where neither does', async () => {
+    const upgrade = async () => 'the upgrade was answered with HTTP status 403, not by the orchestrator';
+    const { found, failed } = await look({ upgrade });
+    expect(failed).toEqual([]);
+    expect(found.at(-1)).toMatchObject({
+      id: 'websocket',
+      result: 'warn',
+      detail: expect.stringContaining('status 403, not by the orchestrator. Polls pass'),
+    });
+    const neither = await look({ upgrade, poll: () => Promise.reject(failure('ECONNRESET')) });
+    expect(neither.failed).toEqual(['websocket']);
+  });
+
   it.each<[string, string, Partial<Way>]>([
     ['a name that is not known', 'dns', { lookup: () => Promise.reject(failure('ENOTFOUND')) }],
     ['nothing that listens', 'tcp', { openTcp: () => Promise.reject(failure('ECONNREFUSED')) }],
