@@ -3,6 +3,7 @@ import { isoTime } from '../base/clock.ts';
 import { moduleLogger } from '../base/logger.ts';
 import { closeAll } from '../base/shutdown.ts';
 import { backgroundDir, journalFile, spoolDir, witnessFile } from '../protocol/disk-layout.ts';
+import { startAdmission } from './admission.ts';
 import type { AgentOptions } from './agent-options.ts';
 import { agentFeatures, registryMaker } from './agent-tools.ts';
 import { Channel } from './channel/channel.ts';
@@ -249,6 +250,7 @@ export class Agent {
     this.#identity = identity;
     const verifier = new EnvelopeVerifier(credentials.trust.commandKeys);
     this.#inputs.trust(verifier);
+    const url = config.orchestrator.websocket_url ?? credentials.websocketUrl;
     const boot = bootId();
     const rates = new LoadRates(() => this.#metrics.sampler?.counters());
     const machine = machineHash(layout.root);
@@ -281,11 +283,16 @@ export class Agent {
       clock,
       log: moduleLogger(log, 'audit'),
     });
+    const reconnect = () => channel.reconnect();
+    const admission = startAdmission(
+      { ...this.#options, health: this.#health, url, pairs: identity.pairs, reconnect },
+      this.#stopping.signal,
+    );
     const channel: Channel = new Channel({
       clock,
       random,
       log: moduleLogger(log, 'channel'),
-      url: config.orchestrator.websocket_url ?? credentials.websocketUrl,
+      url,
       credentials: identity.pairs.toShow,
       onTaken: identity.pairs.taken,
       proxy: config.orchestrator.proxy,
@@ -322,11 +329,13 @@ export class Agent {
         ...rates.next(),
       })),
       timing: () => this.#timing,
+      onEnd: (closed) => admission.ended(closed),
       onStatus: (connected, detail, transport) => {
         if (!connected) sender.setLink(undefined);
         this.#facts.transport = transport ?? null;
         this.#onWebsocket(connected, detail);
         if (connected) this.#connections++;
+        admission.connection(connected);
       },
     });
     this.#runner = runner;

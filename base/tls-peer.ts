@@ -45,6 +45,9 @@ export function identityOf(certificate: X509Certificate): PeerIdentity | undefin
   };
 }
 
+/** Node types it as an error, and gives the code. */
+const isExpiry = (reason: unknown): boolean => String(reason).includes('CERT_HAS_EXPIRED');
+
 /**
  * The identity behind a TLS socket. The dates are checked here again, at each call: Node accepts an expired client
  * certificate on a resumed session, and a socket outlives its certificate. Revocation is the caller's to check.
@@ -53,6 +56,10 @@ export function tlsPeer(socket: TLSSocket, nowMs: number): PeerOutcome {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return { kind: 'none' };
   if (!socket.authorized) {
+    const own = identityOf(certificate);
+    // It counts for nothing; but a machine that slept past its certificate must hear why.
+    if (own !== undefined && nowMs >= own.notAfterMs && isExpiry(socket.authorizationError))
+      return { kind: 'refused', why: 'expired', detail: `valid to ${certificate.validTo}` };
     return {
       kind: 'refused',
       why: 'not_authorized',

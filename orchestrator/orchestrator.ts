@@ -29,6 +29,7 @@ import { jobRoutes } from './http/routes/jobs.ts';
 import { organizationRoutes } from './http/routes/organizations.ts';
 import { pageRoutes } from './http/routes/page.ts';
 import { pollRoutes } from './http/routes/poll.ts';
+import { recoveryRoutes } from './http/routes/recovery.ts';
 import { registrationRoutes } from './http/routes/registration.ts';
 import { restoreRoutes } from './http/routes/restores.ts';
 import { savedCommandRoutes, scheduleRoutes } from './http/routes/schedules.ts';
@@ -45,6 +46,7 @@ import { attachUpgrade } from './hub/upgrade.ts';
 import { createEndCommands } from './jobs/end-agent.ts';
 import { createJobs } from './jobs/jobs.ts';
 import { createMetricsHistory } from './metrics/history.ts';
+import { openRecovery } from './registration/recover.ts';
 import { createRegistration } from './registration/register.ts';
 import { createRenew } from './registration/renew.ts';
 import { createFindLost } from './registration/unknown-to-backup.ts';
@@ -55,6 +57,7 @@ import { createAgents, type RevocationHooks } from './tenancy/agents.ts';
 import { applyGivenCredentials } from './tenancy/bootstrap.ts';
 import { checkPublicUrl } from './tenancy/enrollment-lines.ts';
 import { createProvisioningTokens } from './tenancy/provisioning-tokens.ts';
+import { createRecoveryRules } from './tenancy/recovery-rule.ts';
 import { createThrottle } from './tenancy/throttle.ts';
 import { createTerminals } from './terminals/terminals.ts';
 
@@ -232,6 +235,10 @@ export async function startOrchestrator(
         renew: createRenew({ store, clock, authority }),
         agents,
         clock,
+      }),
+      ...recoveryRoutes({
+        recovery: await openRecovery({ ...data, clock, changed: hooks.changed }),
+        rules: createRecoveryRules({ store, clock }),
       }),
       ...pollRoutes({ polls: createPolls({ hub: agentHub, clock }) }),
       ...people.routes,

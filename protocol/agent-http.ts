@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { transportSchema } from './rest-fleet.ts';
 
-/** `GET /health` of an agent: exactly these keys. */
+/** `GET /health` of an agent: exactly these keys, `waiting_for` only while something keeps the machine out. */
 export const agentHealthSchema = z.strictObject({
   status: z.enum(['healthy', 'degraded', 'unhealthy']),
   vm_id: z.string().nullable(),
@@ -12,6 +12,7 @@ export const agentHealthSchema = z.strictObject({
   websocket_connected: z.boolean(),
   orchestrator_url: z.string().nullable(),
   agent_id: z.string().nullable(),
+  waiting_for: z.string().optional().describe('What keeps it out, and what somebody has to do'),
   timestamp: z.iso.datetime(),
 });
 export type AgentHealth = z.infer<typeof agentHealthSchema>;

@@ -18,6 +18,7 @@ const table = {
   token_not_allowed: [403, false, 'The provisioning token does not allow this machine.'],
   client_certificate_required: [403, false, 'A client certificate of the right role is required here.'],
   certificate_expired: [403, false, 'The client certificate is not valid at this time.'],
+  recovery_refused: [403, false, 'The proof of who asks to come back is not valid.'],
   certificate_revoked: [403, false, 'The client certificate was revoked.'],
   origin_refused: [403, false, 'Requests from this origin are refused.'],
   own_approval: [403, false, 'Nobody decides on a command that he asked for himself.'],

@@ -47,6 +47,21 @@ export const createOrganizationRequestSchema = z.strictObject({
     .refine((name) => !name.startsWith('org-'), 'names that begin with org- are kept for identifiers'),
 });
 
+const DAY_S = 24 * 3600;
+/** The longest that {@link recoveryRuleSchema} may say. */
+export const RECOVERY_MAX_S = 365 * DAY_S;
+/** Whether a machine whose certificate ended is let in by itself. */
+export const recoveryRuleSchema = z.strictObject({
+  admit_within_s: z
+    .number()
+    .int()
+    .min(60)
+    .max(RECOVERY_MAX_S)
+    .nullable()
+    .describe('Seconds after the end of its certificate; null: an operator admits each one'),
+});
+export type RecoveryRule = z.infer<typeof recoveryRuleSchema>;
+
 export const deleteOrganizationQuerySchema = z.object({
   revoke_agents: z
     .enum(['true', 'false'])

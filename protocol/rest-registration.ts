@@ -70,6 +70,46 @@ export const renewResponseSchema = registerResponseSchema.pick({
 });
 export type RenewResponse = z.infer<typeof renewResponseSchema>;
 
+/** Answer of `GET /api/v1/agents/{agent_id}/recovery-nonce`; it is the same for agents that do not exist. */
+export const recoveryNonceSchema = z.object({
+  nonce: z.string().max(256).describe('For one request of this agent'),
+  expires_at: z.iso.datetime(),
+  server_time: z.iso.datetime(),
+});
+export type RecoveryNonce = z.infer<typeof recoveryNonceSchema>;
+
+/** The way back of a machine whose certificate ended while it slept. */
+export const recoverRequestSchema = z.object({
+  certificate: z
+    .string()
+    .max(32 * 1024)
+    .describe('PEM: the certificate that has ended'),
+  csr: z.string().max(MAX_CSR).describe('PKCS#10 as PEM, for the same key or a new one'),
+  nonce: recoveryNonceSchema.shape.nonce,
+  signature: z
+    .base64()
+    .max(1024)
+    .describe('ECDSA with SHA-256 (DER) of recoveryStatement, by the key of the certificate'),
+});
+export type RecoverRequest = z.infer<typeof recoverRequestSchema>;
+
+/** What the old key signs: this agent, this nonce, and the request for exactly this new certificate. */
+export const recoveryStatement = (what: { agentId: string; nonce: string; csrSha256: string }): string =>
+  `vm-agent recover v1\n${what.agentId}\n${what.nonce}\n${what.csrSha256}\n`;
+
+export const recoverResponseSchema = z.discriminatedUnion('state', [
+  renewResponseSchema.extend({ state: z.literal('active') }),
+  z.object({
+    state: z.enum(['quarantined', 'pending']),
+    vm_id: vmIdSchema,
+    reason: z.string().nullable().describe('Code of its quarantine'),
+    detail: z.string().describe('What ends it, for people'),
+    retry_after: z.number().positive().describe('Seconds until the agent asks again'),
+    server_time: z.iso.datetime(),
+  }),
+]);
+export type RecoverResponse = z.infer<typeof recoverResponseSchema>;
+
 /** Answer of `GET /api/v1/agents/{vm_id}/status`, which an agent asks about itself with its own certificate. */
 export const ownStatusSchema = z.object({
   agent_id: agentIdSchema,

@@ -32,8 +32,6 @@ export const ATTACK_GUARANTEES: readonly Guarantee[] = [
     text: 'Guesses of a provisioning token are counted by the address of the socket and hold up nobody who has a good one.',
   },
   { id: 'attack-9', text: 'The setup script is the same bytes, whatever a request says.' },
-<<<<<<< HEAD
-=======
   {
     id: 'attack-10',
     text: 'Parsers that face a peer refuse in their own way, whatever they are given, and take back what they wrote.',
@@ -42,5 +40,4 @@ export const ATTACK_GUARANTEES: readonly Guarantee[] = [
     id: 'attack-11',
     text: 'Our own ends agree on X25519MLKEM768, and testssl.sh finds nothing to say against either port.',
   },
->>>>>>> w-attacks-next
 ];

@@ -29,6 +29,18 @@ export const CERTIFICATE_GUARANTEES: readonly Guarantee[] = [
     text: 'A certificate is renewed at half of its life, a tenth of it earlier or later, counted from when it was made.',
   },
   {
+    id: 'identity-1',
+    text: 'An agent keeps its identity and comes again whatever it is answered: no status, code or close makes it forget who it is.',
+  },
+  {
+    id: 'identity-2',
+    text: 'A machine that slept past its certificate comes back with it and a proof of its key, once an operator or a rule lets it in; what was queued for it runs once.',
+  },
+  {
+    id: 'identity-3',
+    text: 'Nobody else comes back so: not by another key, a used nonce or another’s certificate, nor with one that was revoked or superseded.',
+  },
+  {
     id: 'cert-2',
     text: 'A renewal makes a new key and certificate, moves the session over to them and loses no command: each runs once, and ends.',
   },
@@ -39,5 +51,9 @@ export const CERTIFICATE_GUARANTEES: readonly Guarantee[] = [
   {
     id: 'cert-4',
     text: 'When a renewal fails, or the new certificate is refused, the old pair stays and the renewal is tried again before it ends.',
+  },
+  {
+    id: 'cert-5',
+    text: 'The orchestrator renews its own certificate, and those that sign, without a restart and without dropping a connection.',
   },
 ];

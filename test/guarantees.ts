@@ -1,5 +1,6 @@
 import type { Guarantee } from './guarantee.ts';
 import { CERTIFICATE_GUARANTEES } from './guarantees-certificates.ts';
+import { DELIVERY_GUARANTEES } from './guarantees-delivery.ts';
 import { FAULT_GUARANTEES } from './guarantees-faults.ts';
 import { MACHINE_GUARANTEES } from './guarantees-machines.ts';
 
@@ -10,6 +11,7 @@ import { MACHINE_GUARANTEES } from './guarantees-machines.ts';
 export const GUARANTEES: readonly Guarantee[] = [
   ...MACHINE_GUARANTEES,
   ...CERTIFICATE_GUARANTEES,
+  ...DELIVERY_GUARANTEES,
   ...FAULT_GUARANTEES,
   {
     id: 'mcp-1',

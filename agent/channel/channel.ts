@@ -6,7 +6,7 @@ import type { LoadSample } from '../../protocol/facts.ts';
 import type { Transport } from '../../protocol/rest-fleet.ts';
 import { CLOSE } from '../../protocol/version.ts';
 import type { ProxySettings } from '../identity/proxy.ts';
-import { Connection, type FrameSocket } from './connection.ts';
+import { type Closed, Connection, type FrameSocket } from './connection.ts';
 import { dial } from './dial.ts';
 import { explainFailure, isRefusal } from './failure.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -41,6 +41,8 @@ export interface ChannelOptions {
   };
   /** Told whenever it changes, with a sentence for people. */
   onStatus(connected: boolean, detail: string, transport?: Transport): void;
+  /** A connection is over, or could not be made. */
+  onEnd?(closed: Closed): void;
   /** A way to connect; the real one unless a test brings its own. */
   dial?: (url: string, credentials: ClientCredentials, proxy?: ProxySettings) => FrameSocket;
   proxy?: ProxySettings | undefined;
@@ -166,6 +168,7 @@ export class Channel {
         state = { ...state, retryAfterMs: 0 };
       this.#heartbeat.stop();
       const why = explainFailure(closed);
+      this.#options.onEnd?.(closed);
       onStatus(
         false,
         closed.wasOpen ? `the connection was lost: ${why}` : `cannot connect to ${url}: ${why}`,

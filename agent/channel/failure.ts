@@ -46,6 +46,13 @@ const BY_CLOSE: Readonly<Record<number, string>> = {
   [CLOSE.wrongAgent]: 'the two ends disagree about who this agent is',
 };
 
+/** Whether the other end says that this agent's certificate has ended: then there is another way in. */
+export function saysCertificateEnded({ error, code }: Closed): boolean {
+  if (code === CLOSE.certificateEnded) return true;
+  const said = (error as { code?: unknown } | undefined)?.code;
+  return said === 'certificate_expired' || said === 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED';
+}
+
 /** Answers and alerts that mean: this certificate does not count. */
 const REFUSALS: ReadonlySet<string> = new Set([
   'client_certificate_required',

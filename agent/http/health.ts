@@ -30,6 +30,7 @@ export const CONDITION = {
   enrolled: 'enrolled',
   certificate: 'certificate',
   websocket: 'websocket',
+  admission: 'admission',
   journal: 'journal',
   disk: 'disk',
   policy: 'policy',
@@ -40,6 +41,7 @@ export const CONDITION = {
 export function healthAnswer(facts: AgentFacts, timestamp: string): AgentHealth {
   const { health, registry } = facts;
   const enrolled = health.isOk(CONDITION.enrolled);
+  const kept = health.conditions.find(({ name, ok }) => name === CONDITION.admission && !ok);
   return {
     status: health.status,
     vm_id: facts.vmId,
@@ -54,6 +56,7 @@ export function healthAnswer(facts: AgentFacts, timestamp: string): AgentHealth 
     websocket_connected: health.isOk(CONDITION.websocket),
     orchestrator_url: facts.orchestratorUrl,
     agent_id: facts.agentId,
+    ...(kept === undefined ? {} : { waiting_for: kept.detail }),
     timestamp,
   };
 }

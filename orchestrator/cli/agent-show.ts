@@ -1,16 +1,29 @@
 import { quarantineText } from '../../protocol/quarantine.ts';
-import { certificateListSchema } from '../../protocol/rest-calls.ts';
+import { isLate } from '../../protocol/renewal.ts';
+import { type CertificateInfo, certificateListSchema } from '../../protocol/rest-calls.ts';
 import { type Agent, agentSchema } from '../../protocol/rest-fleet.ts';
 import { type ClientFlags, clientFor } from './client.ts';
 import type { CliDeps } from './deps.ts';
 import { readRows } from './pages.ts';
 import { labelsText, printJson, table, timeText, write } from './print.ts';
 
+const DAY_MS = 86_400_000;
 const pathOf = (id: string) => `/agents/${encodeURIComponent(id)}`;
 const bytes = (value: number) => `${(value / 1024 ** 3).toFixed(1)} GB`;
 const percent = (value: number | undefined) => (value === undefined ? '-' : `${Math.round(value * 100)} %`);
 
-function rowsOf(agent: Agent, certificate: { fingerprint: string } | undefined): [string, string][] {
+/** What a person wants to know of it: how long it still counts, and whether it should have been renewed. */
+function certificateText(certificate: CertificateInfo | undefined, expiresAt: string, now: number): string {
+  const left = Date.parse(certificate?.not_after ?? expiresAt) - now;
+  const days = left <= 0 ? 'ended' : `${Math.floor((left / DAY_MS) * 10) / 10} days left`;
+  if (certificate === undefined) return `${days}, ends ${timeText(expiresAt)}`;
+  const { not_before, not_after, fingerprint } = certificate;
+  const late = isLate({ notBeforeMs: Date.parse(not_before), notAfterMs: Date.parse(not_after) }, now);
+  const warning = late ? ' (it should have been renewed: vm-agent diagnose on the machine says why not)' : '';
+  return `${days}${warning}, ends ${timeText(not_after)}, SHA-256 ${fingerprint}`;
+}
+
+function rowsOf(agent: Agent, certificate: CertificateInfo | undefined, now: number): [string, string][] {
   const { facts, load } = agent;
   return [
     ['vm_id', agent.vm_id],
@@ -34,10 +47,7 @@ function rowsOf(agent: Agent, certificate: { fingerprint: string } | undefined):
     ['tools', agent.tools.join(' ') || '-'],
     ['enrolled', timeText(agent.enrolled_at)],
     ['last heartbeat', agent.last_heartbeat_at === null ? 'never' : timeText(agent.last_heartbeat_at)],
-    [
-      'certificate',
-      `ends ${timeText(agent.certificate_expires_at)}, SHA-256 ${certificate?.fingerprint ?? '-'}`,
-    ],
+    ['certificate', certificateText(certificate, agent.certificate_expires_at, now)],
   ];
 }
 
@@ -57,7 +67,7 @@ export async function show(deps: CliDeps, id: string, flags: ClientFlags): Promi
   const path = `${pathOf(agent.agent_id)}/certificates`;
   const items = await readRows(client, path, certificateListSchema);
   if (flags.json) return printJson(deps.stdout, { ...agent, certificates: items });
-  await write(deps.stdout, table(['AGENT', ''], rowsOf(agent, items[0])));
+  await write(deps.stdout, table(['AGENT', ''], rowsOf(agent, items[0], deps.clock.now())));
 }
 
 export async function label(

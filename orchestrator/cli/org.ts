@@ -4,6 +4,7 @@ import { organizationListSchema, organizationSchema } from '../../protocol/rest-
 import { organizationArgument } from './arguments.ts';
 import { CLIENT_HELP, type ClientFlags, clientFor, reporting, withClientFlags } from './client.ts';
 import type { CliDeps } from './deps.ts';
+import { registerRecovery } from './org-recovery.ts';
 import { readRows } from './pages.ts';
 import { printJson, table, timeText, write } from './print.ts';
 
@@ -110,6 +111,7 @@ export function register(program: Command, deps: CliDeps): void {
   )
     .addHelpText('after', CLIENT_HELP)
     .action((name: string, flags: DeleteFlags) => reporting(deps, flags, () => remove(deps, name, flags)));
+  registerRecovery(org, deps);
   withClientFlags(
     org
       .command('revoke-agents')

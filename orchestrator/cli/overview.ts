@@ -7,6 +7,7 @@ import { restoreText } from './restores.ts';
 
 const KINDS = {
   certificate: 'certificate',
+  authority: 'CA certificate',
   provisioning_token: 'provisioning token',
   api_token: 'API token',
 } as const satisfies Record<Overview['expiring'][number]['kind'], string>;

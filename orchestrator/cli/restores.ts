@@ -21,7 +21,7 @@ export function restoreText(restore: Restore): string {
     ...(paused > 0 ? [`${paused} rollouts were paused: vm-orchestrator jobs resume JOB`] : []),
     ...(restore.lost_results > 0
       ? [
-          `${restore.lost_results} results of commands that were given after the backup are in the audit log: vm-orchestrator audit list --action command.result_lost`,
+          `${restore.lost_results} results of commands that were given after the backup are in the audit log: vm-orchestrator audit --action command.result_lost`,
         ]
       : []),
     ...(restore.witnessed_size > restore.audit_size

@@ -1,4 +1,5 @@
 import { type Clock, isoTime } from '../../base/clock.ts';
+import { BACKDATE_S } from '../../protocol/certificate-profile.ts';
 import { type CommandState, FINAL_STATES, type Reason } from '../../protocol/command.ts';
 import { agentIdSchema, commandIdSchema, vmIdSchema } from '../../protocol/ids.ts';
 import { isLate } from '../../protocol/renewal.ts';
@@ -22,6 +23,9 @@ const MAX_OFFLINE = 50;
 const MAX_HELD = 50;
 const MAX_FAILED = 20;
 const MAX_EXPIRING = 50;
+
+/** A root is replaced by people, and with care. */
+const ROOT_ENDS_MS = 365 * DAY_MS;
 
 /** Machines carry a certificate; whoever made a token for a program wants to know sooner. */
 const API_TOKEN_ENDS_MS = 14 * DAY_MS;
@@ -173,6 +177,7 @@ async function failures(
 async function expiring(db: Queryable, organizationId: string, now: number, may: May): Promise<Expiring[]> {
   const items = [
     ...(await certificatesThatEnd(db, organizationId, now)),
+    ...(await authoritiesThatEnd(db, organizationId, now)),
     ...(may('provisioning.read') ? await provisioningTokensThatEnd(db, organizationId, now) : []),
     ...(may('api_tokens.read') ? await apiTokensThatEnd(db, organizationId, now) : []),
   ];
@@ -201,6 +206,35 @@ async function certificatesThatEnd(db: Queryable, organizationId: string, now: n
     name: vm_id,
     at: isoTime(Number(end)),
   }));
+}
+
+const AUTHORITIES = {
+  root: 'root of all certificates',
+  orchestrator: 'issues the orchestrator’s own',
+  organization: 'issues those of the machines',
+} as const;
+
+/** Issuing certificates are replaced at half of their life, unless the root's key is away; a root never by itself. */
+async function authoritiesThatEnd(db: Queryable, organizationId: string, now: number): Promise<Expiring[]> {
+  const rows = await db
+    .selectFrom('certificate_authorities')
+    .select(['kind', (eb) => eb.fn.max('not_after').as('end'), (eb) => eb.fn.max('created_at').as('made')])
+    .where((eb) =>
+      eb.or([eb('kind', 'in', ['root', 'orchestrator']), eb('organization_id', '=', organizationId)]),
+    )
+    .groupBy('kind')
+    .execute();
+  return rows
+    .filter(({ kind, end, made }) => {
+      const validity = { notBeforeMs: Number(made) - BACKDATE_S * 1000, notAfterMs: Number(end) };
+      return kind === 'root' ? Number(end) - now < ROOT_ENDS_MS : isLate(validity, now);
+    })
+    .map(({ kind, end }) => ({
+      kind: 'authority',
+      id: kind,
+      name: AUTHORITIES[kind],
+      at: isoTime(Number(end)),
+    }));
 }
 
 async function provisioningTokensThatEnd(

@@ -28,7 +28,7 @@ function agentPeer(
     if (outcome.why === 'expired' || outcome.why === 'not_yet_valid') {
       throw new AppError('certificate_expired', {
         detail: `The client certificate is not valid at this time: ${outcome.detail}.`,
-        hint: 'Check the clock of the machine; if it is right, enroll the agent again with a new token.',
+        hint: 'Check the clock of the machine; if it is right, the agent asks to come back by itself (POST …/recover).',
       });
     }
     throw required(`The client certificate does not count here: ${outcome.detail}.`);

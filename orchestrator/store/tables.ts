@@ -105,6 +105,8 @@ export interface Tables extends PeopleTables, JobTables, AuditTables, RestoreTab
     seen_machine_hash: string | null;
     /** The highest command seq that it acknowledged, as of its last hello. */
     taken_seq: Generated<number>;
+    /** The highest seq that was sent before a rolled-back disk was admitted: what it took up to there counts no more. */
+    taken_floor: Generated<number>;
     /** The version of the set of roots that it says it keeps. */
     trust_version: number | null;
   };

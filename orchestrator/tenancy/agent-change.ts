@@ -4,7 +4,7 @@ import type { ChangeAgentRequest } from '../../protocol/rest-fleet.ts';
 import { type AuditActor, record } from '../audit/audit.ts';
 import type { Tx } from '../store/store.ts';
 import type { AgentRow } from './agent-rows.ts';
-import { NO_QUARANTINE, quarantine } from './quarantine.ts';
+import { admit, quarantine } from './quarantine.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -39,7 +39,7 @@ export async function changeAgent(
       hint: 'Enroll the machine anew.',
     });
   const event = { ...by, organizationId: row.organization_id, target: row.id };
-  const update = (values: { labels?: string } | (typeof NO_QUARANTINE & { state: 'active' })) =>
+  const update = (values: { labels: string }) =>
     tx
       .updateTable('agents')
       .set(values)
@@ -67,12 +67,6 @@ export async function changeAgent(
       ...(detail === undefined ? {} : { detail }),
     });
   }
-  await update({ ...NO_QUARANTINE, state: 'active' });
-  const { quarantine_reason: reason } = row;
-  await record(tx, {
-    ...event,
-    action: 'agent.admit',
-    detail: { vm_id: row.vm_id, from: row.state, ...(reason === null ? {} : { reason }) },
-  });
+  await admit(tx, { ...by, row });
   return false;
 }

@@ -2,6 +2,7 @@ import { AppError } from '../../protocol/errors.ts';
 import type { QuarantineReason } from '../../protocol/quarantine.ts';
 import { type AuditActor, record, SYSTEM_ACTOR } from '../audit/audit.ts';
 import type { Tx } from '../store/store.ts';
+import type { Row } from '../store/tables.ts';
 
 /** Detail is shown in one line of a table. */
 const MAX_DETAIL = 512;
@@ -68,9 +69,63 @@ export async function quarantine(tx: Tx, request: QuarantineRequest): Promise<bo
   return true;
 }
 
-/** Of an agent that is admitted: nothing of its quarantine stays. */
-export const NO_QUARANTINE = {
-  quarantine_reason: null,
-  quarantine_detail: null,
-  quarantined_at: null,
-} as const;
+/**
+ * Ends a quarantine, in the caller's transaction. Admitting means: the machine that asks is the one that it says, as it is
+ * now. So the machine hash that it showed becomes the known one, a certificate that has ended may be exchanged for a new
+ * one, and what a rolled-back disk has forgotten counts no more. None of its commands goes out twice: those that had
+ * been sent are over, and the next one has a higher number than any before.
+ */
+export async function admit(
+  tx: Tx,
+  request: { row: Row<'agents'>; at: number; actor: AuditActor; address: string | null },
+): Promise<void> {
+  const { row, at, actor, address } = request;
+  const { quarantine_reason: reason, seen_machine_hash: seen } = row;
+  const own = { organization_id: row.organization_id, id: row.id };
+  await tx
+    .updateTable('agents')
+    .set({
+      state: 'active',
+      quarantine_reason: null,
+      quarantine_detail: null,
+      quarantined_at: null,
+      seen_machine_hash: null,
+      ...(seen === null ? {} : { machine_hash: seen }),
+      ...(reason === 'rolled_back' ? { taken_seq: 0, taken_floor: await highestSent(tx, own) } : {}),
+    })
+    .where('organization_id', '=', own.organization_id)
+    .where('id', '=', own.id)
+    .execute();
+  await tx
+    .updateTable('certificates')
+    .set({ readmitted_at: at })
+    .where('organization_id', '=', own.organization_id)
+    .where('agent_id', '=', own.id)
+    .where('revoked_at', 'is', null)
+    .where('not_after', '<=', at)
+    .execute();
+  await record(tx, {
+    at,
+    organizationId: own.organization_id,
+    action: 'agent.admit',
+    actor,
+    address,
+    target: own.id,
+    detail: { vm_id: row.vm_id, from: row.state, ...(reason === null ? {} : { reason }) },
+  });
+}
+
+/** The highest command seq that may have reached an agent: commands leave in the order of their numbers. */
+async function highestSent(tx: Tx, agent: { organization_id: string; id: string }): Promise<number> {
+  const row = await tx
+    .selectFrom('commands')
+    .select('seq')
+    .where('organization_id', '=', agent.organization_id)
+    .where('agent_id', '=', agent.id)
+    .where('seq', 'is not', null)
+    .where('sent_at', 'is not', null)
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.seq ?? 0;
+}

@@ -90,6 +90,7 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     handlers: { rank: 1.5 },
     'disk-watch': { rank: 1.5 },
     reload: { rank: 1.5 },
+    admission: { rank: 1.5 },
     http: { rank: 2 },
     channel: { rank: 2, only: ['identity', 'health'] },
     commands: { rank: 3 },

@@ -1,15 +1,19 @@
+import { isLate, issuedAt } from '../../../protocol/renewal.ts';
+
 const DAY_MS = 86_400_000;
 
-/** Whole days until it ends, and how much that should worry: agents renew at two thirds of the lifetime. */
+/** Whole days until it ends, and how much that should worry: agents renew at half of the life. */
 export function certificateLeft(
   certificate: { not_before: string; not_after: string },
   now: number,
 ): { days: number; tone: 'good' | 'warn' | 'bad' } {
-  const end = Date.parse(certificate.not_after);
-  const left = end - now;
-  const life = end - Date.parse(certificate.not_before);
-  // A renewal that is due is a matter of hours; one that is still not there after half of the rest went wrong.
-  const tone = left <= 0 || left < life / 12 ? 'bad' : left < life / 4 ? 'warn' : 'good';
+  const validity = {
+    notBeforeMs: Date.parse(certificate.not_before),
+    notAfterMs: Date.parse(certificate.not_after),
+  };
+  const left = validity.notAfterMs - now;
+  const life = validity.notAfterMs - issuedAt(validity);
+  const tone = left < life / 10 ? 'bad' : isLate(validity, now) ? 'warn' : 'good';
   return { days: Math.floor(left / DAY_MS), tone };
 }
 

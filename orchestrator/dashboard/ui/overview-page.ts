@@ -10,6 +10,7 @@ import { LockSign } from './agents-table.ts';
 import { Ago, Empty, ErrorBox, Loading, PageTitle, StateBadge, said, Until } from './bits.ts';
 import { html, view } from './html.ts';
 import { jobTitle } from './jobs-page.ts';
+import { Restored } from './restored-card.ts';
 
 const OVERVIEW_EVERY_MS = 15_000;
 
@@ -44,7 +45,7 @@ export function OverviewPage({ org, mayAdd }: { org: string; mayAdd: boolean }):
   return html`<div>${view(PageTitle, { title: 'Overview' })}
     ${view(Figures, { data })}
     <div class="overview">
-      ${view(Rollouts, { data })} ${view(Held, { data })} ${view(Offline, { data })} ${view(Failed, { data })} ${view(Expiring, { data })}
+      ${view(Restored, { data })} ${view(Rollouts, { data })} ${view(Held, { data })} ${view(Offline, { data })} ${view(Failed, { data })} ${view(Expiring, { data })}
     </div>
   </div>`;
 }
@@ -152,11 +153,13 @@ function Failed({ data }: { data: Overview }): VNode {
 
 const KINDS = {
   certificate: 'Certificate of',
+  authority: 'CA certificate:',
   provisioning_token: 'Provisioning token',
   api_token: 'API token',
 };
 const LINKS = {
   certificate: agentLink,
+  authority: () => '#/',
   provisioning_token: () => '#/tokens',
   api_token: () => '#/settings/api-tokens',
 };

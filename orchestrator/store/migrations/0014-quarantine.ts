@@ -11,6 +11,9 @@ async function up(db: Kysely<unknown>): Promise<void> {
   await agents()
     .addColumn('taken_seq', 'integer', (c) => c.notNull().defaultTo(0))
     .execute();
+  await agents()
+    .addColumn('taken_floor', 'integer', (c) => c.notNull().defaultTo(0))
+    .execute();
   await db.schema.alterTable('certificates').addColumn('readmitted_at', 'bigint').execute();
   await db.schema.alterTable('organizations').addColumn('recovery_admit_s', 'bigint').execute();
   await db.schema

@@ -20,7 +20,9 @@ export interface EnrolledHome extends AsyncDisposable {
 export const onBadDisk = (home: string, env: Record<string, string> = {}): AgentProcess =>
   startAgent({ home, script: ON_A_BAD_DISK, env });
 
-export async function enrolledHome(orchestrator: OrchestratorProcess): Promise<EnrolledHome> {
+export async function enrolledHome(
+  orchestrator: Pick<OrchestratorProcess, 'url' | 'call'>,
+): Promise<EnrolledHome> {
   const temp = await createTempHome();
   const made = await orchestrator.call<{ token: string }>({ path: `${ORG}/provisioning-tokens`, body: {} });
   const home = temp.join('agent');

@@ -30,7 +30,9 @@ let onJob = (): void => undefined;
 
 async function client(): Promise<void> {
   while (!stopping) {
-    const job = await submitJob(orchestrator, { arguments: { command: 'true' } });
+    // Who was in the middle of a request when it was stopped for long may be turned away: that is no acknowledgement.
+    const job = await submitJob(orchestrator, { arguments: { command: 'true' } }).catch(() => undefined);
+    if (job === undefined) continue;
     jobs.add(job.id);
     onJob();
   }
@@ -66,7 +68,7 @@ const someAnswers = (count: number) =>
 const isStopped = async () => /^\d+ \(.*\) T /.test(await readFile(`/proc/${pid}/stat`, 'utf8'));
 
 async function takeImage(folder: string): Promise<{ jobs: string[]; ended: string[] }> {
-  await someAnswers(1 + Math.floor(systemRandom() * 40));
+  await someAnswers(1 + Math.floor(systemRandom() * 20));
   process.kill(pid, 'SIGSTOP');
   try {
     while (!(await isStopped()));
@@ -115,7 +117,7 @@ describe('[fault-2] an image of the data at a random moment under load', () => {
     }
     expect(counts.at(-1)).toBeGreaterThan(IMAGES);
     console.info(`${IMAGES} images, ${counts.at(-1)} acknowledged jobs, none missing`);
-  }, 600_000);
+  }, 1_500_000);
 
   it('starts, and shows what was acknowledged', async () => {
     for (let count = 0; count < STARTED; count++) {

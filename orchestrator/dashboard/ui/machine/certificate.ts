@@ -25,7 +25,7 @@ export function CertificateTab({ at }: TabProps): VNode {
     ${error === undefined ? null : view(ErrorBox, { error, onRetry: refresh })}
     ${view(Current, { certificate: current })}
     <section class="card" aria-labelledby="renewals"><h2 id="renewals">Renewals</h2>
-      <p class="quiet">Agents renew by themselves when two thirds of the time are over.</p>
+      <p class="quiet">Agents renew by themselves at half of the time, a tenth earlier or later, with a new key.</p>
       ${earlier.length === 0 ? html`<p>None yet: this is the certificate that it enrolled with.</p>` : view(Earlier, { items: earlier })}
     </section>
   </div>`;

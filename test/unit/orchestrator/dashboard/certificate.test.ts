@@ -6,8 +6,8 @@ const certificate = { not_before: new Date(0).toISOString(), not_after: new Date
 
 it.each([
   [1, 29, 'good'],
-  [22, 8, 'good'],
-  [24, 6, 'warn'],
+  [19, 11, 'good'],
+  [22, 8, 'warn'],
   [28.5, 1, 'bad'],
   [31, -1, 'bad'],
 ])('after %d days %d are left, which is %s', (passed, days, tone) =>

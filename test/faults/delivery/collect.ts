@@ -1,0 +1,139 @@
+import { readFile } from 'node:fs/promises';
+import { DatabaseSync } from 'node:sqlite';
+import { systemClock } from '../../../base/clock.ts';
+import { type CommandState, isFinal } from '../../../protocol/command.ts';
+import { type Job, jobListSchema, jobWithCommandsSchema } from '../../../protocol/rest-jobs.ts';
+import { ORG } from '../../integration/support/fleet.ts';
+import type { Fleet, Member } from '../support/fleet.ts';
+import type { Execution, History, Interval, Reported, Submission } from './history.ts';
+import type { Caller } from './rest.ts';
+
+/** How long what is open may take once nothing is broken any more (ms). */
+const SETTLE_MS = 100_000;
+/** A link that was healed catches up. */
+const AFTERMATH_MS = 3000;
+
+async function get(caller: Caller, path: string): Promise<string> {
+  const { status, text } = await caller.insist({ path: `${ORG}${path}` });
+  if (status !== 200) throw new Error(`${path}: ${status} ${text}`);
+  return text;
+}
+
+/** Waits until no job is open, or long enough that what is left counts as stuck. */
+export async function untilSettled(caller: Caller): Promise<void> {
+  const until = systemClock.monotonic() + SETTLE_MS;
+  for (;;) {
+    const list = jobListSchema.parse(JSON.parse(await get(caller, '/jobs?state=active&limit=1')));
+    if (list.items.length === 0 || systemClock.monotonic() > until) return;
+    await systemClock.sleep(200);
+  }
+}
+
+async function jobsOf(caller: Caller): Promise<Job[]> {
+  const jobs: Job[] = [];
+  for (let cursor = ''; ; ) {
+    const page = jobListSchema.parse(JSON.parse(await get(caller, `/jobs?limit=500${cursor}`)));
+    jobs.push(...page.items);
+    if (page.next_cursor === null) return jobs;
+    cursor = `&cursor=${page.next_cursor}`;
+  }
+}
+
+/** Final states as events showed them: whoever follows a job reads these rows. */
+function endsShown(dataDir: string): Map<string, CommandState[]> {
+  const database = new DatabaseSync(`${dataDir}/orchestrator.db`, { readOnly: true });
+  try {
+    const shown = new Map<string, CommandState[]>();
+    const rows = database
+      .prepare("SELECT command_id, state FROM job_events WHERE type = 'state' ORDER BY job_id, id")
+      .all() as { command_id: string; state: CommandState }[];
+    for (const { command_id: id, state } of rows)
+      if (isFinal(state)) shown.set(id, [...(shown.get(id) ?? []), state]);
+    return shown;
+  } finally {
+    database.close();
+  }
+}
+
+const ms = (time: string | null | undefined): number | undefined => (time ? Date.parse(time) : undefined);
+
+export async function reportedBy(caller: Caller, dataDir: string): Promise<Reported[]> {
+  const shown = endsShown(dataDir);
+  const reported: Reported[] = [];
+  for (const { id } of await jobsOf(caller)) {
+    const job = jobWithCommandsSchema.parse(JSON.parse(await get(caller, `/jobs/${id}`)));
+    for (const command of job.commands) {
+      const ran = command.output.stdout > 0;
+      const startedAt = ms(command.started_at);
+      reported.push({
+        commandId: command.id,
+        jobId: job.id,
+        tag: job.description,
+        vmId: command.vm_id,
+        seq: command.seq,
+        state: command.state,
+        startedAt,
+        beganAt: ms(command.result?.started_at) ?? startedAt,
+        endedAt: ms(command.ended_at),
+        expiresAt: Date.parse(command.expires_at),
+        timeoutS: job.timeout,
+        lastedMs: command.result?.duration_ms,
+        ends: shown.get(command.id) ?? [],
+        stdout: ran ? await get(caller, `/commands/${command.id}/output`) : '',
+      });
+    }
+  }
+  return reported;
+}
+
+export async function executionsOf(file: string, members: readonly Member[]): Promise<Execution[]> {
+  const byPid = new Map(members.flatMap(({ vmId, pids }) => pids.map((pid) => [String(pid), vmId] as const)));
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [tag = '', commandId = '', pid = ''] = line.split(' ');
+      return { tag, commandId, vmId: byPid.get(pid) };
+    });
+}
+
+/** When a machine had no connection, as its own log tells, and while its link was tampered with. */
+export function disturbancesOf(member: Member, faults: readonly Interval[]): Interval[] {
+  const links = member.links();
+  const away: Interval[] = [];
+  let since: number | undefined;
+  for (const { at, up } of links) {
+    if (!up) since ??= at;
+    else if (since !== undefined) {
+      away.push({ from: since, to: at + AFTERMATH_MS });
+      since = undefined;
+    }
+  }
+  if (since !== undefined) away.push({ from: since, to: Number.POSITIVE_INFINITY });
+  return [...away, ...faults];
+}
+
+/** What became of everything, brought together when all is quiet. */
+export async function historyOf(options: {
+  fleet: Fleet;
+  caller: Caller;
+  file: string;
+  submissions: readonly Submission[];
+  faults: Readonly<Record<string, readonly Interval[]>>;
+  /** When the machine could not keep up. */
+  busy: readonly Interval[];
+}): Promise<History> {
+  const { fleet, caller, file, submissions, faults, busy } = options;
+  const { members } = fleet;
+  return {
+    submissions,
+    executions: await executionsOf(file, members),
+    reported: await reportedBy(caller, fleet.orchestrator.dataDir),
+    down: fleet.down,
+    disturbed: Object.fromEntries(
+      members.map((one) => [one.vmId, disturbancesOf(one, [...(faults[one.vmId] ?? []), ...busy])]),
+    ),
+    kills: Object.fromEntries(members.map(({ vmId, kills }) => [vmId, kills])),
+  };
+}

@@ -1,0 +1,163 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../../base/clock.ts';
+import { createTempHome } from '../../fakes/temp-home.ts';
+import { createToken } from '../../integration/support/enroll.ts';
+import { ORG } from '../../integration/support/fleet.ts';
+import { startOrchestrator } from '../../integration/support/orchestrator.ts';
+import { residentBytes } from '../support/memory.ts';
+import { seeded } from '../support/seeded.ts';
+import { isFull, size } from '../support/size.ts';
+import { simulateHerd } from './herd.ts';
+import type { StormReport } from './storm-agents.ts';
+import { enrollMany } from './storm-identities.ts';
+
+const AGENTS = size({ short: 150, full: 5000 });
+const AWAY_MS = size({ short: 4000, full: 30_000 });
+const HANDSHAKE_MS = 15_000;
+const ENTRY = fileURLToPath(new URL('./storm-agents.ts', import.meta.url));
+
+describe('thousands of agents whose orchestrator was away for 30 s', () => {
+  const herd = (perSecond: number) =>
+    simulateHerd({ agents: 5000, awayMs: 30_000, perSecond, patienceMs: HANDSHAKE_MS, random: seeded(5) });
+
+  it('[fire-4] come back as the contract says: 284 attempts a second at most, and all in 38 s, within a fifth', () => {
+    const { peakPerSecond, allBackMs } = herd(300);
+    expect(peakPerSecond).toBeGreaterThan(284 * 0.8);
+    expect(peakPerSecond).toBeLessThan(284 * 1.2);
+    expect(allBackMs).toBeLessThan(38_000 * 1.2);
+  });
+});
+
+/** A process with all the agents, and what it said so far. */
+function startAgents(file: string, url: string) {
+  const child: ChildProcess = fork(ENTRY, [file, url], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const attempts: number[] = [];
+  const welcomes: number[] = [];
+  let last: StormReport | undefined;
+  const watchers = new Set<() => void>();
+  child.on('message', (report: StormReport) => {
+    last = report;
+    attempts.push(...report.attempts);
+    welcomes.push(...report.welcomes);
+    for (const watch of [...watchers]) watch();
+  });
+  return {
+    attempts,
+    welcomes,
+    last: () => last,
+    until: (holds: (report: StormReport) => boolean) =>
+      new Promise<void>((resolve, reject) => {
+        child.once('exit', () => reject(new Error('the process of the agents ended')));
+        const watch = () => {
+          if (last === undefined || !holds(last)) return;
+          watchers.delete(watch);
+          resolve();
+        };
+        watchers.add(watch);
+      }),
+    async [Symbol.asyncDispose]() {
+      child.removeAllListeners('exit');
+      child.kill('SIGKILL');
+    },
+  };
+}
+
+/** Most in any second from `start` on. */
+function peakOf(times: readonly number[], start: number, windowMs = 1000): number {
+  const counts = new Map<number, number>();
+  for (const at of times) {
+    if (at < start) continue;
+    const second = Math.floor((at - start) / windowMs);
+    counts.set(second, (counts.get(second) ?? 0) + 1);
+  }
+  return (Math.max(0, ...counts.values()) * 1000) / windowMs;
+}
+
+/** Outside of what the system gives to outgoing connections, so that it is free again when it is needed again. */
+const PORT = 20_000 + (process.pid % 10_000);
+
+it('[fire-4] brings every agent back over real TLS after the orchestrator was killed, with each command run once', async () => {
+  await using temp = await createTempHome('vma-storm-');
+  const dataDir = temp.join('data');
+  await mkdir(dataDir, { mode: 0o700 });
+  const args = ['--rate-limit', 'off'];
+  const listen = `127.0.0.1:${PORT}`;
+  const first = await startOrchestrator({ dataDir, args });
+  const { credentials } = first;
+  await createToken(first);
+  await first.stop();
+  const file = join(temp.path, 'agents.json');
+  await writeFile(file, JSON.stringify(await enrollMany(dataDir, AGENTS)), { mode: 0o600 });
+
+  const before = await startOrchestrator({ dataDir, credentials, listen, args });
+  await using agents = startAgents(file, `wss://${listen}`);
+  const connecting = systemClock.now();
+  await agents.until(({ online }) => online === AGENTS);
+  const connectedMs = systemClock.now() - connecting;
+  const submit = async (at: typeof before) => {
+    const answer = await at.call<{ id: string }>({
+      path: `${ORG}/jobs`,
+      body: { selector: 'all', arguments: { command: 'true' } },
+    });
+    expect(answer.status).toBe(202);
+    return answer.body.id;
+  };
+  const jobs = [await submit(before)];
+  const rssBefore = residentBytes(before.pid);
+  await before.kill();
+  const away = systemClock.now();
+  await agents.until(({ online }) => online === 0);
+  await systemClock.sleep(AWAY_MS - (systemClock.now() - away));
+  const after = await startOrchestrator({ dataDir, credentials, listen, args });
+  try {
+    const up = systemClock.now();
+    jobs.push(await submit(after));
+    await agents.until(({ online }) => online === AGENTS);
+    const allBackMs = Math.max(...agents.welcomes) - up;
+    await agents.until(({ executions }) => executions >= AGENTS * jobs.length);
+    const counts = async (job: string) => {
+      for (;;) {
+        const { body } = await after.call<{ state: string; counts: Record<string, number> }>({
+          path: `${ORG}/jobs/${job}?output=none`,
+        });
+        if (body.state === 'ended') return body.counts;
+        await systemClock.sleep(500);
+      }
+    };
+    const ends = [];
+    for (const job of jobs) ends.push(await counts(job));
+    const served = peakOf(agents.welcomes, up, 5000);
+    const simulated = simulateHerd({
+      agents: AGENTS,
+      awayMs: up - away,
+      perSecond: served,
+      patienceMs: HANDSHAKE_MS,
+      random: seeded(5),
+    });
+    const seen = {
+      agents: AGENTS,
+      connectedMs,
+      awayMs: up - away,
+      handshakesPerSecond: served,
+      peakAttemptsPerSecond: peakOf(agents.attempts, up),
+      allBackMs,
+      attemptsWhileAwayPerAgent: agents.attempts.filter((at) => at >= away && at < up).length / AGENTS,
+      simulated,
+      rss: [rssBefore, residentBytes(after.pid), agents.last()?.rssBytes ?? 0].map((bytes) =>
+        Math.round(bytes / 1024 ** 2),
+      ),
+    };
+    console.log(JSON.stringify(seen));
+    expect(ends).toEqual(jobs.map(() => ({ succeeded: AGENTS })));
+    expect(agents.last()).toMatchObject({ executions: AGENTS * jobs.length, doubled: 0 });
+    if (!isFull) return;
+    expect(seen.peakAttemptsPerSecond).toBeLessThan(simulated.peakPerSecond * 1.2);
+    expect(allBackMs).toBeLessThan(simulated.allBackMs * 1.2);
+  } finally {
+    await after.kill();
+  }
+});
