@@ -115,11 +115,14 @@ function methodsAt(routes: readonly Route[], path: string): string[] {
  * What never became a request. An HTTP parser's refusal is said as every other error is; a handshake that failed or
  * took too long has nobody to read an answer, and whoever waited for it to be written would wait for ever.
  */
-function refuseBroken(error: NodeJS.ErrnoException, socket: Socket): void {
+function refuseBroken(error: NodeJS.ErrnoException, socket: Socket, clock: Clock): void {
   if (error.code === 'HPE_HEADER_OVERFLOW') answerAndCut(socket, new AppError('headers_too_large'));
-  else if (error.code?.startsWith('HPE_') || error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
+  else if (error.code?.startsWith('HPE_'))
     answerAndCut(socket, new AppError('bad_request', { detail: 'These bytes are no HTTP request.' }));
+  else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    answerAndCut(socket, new AppError('bad_request', { detail: 'The request did not come in time.' }));
   else socket.destroy();
+  clock.setTimer(UNREAD_MS, () => socket.destroy(), { background: true });
 }
 
 export function createHttpServer(options: HttpOptions): HttpServer {
@@ -152,14 +155,18 @@ export function createHttpServer(options: HttpOptions): HttpServer {
     genReqId: () => newId('req', clock),
     routerOptions: { maxParamLength: 256 },
     forceCloseConnections: 'idle',
-    clientErrorHandler: refuseBroken,
+    clientErrorHandler: (error, socket) => refuseBroken(error, socket, clock),
     frameworkErrors: (error, request, reply) => sendProblem(request, reply, error, log),
   }) as unknown as FastifyInstance;
   if (server === undefined) throw new Error('the HTTP server was not made');
   const https: Server = server;
   const sockets = trackSockets(https);
   // A client that breaks its handshake is no event of ours.
-  https.on('tlsClientError', (error) => log.debug({ err: error }, 'a TLS handshake failed'));
+  https.on('tlsClientError', (error, socket) => {
+    log.debug({ err: error }, 'a TLS handshake failed');
+    // What was to be answered would wait for the end of the handshake for ever.
+    socket.destroy();
+  });
   if (publicCertificate) https.addContext(AGENT_SNI, secureContext(options.credentials));
 
   // Bytes of a file: the handler reads them as they come, so no limit of whole bodies holds for them.
