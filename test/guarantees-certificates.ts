@@ -53,6 +53,14 @@ export const CERTIFICATE_GUARANTEES: readonly Guarantee[] = [
     text: 'When a renewal fails, or the new certificate is refused, the old pair stays and the renewal is tried again before it ends.',
   },
   {
+    id: 'identity-4',
+    text: 'Two machines with one identity are both cut off and get nothing until an operator decides; a restart, a reboot and a renewal are no second machine.',
+  },
+  {
+    id: 'identity-5',
+    text: 'A disk that was rolled back, and a machine that became another one, get nothing until an operator admits them; what was acknowledged never runs again.',
+  },
+  {
     id: 'cert-5',
     text: 'The orchestrator renews its own certificate, and those that sign, without a restart and without dropping a connection.',
   },

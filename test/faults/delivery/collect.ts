@@ -8,7 +8,7 @@ import type { Fleet, Member } from '../support/fleet.ts';
 import type { Execution, History, Interval, Reported, Submission } from './history.ts';
 import type { Caller } from './rest.ts';
 
-/** How long what is open may take once nothing is broken any more (ms). */
+/** When nothing is broken any more: how long nothing may end before what is open counts as stuck (ms). */
 const SETTLE_MS = 100_000;
 /** A link that was healed catches up. */
 const AFTERMATH_MS = 3000;
@@ -19,12 +19,15 @@ async function get(caller: Caller, path: string): Promise<string> {
   return text;
 }
 
-/** Waits until no job is open, or long enough that what is left counts as stuck. */
+/** Waits until no job is open, or nothing ends any more. */
 export async function untilSettled(caller: Caller): Promise<void> {
-  const until = systemClock.monotonic() + SETTLE_MS;
-  for (;;) {
-    const list = jobListSchema.parse(JSON.parse(await get(caller, '/jobs?state=active&limit=1')));
-    if (list.items.length === 0 || systemClock.monotonic() > until) return;
+  let until = systemClock.monotonic() + SETTLE_MS;
+  for (let before = -1; ; ) {
+    const list = jobListSchema.parse(JSON.parse(await get(caller, '/jobs?state=active&limit=500')));
+    const open = list.items.length;
+    if (open === 0 || systemClock.monotonic() > until) return;
+    if (open !== before) until = systemClock.monotonic() + SETTLE_MS;
+    before = open;
     await systemClock.sleep(200);
   }
 }

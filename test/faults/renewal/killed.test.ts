@@ -9,8 +9,8 @@ import { startOrchestrator } from '../../integration/support/orchestrator.ts';
 import { isFull } from '../support/size.ts';
 import { enrolledHome, isConnected, isRenewed } from './machine.ts';
 
-/** Long enough for a slow machine to start twice within it. */
-const LIFE_S = 30;
+/** Long enough for a slow machine to start twice within it: what has ended needs another way back. */
+const LIFE_S = 120;
 
 /** Each step of a renewal on disk, in order; the request goes out before the certificate's. */
 const STEPS = [
