@@ -1,10 +1,12 @@
 import { X509Certificate } from 'node:crypto';
-import { moduleLogger } from '../base/logger.ts';
+import type { Clock } from '../base/clock.ts';
+import { type Logger, moduleLogger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
 import { AppError } from '../protocol/errors.ts';
 import { CLOSE } from '../protocol/version.ts';
-import type { AgentOptions } from './agent-options.ts';
 import type { Closed } from './channel/connection.ts';
 import { saysCertificateEnded } from './channel/failure.ts';
+import type { FrozenConfig } from './config.ts';
 import type { Health } from './health.ts';
 import { CONDITION } from './http/health.ts';
 import { checkOwnCertificate, fingerprintOf, parseCertificates } from './identity/certificates.ts';
@@ -25,7 +27,11 @@ const NOTHING = 'nothing keeps this machine out';
 const endOf = (certificate: string): number => validityOf(certificate).notAfterMs;
 
 export function startAdmission(
-  options: Pick<AgentOptions, 'clock' | 'random' | 'log' | 'config'> & {
+  options: {
+    clock: Clock;
+    random: Random;
+    log: Logger;
+    config: FrozenConfig;
     health: Health;
     /** Of the channel. */
     url: string;

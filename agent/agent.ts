@@ -14,15 +14,15 @@ import type { FrozenConfig } from './config.ts';
 import { watchDisks } from './disk-watch.ts';
 import { ExecutorClient } from './executor/client.ts';
 import { OutputSender } from './executor/output-sender.ts';
-import { auditPart, handlersOf, keeperOf, shownBy } from './handlers.ts';
+import { auditPart, callersOf, handlersOf, keeperOf, shownBy } from './handlers.ts';
 import { Health } from './health.ts';
-import { Callers, ownNamesOf } from './http/callers.ts';
+import { ownNamesOf } from './http/callers.ts';
 import { type AgentFacts, CONDITION } from './http/health.ts';
 import { McpDoor } from './http/mcp/door.ts';
 import { McpGate } from './http/mcp/gate.ts';
 import { type AgentMetricsOptions, metricsText } from './http/metrics.ts';
 import { AgentHttpServer } from './http/server.ts';
-import { bootId } from './identity/boot-id.ts';
+import { bootId, liveIds } from './identity/boot-id.ts';
 import type { Credentials } from './identity/credentials.ts';
 import { hostFacts, machineHash } from './identity/host-facts.ts';
 import { type OwnIdentity, openIdentity } from './identity/own-identity.ts';
@@ -159,16 +159,7 @@ export class Agent {
       startedAt: isoTime(clock.now()),
       runtime: options.runtime,
     };
-    const callers = new Callers({
-      clock,
-      auth: () => ({
-        apiKey: this.#credentials?.apiKey,
-        organizationId: this.#credentials?.trust.commandKeys.organization_id,
-        trustDomain: this.#credentials?.trust.commandKeys.trust_domain,
-      }),
-      demands: { mtls: config.security.mtls, apiKey: config.security.api_key_required },
-      grantOf: (clientId) => this.#policy.grantOf(clientId),
-    });
+    const callers = callersOf(options, this.#policy, () => this.#credentials);
     const ownNames = () => ownNamesOf(options.hostname, this.#credentials?.agentId);
     this.#mcp = new McpDoor({
       registry: this.#registry,
@@ -310,7 +301,7 @@ export class Agent {
           tool_manifest_sha256: sha256,
           policy_sha256: this.#policy.sha256,
           approval_policy: this.#toldApproval ?? null,
-          boot_id: boot,
+          ...liveIds(),
           machine_hash: machine,
           in_flight: runner.inFlight(),
           command_seq: runner.commandSeq,

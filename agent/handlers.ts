@@ -6,9 +6,12 @@ import { type AuditKeeper, Auditor, fileKeeper } from './audit/auditor.ts';
 import type { SessionHandlers } from './channel/session.ts';
 import type { CommandRunner } from './commands/runner.ts';
 import type { CommandKeeper } from './commands/runner-options.ts';
+import type { FrozenConfig } from './config.ts';
 import type { ExecutorClient } from './executor/client.ts';
 import type { OutputSender } from './executor/output-sender.ts';
+import { Callers } from './http/callers.ts';
 import type { Credentials } from './identity/credentials.ts';
+import type { PolicySource } from './policy/source.ts';
 import { attachRemote } from './tools/remote.ts';
 import type { TerminalInputs } from './tools/terminal-inputs.ts';
 
@@ -42,6 +45,26 @@ export function handlersOf(
     },
   };
 }
+
+/** Who may call the local port. */
+export const callersOf = (
+  { clock, config }: { clock: Clock; config: FrozenConfig },
+  policy: Pick<PolicySource, 'grantOf'>,
+  credentials: () => Credentials | undefined,
+): Callers =>
+  new Callers({
+    clock,
+    auth: () => {
+      const own = credentials();
+      return {
+        apiKey: own?.apiKey,
+        organizationId: own?.trust.commandKeys.organization_id,
+        trustDomain: own?.trust.commandKeys.trust_domain,
+      };
+    },
+    demands: { mtls: config.security.mtls, apiKey: config.security.api_key_required },
+    grantOf: (clientId) => policy.grantOf(clientId),
+  });
 
 /** What the local port shows: the certificate that its owner gave, or the agent's own. */
 export const shownBy = (

@@ -45,6 +45,7 @@ import { createPresence } from './hub/presence.ts';
 import { attachUpgrade } from './hub/upgrade.ts';
 import { createEndCommands } from './jobs/end-agent.ts';
 import { createJobs } from './jobs/jobs.ts';
+import { createSuspect } from './jobs/suspect.ts';
 import { createMetricsHistory } from './metrics/history.ts';
 import { openRecovery } from './registration/recover.ts';
 import { createRegistration } from './registration/register.ts';
@@ -73,7 +74,7 @@ export interface Orchestrator {
 /** Failures of one account or token from one address, until they are slowed down. */
 const THROTTLE = { limit: 10, windowMs: 5 * 60_000 };
 /** Wrong provisioning tokens of any kind from one address. */
-const ADDRESS_THROTTLE = { limit: 100, windowMs: 60_000 };
+const ADDRESS_THROTTLE = { limit: 100, windowMs: 5 * 60_000 };
 
 /** Seconds between an agent's heartbeats. */
 const HEARTBEAT_INTERVAL_S = 30;
@@ -184,7 +185,14 @@ export async function startOrchestrator(
     const agentHub = createHub({
       clock,
       log,
-      presence: createPresence({ store, commits, clock, bus, onLoad: metrics.take }),
+      presence: createPresence({
+        store,
+        commits,
+        clock,
+        bus,
+        suspect: createSuspect({ clock }),
+        onLoad: metrics.take,
+      }),
       bus,
       traffic: terminals.traffic,
       witnesses: audit.witnesses,

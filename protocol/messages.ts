@@ -52,6 +52,11 @@ export const helloSchema = z.object({
     .optional()
     .describe('`approval` of the policy’s grant for the orchestrator; null: it wants no signatures'),
   boot_id: z.string(),
+  process_id: z
+    .string()
+    .max(64)
+    .optional()
+    .describe('Drawn at each start of the agent: two that are connected at once are two machines'),
   machine_hash: z.string(),
   clock: z.iso.datetime(),
   session_id: sessionIdSchema.optional().describe('The session to resume'),

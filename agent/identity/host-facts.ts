@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { arch, cpus, hostname, networkInterfaces, platform, release, totalmem } from 'node:os';
 import { isoTime } from '../../base/clock.ts';
 import type { Facts } from '../../protocol/facts.ts';
@@ -39,11 +39,15 @@ export function hostFacts(): Facts {
   };
 }
 
+/** What docker and podman put into theirs. */
+const CONTAINER_MARKS = ['/.dockerenv', '/run/.containerenv'];
+
 /**
  * Tells a machine from its clone without giving its machine-id away, as machine-id(5) asks: a hash for this program
- * alone. `home` is part of it, since several agents may live on one host. `unknown` where the system has no id.
+ * alone. `home` is part of it, since several agents may live on one host. `unknown` where the system has no id, and in
+ * a container, whose id is that of its image, or another one at each start.
  */
 export function machineHash(home: string): string {
-  const id = read('/etc/machine-id').trim();
+  const id = CONTAINER_MARKS.some(existsSync) ? '' : read('/etc/machine-id').trim();
   return id === '' ? 'unknown' : createHash('sha256').update(`vm-agent:${home}:${id}`).digest('hex');
 }

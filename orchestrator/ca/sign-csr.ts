@@ -46,12 +46,14 @@ export async function readCsr(bytes: Uint8Array): Promise<CsrKey> {
   // The parser passes over what follows a request, or is missing at its end.
   if (lengthOf(der) !== der.length) throw invalid('The certificate signing request is not one DER sequence.');
   let request: InstanceType<typeof x509.Pkcs10CertificateRequest>;
+  let algorithm: { name?: string; namedCurve?: string };
   try {
     request = new x509.Pkcs10CertificateRequest(der);
+    // The key is parsed when it is asked for.
+    algorithm = request.publicKey.algorithm;
   } catch (cause) {
     throw invalid('The certificate signing request cannot be parsed.', cause);
   }
-  const algorithm = request.publicKey.algorithm as { name?: string; namedCurve?: string };
   if (algorithm.name !== 'ECDSA' || algorithm.namedCurve !== 'P-256') {
     throw invalid(`The key must be P-256, not ${algorithm.namedCurve ?? algorithm.name ?? 'unknown'}.`);
   }

@@ -1,3 +1,4 @@
+import type { Clock } from '../../base/clock.ts';
 import type { AgentId, CommandId, OrganizationId, SessionId, VmId } from '../../protocol/ids.ts';
 import type { AgentMessage, Hello, OrchestratorMessage } from '../../protocol/messages.ts';
 import type { OutputFrame } from '../../protocol/output-frame.ts';
@@ -5,6 +6,7 @@ import type { Transport } from '../../protocol/rest-fleet.ts';
 import { SessionLink } from '../../protocol/session.ts';
 import { CLOSE, LINK_CREDIT_BYTES } from '../../protocol/version.ts';
 import type { Connection } from './connection.ts';
+import type { Speaker } from './suspicion.ts';
 
 /** Who is connected, as its certificate and the store say. */
 export interface ConnectedAgent {
@@ -64,6 +66,8 @@ export class AgentSession {
   readonly offered = new Set<CommandId>();
   readonly cancelled = new Set<CommandId>();
   epoch = 0;
+  /** Which process speaks for it. */
+  speaker: Speaker | undefined;
   #link = new SessionLink<SequencedMessage>();
   #connection: Connection | undefined;
   #traffic: AgentTraffic;
@@ -92,6 +96,11 @@ export class AgentSession {
     const before = this.#connection;
     this.#connection = connection;
     return before === connection ? undefined : before;
+  }
+
+  /** Whether somebody is there at the other end, now. */
+  async answers(clock: Clock): Promise<boolean> {
+    return (await this.#connection?.answers(clock)) ?? false;
   }
 
   /** Sends again what the peer has not handed on. */

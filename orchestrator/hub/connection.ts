@@ -7,6 +7,9 @@ import { CLOSE, DEAD_AFTER_MS, PING_INTERVAL_MS } from '../../protocol/version.t
 
 /** How often the silence of a link is measured: it is seen as dead between 25 and 30 s. */
 const CHECK_INTERVAL_MS = PING_INTERVAL_MS / 2;
+/** How long a peer may take to answer when it is asked whether it lives, and how often that is looked at. */
+const ANSWER_MS = 3000;
+const LOOK_MS = 100;
 /** Messages that this end sends, or that mean nothing here, until the peer is taken for a rogue. */
 const MAX_STRIKES = 3;
 /** Answers to what was not understood that may wait to be written: who reads nothing is not answered for ever. */
@@ -94,6 +97,22 @@ export class Connection {
 
   send(message: OrchestratorMessage): void {
     if (this.isOpen) this.#webSocket.send(JSON.stringify(message));
+  }
+
+  /**
+   * Whether the peer says anything within a moment of being asked, and stays. A socket that is half open says nothing;
+   * one that is being closed says its last word, and is closed by the end of the moment.
+   */
+  async answers(clock: Clock): Promise<boolean> {
+    if (!this.isOpen) return false;
+    const before = this.#socket.bytesRead ?? 0;
+    this.#webSocket.ping();
+    let heard = 0;
+    for (let waited = 0; waited < ANSWER_MS && this.isOpen && heard < 3; waited += LOOK_MS) {
+      await clock.sleep(LOOK_MS);
+      if ((this.#socket.bytesRead ?? 0) !== before) heard += 1;
+    }
+    return this.isOpen && heard > 0;
   }
 
   /** Stops reading until `resume`: the peer is ahead of the disk. */

@@ -21,6 +21,7 @@ import {
 import type { Bus } from './bus.ts';
 import type { Connection } from './connection.ts';
 import type { Presence } from './presence.ts';
+import { mayBeOne, type Speaker, twoMachines } from './suspicion.ts';
 
 const HELLO_TIMEOUT_MS = 10_000;
 /** How long a session without a socket can be resumed, and how many such sessions are kept. */
@@ -150,12 +151,23 @@ export function createHub(options: HubOptions): Hub {
         if (session?.detach(connection)) onDetached(session);
       },
     });
+    const speaker: Speaker = {
+      processId: hello.process_id,
+      bootId: hello.boot_id,
+      address: agent.address,
+    };
+    const rival = held.get(agent.agentId)?.session;
+    // A reboot leaves a socket behind that never answers again; a copy of the machine answers.
+    if (rival?.speaker !== undefined && !mayBeOne(rival.speaker, speaker) && (await rival.answers(clock))) {
+      log.warn({ agent_id: agent.agentId, vm_id: agent.vmId }, 'two machines have this identity');
+      await presence.suspect(agent, twoMachines(rival.speaker, speaker));
+    }
     const admission = await presence.open(agent, hello);
     if (!connection.isOpen) {
       if (admission.kind === 'admitted') presence.closed(agent, admission.epoch);
       return end.cancel();
     }
-    if (admission.kind === 'refused') return refuse(connection, admission.state);
+    if (admission.kind === 'refused') return refuse(connection, admission.state, admission.reason);
     const current = held.get(agent.agentId);
     if (current !== undefined && current.session.epoch > admission.epoch)
       return connection.close(CLOSE.supersededSession, 'a newer session of this agent began');
@@ -166,6 +178,7 @@ export function createHub(options: HubOptions): Hub {
     held.set(agent.agentId, { session: found, expiry: undefined });
     found.agent = agent;
     found.epoch = admission.epoch;
+    found.speaker = speaker;
     const before = found.attach(connection);
     connection.send({
       type: 'welcome',
@@ -204,9 +217,16 @@ export function createHub(options: HubOptions): Hub {
     );
   }
 
-  function refuse(connection: Connection, state: 'quarantined' | 'pending' | 'revoked' | 'gone'): void {
+  function refuse(
+    connection: Connection,
+    state: 'quarantined' | 'pending' | 'revoked' | 'gone',
+    why = '',
+  ): void {
     if (state === 'quarantined' || state === 'pending')
-      connection.close(CLOSE.quarantined, `this agent is ${state}: an operator must admit it`);
+      connection.close(
+        CLOSE.quarantined,
+        `this agent is ${state}${why === '' ? '' : ` (${why})`}: an operator must admit it`,
+      );
     else connection.close(CLOSE.certificateRevoked, 'this agent was revoked');
   }
 

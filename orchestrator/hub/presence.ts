@@ -4,13 +4,14 @@ import type { GroupCommit } from '../store/group-commit.ts';
 import type { Store } from '../store/store.ts';
 import type { ConnectedAgent, HeartbeatMessage } from './agent-session.ts';
 import type { Bus } from './bus.ts';
+import { isKnownHash, type Suspect, type Suspicion, suspicionOf, takenSince } from './suspicion.ts';
 
 /** Heartbeats of the whole fleet go to the store together, this often. */
 const FLUSH_MS = 1000;
 
 export type Admission =
   | { kind: 'admitted'; epoch: number }
-  | { kind: 'refused'; state: 'quarantined' | 'pending' | 'revoked' | 'gone' };
+  | { kind: 'refused'; state: 'quarantined' | 'pending' | 'revoked' | 'gone'; reason?: string };
 
 /** After the store failed. */
 const CLOSED_AGAIN_MS = 5000;
@@ -21,6 +22,8 @@ const MAX_APPROVAL_POLICY = 256 * 1024;
 export interface Presence {
   /** Begins a session: a new epoch, and what the agent says of itself. */
   open(agent: ConnectedAgent, hello: Hello): Promise<Admission>;
+  /** Puts an agent into quarantine that is not what it says; whoever is connected with its identity is cut off. */
+  suspect(agent: ConnectedAgent, suspicion: Suspicion): Promise<void>;
   /** The last socket of this epoch is gone; a newer session's row stays as it is. */
   closed(agent: ConnectedAgent, epoch: number): void;
   heartbeat(agent: ConnectedAgent, message: HeartbeatMessage): void;
@@ -46,12 +49,18 @@ export function createPresence(options: {
   commits: GroupCommit;
   clock: Clock;
   bus: Pick<Bus, 'publish'>;
+  /** Without it nobody is suspected. */
+  suspect?: Suspect;
   /** Each load that an agent reports. */
   onLoad?: (agent: ConnectedAgent, load: HeartbeatMessage['load']) => void;
 }): Presence {
   const { store, commits, clock, bus } = options;
   const changed = ({ organizationId, agentId }: ConnectedAgent) =>
     bus.publish({ topic: 'fleet', organization_id: organizationId, agent_ids: [agentId], what: 'agent' });
+  const cutOff = (agent: ConnectedAgent) => {
+    bus.publish({ topic: 'revoked', agent_id: agent.agentId, state: 'quarantined' });
+    changed(agent);
+  };
   let beats = new Map<string, { agent: ConnectedAgent; at: number; load: string }>();
   let flushing = Promise.resolve();
 
@@ -89,12 +98,21 @@ export function createPresence(options: {
       const admission = await commits.run(async (tx): Promise<Admission> => {
         const own = tx
           .selectFrom('agents')
-          .select(['state', 'session_epoch'])
+          .select(['state', 'session_epoch', 'quarantine_reason'])
+          .select(['machine_hash', 'taken_seq', 'taken_floor'])
           .where('organization_id', '=', agent.organizationId)
           .where('id', '=', agent.agentId);
         const row = await own.executeTakeFirst();
         if (row === undefined) return { kind: 'refused', state: 'gone' };
-        if (row.state !== 'active') return { kind: 'refused', state: row.state };
+        if (row.state !== 'active')
+          return { kind: 'refused', state: row.state, reason: row.quarantine_reason ?? '' };
+        const takenSeq = Math.max(row.taken_seq, await takenSince(tx, agent, row.taken_floor));
+        const known = { machineHash: row.machine_hash, takenSeq };
+        const suspicion = options.suspect === undefined ? undefined : suspicionOf({ known, hello });
+        if (suspicion !== undefined) {
+          await options.suspect?.(tx, agent, suspicion);
+          return { kind: 'refused', state: 'quarantined', reason: suspicion.reason };
+        }
         const now = clock.now();
         await tx
           .updateTable('agents')
@@ -107,6 +125,8 @@ export function createPresence(options: {
             transport: agent.transport,
             version: hello.agent_version,
             boot_id: hello.boot_id,
+            taken_seq: takenSeq,
+            ...(isKnownHash(hello.machine_hash) ? { machine_hash: hello.machine_hash } : {}),
             features: JSON.stringify(hello.features),
             facts: JSON.stringify(hello.facts),
             hostname: hello.facts.hostname,
@@ -125,7 +145,14 @@ export function createPresence(options: {
         return { kind: 'admitted', epoch: row.session_epoch + 1 };
       });
       if (admission.kind === 'admitted') changed(agent);
+      else if (admission.state === 'quarantined') cutOff(agent);
       return admission;
+    },
+
+    async suspect(agent, suspicion) {
+      if (options.suspect === undefined) return;
+      await commits.run((tx) => options.suspect?.(tx, agent, suspicion) ?? Promise.resolve());
+      cutOff(agent);
     },
 
     closed(agent, epoch) {

@@ -24,6 +24,8 @@ export interface FakeAgentOptions {
   subprotocols?: string[];
   /** Answers every command by itself: accepted, running, this output, this result. */
   autoRun?: (payload: CommandPayload) => { stdout?: Uint8Array; stderr?: Uint8Array; exitCode?: number };
+  /** Of the machine's journal on disk, which outlives each of its fakes. */
+  mark?: { seq: number };
   /** Answers no ping: as if the link were dead. */
   deaf?: boolean;
   /** Acknowledges what it gets at once; default true. */
@@ -49,6 +51,7 @@ export class FakeAgent {
 
   constructor(options: FakeAgentOptions) {
     this.#options = options;
+    this.commandSeq = options.mark?.seq ?? 0;
   }
 
   get url(): string {
@@ -255,6 +258,7 @@ export class FakeAgent {
     const payload = commandPayloadSchema.parse(JSON.parse(Buffer.from(base64, 'base64').toString('utf8')));
     this.commands.push(payload);
     this.commandSeq = Math.max(this.commandSeq, payload.seq);
+    if (this.#options.mark) this.#options.mark.seq = this.commandSeq;
     const { autoRun } = this.#options;
     if (autoRun === undefined) return;
     const { stdout, stderr, exitCode = 0 } = autoRun(payload);

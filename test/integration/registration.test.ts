@@ -135,6 +135,7 @@ describe('a registration', () => {
       async () => (await makeCsr({ name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' })).csr,
     ],
     ['is signed by another key', () => forgedCsr()],
+    ['names the algorithm of its key by no identifier', () => unreadableKey()],
   ])('refuses a CSR that %s and leaves the token unspent', async (_, make) => {
     const { id, token } = await createToken(orchestrator);
     const answer = await register(orchestrator, registration(token, await make()));
@@ -174,6 +175,14 @@ describe('a registration', () => {
     expect(statuses).toEqual([201, 201, 409]);
   });
 });
+
+/** The identifier of the key's curve is no DER: found by mutation, and only seen when the key is asked for. */
+async function unreadableKey(): Promise<string> {
+  const bytes = Buffer.from((await makeCsr()).csr.replace(/-----[^-]+-----|\s/g, ''), 'base64');
+  // 1.2.840.10045.2.1 ends with 02 01, and the tag and length of the curve's identifier follow.
+  bytes[bytes.indexOf(Buffer.from('2a8648ce3d0201', 'hex')) + 7] = 0x84;
+  return `-----BEGIN CERTIFICATE REQUEST-----\n${bytes.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`;
+}
 
 /** A request whose key was exchanged after it was signed. */
 async function forgedCsr(): Promise<string> {

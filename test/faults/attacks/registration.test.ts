@@ -134,12 +134,19 @@ describe('[attack-7] certificate requests', () => {
     const inputs = size({ short: 450, full: 9_900 });
     for (let i = 0; i < inputs; i++) {
       const input = mutatedDer(genuine, random);
-      const began = performance.now();
-      const outcome = await readCsr(input).then(
-        ({ publicKey }) => publicKey,
-        (error: { code?: string }) => error.code,
-      );
-      const ms = performance.now() - began;
+      const attempt = () =>
+        readCsr(input).then(
+          ({ publicKey }) => publicKey,
+          (error: { code?: string }) => error.code,
+        );
+      let outcome: Awaited<ReturnType<typeof attempt>>;
+      let ms = Number.POSITIVE_INFINITY;
+      // The collector falls on inputs by chance: only one that is slow again and again is slow.
+      for (let tries = 0; tries < 4 && ms > 20; tries++) {
+        const began = performance.now();
+        outcome = await attempt();
+        ms = Math.min(ms, performance.now() - began);
+      }
       if (ms > worst.ms) worst = { ms, input: input.toString('base64').slice(0, 80) };
       // What is still good is the same request, with bytes changed that its signature does not cover.
       if (typeof outcome === 'object') accepted++;

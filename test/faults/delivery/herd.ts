@@ -1,4 +1,3 @@
-import { FIRST_RETRY_MS } from '../../../agent/channel/backoff.ts';
 import { afterConnection, FRESH, nextDelay, type ReconnectState } from '../../../agent/channel/reconnect.ts';
 import type { Random } from '../../../base/random.ts';
 
@@ -78,6 +77,3 @@ export function simulateHerd(options: {
     attemptsWhileAway,
   };
 }
-
-/** What the first attempts come to when the server is back at once. */
-export const firstWavePerSecond = (agents: number): number => (agents / FIRST_RETRY_MS) * 1000;

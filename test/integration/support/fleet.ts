@@ -26,6 +26,7 @@ export async function enrollAgent(
 ): Promise<EnrolledAgent> {
   const vmId = newVmId('fake');
   const machine = await enroll(orchestrator, { vm_id: vmId, ...over }, options);
+  const mark = { seq: 0 };
   return {
     machine,
     vmId,
@@ -33,6 +34,7 @@ export async function enrollAgent(
       new FakeAgent({
         url: `${at.url.replace('https', 'wss')}/api/v1/agents/${vmId}/ws`,
         tls: orchestratorTls({ ca: [at.ca], cert: machine.tls.cert, key: machine.tls.key }),
+        mark,
         ...options,
       }),
   };
