@@ -29,15 +29,15 @@ export const CERTIFICATE_GUARANTEES: readonly Guarantee[] = [
     text: 'A certificate is renewed at half of its life, a tenth of it earlier or later, counted from when it was made.',
   },
   {
-    id: 'identity-1',
+    id: 'return-1',
     text: 'An agent keeps its identity and comes again whatever it is answered: no status, code or close makes it forget who it is.',
   },
   {
-    id: 'identity-2',
+    id: 'return-2',
     text: 'A machine that slept past its certificate comes back with it and a proof of its key, once an operator or a rule lets it in; what was queued for it runs once.',
   },
   {
-    id: 'identity-3',
+    id: 'return-3',
     text: 'Nobody else comes back so: not by another key, a used nonce or another’s certificate, nor with one that was revoked or superseded.',
   },
   {
@@ -53,11 +53,11 @@ export const CERTIFICATE_GUARANTEES: readonly Guarantee[] = [
     text: 'When a renewal fails, or the new certificate is refused, the old pair stays and the renewal is tried again before it ends.',
   },
   {
-    id: 'identity-4',
+    id: 'return-4',
     text: 'Two machines with one identity are both cut off and get nothing until an operator decides; a restart, a reboot and a renewal are no second machine.',
   },
   {
-    id: 'identity-5',
+    id: 'return-5',
     text: 'A disk that was rolled back, and a machine that became another one, get nothing until an operator admits them; what was acknowledged never runs again.',
   },
   {

@@ -69,6 +69,10 @@ const ACROSS: Readonly<Record<string, string>> = {
     'each log apart: an organization’s, or the orchestrator’s own, which has none',
   'orchestrator/audit/seal.ts audit_events':
     'the sequencer asks which logs wait; salts go to events that it read from one log',
+  'orchestrator/registration/recovery-nonces.ts recovery_nonces':
+    'forgets those of all that have ended; nothing of them is read',
+  'orchestrator/fleet/overview.ts certificate_authorities':
+    'the organization’s own, and the root and the orchestrator’s own issuing key, which are nobody’s',
   'orchestrator/backup/new-epoch.ts audit_events':
     'the last moment that the data knows; nothing else is read',
   'orchestrator/backup/restore.ts certificate_authorities':

@@ -1,6 +1,6 @@
+import type { AgentId, OrganizationId } from '../../protocol/ids.ts';
 import type { QuarantineReason } from '../../protocol/quarantine.ts';
 import type { Tx } from '../store/store.ts';
-import type { ConnectedAgent } from './agent-session.ts';
 
 /** Why a machine that shows a good certificate may not be the one that the certificate was made for. */
 export interface Suspicion {
@@ -11,7 +11,11 @@ export interface Suspicion {
 }
 
 /** Puts the agent into quarantine, in the transaction that found out. */
-export type Suspect = (tx: Tx, agent: ConnectedAgent, suspicion: Suspicion) => Promise<void>;
+export type Suspect = (
+  tx: Tx,
+  agent: { organizationId: OrganizationId; agentId: AgentId },
+  suspicion: Suspicion,
+) => Promise<void>;
 
 /** `unknown`: a system without a machine-id, or a container, whose id says nothing. */
 export const isKnownHash = (hash: string | null): hash is string => hash !== null && hash !== 'unknown';

@@ -129,10 +129,13 @@ export async function historyOf(options: {
 }): Promise<History> {
   const { fleet, caller, file, submissions, faults, busy } = options;
   const { members } = fleet;
+  const reported = await reportedBy(caller, fleet.orchestrator.dataDir);
   return {
     submissions,
+    // Read last: whatever was reported as done has left its trace by now.
     executions: await executionsOf(file, members),
-    reported: await reportedBy(caller, fleet.orchestrator.dataDir),
+    reported,
+    busy,
     down: fleet.down,
     disturbed: Object.fromEntries(
       members.map((one) => [one.vmId, disturbancesOf(one, [...(faults[one.vmId] ?? []), ...busy])]),

@@ -57,6 +57,8 @@ export interface History {
   down: readonly Interval[];
   /** When an agent was not connected, or its link was broken. */
   disturbed: Readonly<Record<string, readonly Interval[]>>;
+  /** When the machine of the test could not keep up: nothing is said about promptness then. */
+  busy?: readonly Interval[];
   /** When an agent was killed. */
   kills: Readonly<Record<string, readonly number[]>>;
 }
@@ -151,7 +153,7 @@ function* order({ submissions, executions: ran, reported }: History): Generator<
 }
 
 /** Each has its end, in time, and readers saw it once. */
-function* ends({ reported, down, disturbed, kills }: History): Generator<Violation> {
+function* ends({ reported, down, disturbed, kills, busy = [] }: History): Generator<Violation> {
   for (const command of reported) {
     const { commandId, vmId, state, startedAt, beganAt = startedAt, endedAt, expiresAt, timeoutS } = command;
     if (!isFinal(state) || endedAt === undefined) {
@@ -167,7 +169,7 @@ function* ends({ reported, down, disturbed, kills }: History): Generator<Violati
     const deadline = startedAt === undefined ? expiresAt : startedAt + (timeoutS + DEADLINE_GRACE_S) * 1000;
     // Nobody was there to end it: it ends with the start.
     const back = Math.max(deadline, ...down.filter(({ from }) => from <= deadline).map(({ to }) => to));
-    if (endedAt > back + SLACK_MS)
+    if (endedAt > back + SLACK_MS && !touches({ from: deadline, to: endedAt }, busy))
       yield {
         rule: 'late',
         what: `${commandId} (${state}) ended ${endedAt - deadline} ms after its deadline`,

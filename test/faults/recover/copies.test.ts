@@ -32,7 +32,7 @@ async function run(vmId: string, command: string): Promise<string | undefined> {
 }
 
 describe('a machine that is there twice', () => {
-  it('[identity-4] is quarantined when a copy of its folder connects beside it, and gets nothing', async () => {
+  it('[return-4] is quarantined when a copy of its folder connects beside it, and gets nothing', async () => {
     await using vm = await startMachine(orchestrator);
     const copy = vm.join('copy');
     // Its pipes are of its processes, and none of its disk.
@@ -58,7 +58,7 @@ describe('a machine that is there twice', () => {
     expect(await readFile(vm.join('ran'), 'utf8')).toBe('ran\n');
   });
 
-  it('[identity-4] is not, when it restarts, or comes back while its old connection hangs', async () => {
+  it('[return-4] is not, when it restarts, or comes back while its old connection hangs', async () => {
     await using vm = await startMachine(orchestrator);
     vm.agent.signal('SIGKILL');
     await vm.agent.exited;
@@ -81,7 +81,7 @@ describe('a machine that is there twice', () => {
 });
 
 describe('a disk that is not what it was', () => {
-  it('[identity-5] is quarantined when it was rolled back, and never runs again what it had acknowledged', async () => {
+  it('[return-5] is quarantined when it was rolled back, and never runs again what it had acknowledged', async () => {
     await using vm = await startMachine(orchestrator);
     const line = (text: string) => run(vm.vmId, `echo ${text} >> ${vm.join('ran')}`);
     expect(await line('one')).toBe('succeeded');
@@ -114,7 +114,7 @@ describe('a disk that is not what it was', () => {
     expect(await readFile(vm.join('ran'), 'utf8')).toBe('one\ntwo\nthree\n');
   });
 
-  it('[identity-5] is quarantined as another machine, and known by its new hash once it is admitted', async () => {
+  it('[return-5] is quarantined as another machine, and known by its new hash once it is admitted', async () => {
     const machine = await enrollAgent(orchestrator);
     const first = machine.fake(orchestrator);
     await first.connect({ machine_hash: 'a'.repeat(64) });

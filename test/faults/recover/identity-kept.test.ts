@@ -52,7 +52,7 @@ const STATUSES: readonly (number | ErrorCode)[] = [
   'conflict',
 ];
 
-it('[identity-1] an agent that is told no in every way there is keeps its identity and comes again', async () => {
+it('[return-1] an agent that is told no in every way there is keeps its identity and comes again', async () => {
   await using home = await createAgentHome();
   const certificate = await home.ca.orchestrator();
   const answers: (number | ErrorCode)[] = [...STATUSES];
@@ -112,7 +112,7 @@ it('[identity-1] an agent that is told no in every way there is keeps its identi
   server.close();
 });
 
-it('[identity-1] an agent outlives an orchestrator that lost its database, and is back when that is', async () => {
+it('[return-1] an agent outlives an orchestrator that lost its database, and is back when that is', async () => {
   const listen = `127.0.0.1:${await freePort()}`;
   let orchestrator = await startOrchestrator({ listen });
   const { dataDir, credentials } = orchestrator;

@@ -84,7 +84,7 @@ describe('the way back', () => {
     expect(answer).toMatchObject({ status: 403, body: { code: 'certificate_expired' } });
   });
 
-  it('[identity-2] holds a machine until an operator admits it, then gives it a certificate, once for each admission', async () => {
+  it('[return-2] holds a machine until an operator admits it, then gives it a certificate, once for each admission', async () => {
     const sleeper = sleeperOf(machine(0));
     const first = await comeBack(orchestrator, sleeper);
     expect(first).toMatchObject({
@@ -139,7 +139,7 @@ describe('the way back', () => {
     await rule(null);
   });
 
-  it('[identity-3] takes a nonce once, for one agent, and no signature but that of the certificate’s key', async () => {
+  it('[return-3] takes a nonce once, for one agent, and no signature but that of the certificate’s key', async () => {
     const sleeper = sleeperOf(machine(3));
     const other = sleeperOf(machine(4));
     const { agentId } = sleeper;
@@ -173,7 +173,7 @@ describe('the way back', () => {
     expect((await comeBack(orchestrator, other)).status).toBe(202);
   });
 
-  it('[identity-3] tells a stranger nothing: an agent that does not exist answers as one that does', async () => {
+  it('[return-3] tells a stranger nothing: an agent that does not exist answers as one that does', async () => {
     const real = machine(5).response.agent_id;
     const made = `${real.slice(0, -6)}000000`;
     const stranger: Sleeper = {
@@ -194,7 +194,7 @@ describe('the way back', () => {
     expect(answers[0]).toEqual(answers[1]);
   });
 
-  it('[identity-3] never lets a revoked agent back, and writes every refusal down', async () => {
+  it('[return-3] never lets a revoked agent back, and writes every refusal down', async () => {
     const sleeper = sleeperOf(machine(5));
     await rule(3600);
     await orchestrator.call({ method: 'DELETE', path: `${ORG}/agents/${sleeper.agentId}` });
@@ -221,7 +221,7 @@ describe('a real agent that slept past its certificate', () => {
     return (await answer.json()) as { status: string; waiting_for?: string };
   };
 
-  it('[identity-2] waits for an operator and says so, then comes back and runs what was queued meanwhile, once', async () => {
+  it('[return-2] waits for an operator and says so, then comes back and runs what was queued meanwhile, once', async () => {
     const [vm, other] = sleeping;
     const command = `echo ran >> ${vm.join('ran')}`;
     const job = await submitJob(orchestrator, { selector: `id=${vm.vmId}`, arguments: { command } });
