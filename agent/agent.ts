@@ -14,7 +14,7 @@ import { CommandRunner } from './commands/runner.ts';
 import type { FrozenConfig } from './config.ts';
 import { ExecutorClient } from './executor/client.ts';
 import { OutputSender } from './executor/output-sender.ts';
-import { auditPart, handlersOf, keeperOf } from './handlers.ts';
+import { auditPart, handlersOf, keeperOf, lastWords, trustPart } from './handlers.ts';
 import { Health } from './health.ts';
 import { Callers } from './http/callers.ts';
 import { type AgentFacts, CONDITION } from './http/health.ts';
@@ -25,7 +25,7 @@ import { AgentHttpServer } from './http/server.ts';
 import { bootId } from './identity/boot-id.ts';
 import { type Credentials, clientCredentials } from './identity/credentials.ts';
 import { hostFacts, machineHash } from './identity/host-facts.ts';
-import { renewalLoop, validityOf } from './identity/renewal.ts';
+import { RenewalDue, renewalLoop, validityOf } from './identity/renewal.ts';
 import { approvalPolicyOf, missingApproval } from './policy/approvals.ts';
 import { policyOf } from './policy/installed.ts';
 import type { PolicySource } from './policy/source.ts';
@@ -40,9 +40,6 @@ import type { ToolRegistry } from './tools/registry.ts';
 import { remoteShell } from './tools/remote.ts';
 import type { ShellHost } from './tools/shell-host.ts';
 import { TerminalInputs } from './tools/terminal-inputs.ts';
-
-/** How long a stop waits for the results of what it ended to reach the orchestrator. */
-const LAST_WORDS_MS = 2000;
 
 /** Joins the parts of the daemon; `start`, then `connect` once there are credentials, then `stop`. */
 export class Agent {
@@ -270,6 +267,15 @@ export class Agent {
       clock,
       log: moduleLogger(log, 'audit'),
     });
+    const due = new RenewalDue();
+    const trust = trustPart(this.#executor, {
+      layout,
+      log: moduleLogger(log, 'identity'),
+      current: () => this.#credentials ?? credentials,
+      onChanged: (changed) => this.#useCredentials(changed),
+      onDue: (withinMs) => due.ask(withinMs),
+      answer: (said) => channel.session.sendTrustAck(said),
+    });
     const channel: Channel = new Channel({
       clock,
       random,
@@ -296,14 +302,22 @@ export class Agent {
           in_flight: runner.inFlight(),
           command_seq: runner.commandSeq,
           facts: hostFacts(),
+          bundle_version: (this.#credentials ?? credentials).trust.caPins.bundle_version,
           labels: { ...this.#facts.labels },
           ...audit.hello(),
         };
       },
-      handlers: handlersOf(runner, sender, clock, this.#inputs, {
-        auditor: audit.auditor,
-        answer: (said) => channel.session.sendAuditCosign(said),
-      }),
+      handlers: handlersOf(
+        runner,
+        sender,
+        clock,
+        this.#inputs,
+        {
+          auditor: audit.auditor,
+          answer: (said) => channel.session.sendAuditCosign(said),
+        },
+        trust,
+      ),
       auditHead: audit.auditHead,
       sampleLoad: audit.before(async () => ({ ...(await sampleLoad(layout.state)), ...rates.next() })),
       heartbeatInterval: () => this.#heartbeatInterval,
@@ -331,6 +345,7 @@ export class Agent {
             log.warn('the renewed certificate is used from the next connection on');
         },
         onStatus: this.#onCertificate,
+        due,
       },
       this.#stopping.signal,
     );
@@ -368,19 +383,11 @@ export class Agent {
       () => this.#http.close(),
       () => this.#renewal,
       () => this.#channel?.stop(),
-      async () => {
-        const until = clock.monotonic() + LAST_WORDS_MS;
-        while (this.#health.isOk(CONDITION.websocket) && this.#hasUndelivered() && clock.monotonic() < until)
-          await clock.sleep(20);
-      },
+      () => lastWords(this.#journal, clock, () => this.#health.isOk(CONDITION.websocket)),
       () => this.#executor?.close(),
       () => this.#local?.idle(),
       () => Promise.all([this.#mcp.close(), this.#runner?.stop()]),
     ]);
-  }
-
-  #hasUndelivered(): boolean {
-    return this.#journal.open().some((entry) => entry.state === 'ended');
   }
 
   #useCredentials(credentials: Credentials): void {

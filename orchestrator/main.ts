@@ -88,6 +88,10 @@ process.exitCode = await runCli(process.argv.slice(2), {
       const admin = await adminEnvironment(process.env);
       return resetCredentials({ dataDir: data, admin, environment: environment(logLevel) });
     },
+    async backupKey({ data, logLevel, ...what }) {
+      const { workOnBackupKey } = await import('./data.ts');
+      return workOnBackupKey({ dataDir: data, ...what, environment: environment(logLevel) });
+    },
     async verifyAudit(source) {
       const { verifyData, verifyExport } = await import('./audit/offline.ts');
       const witnesses = source.checkpoints;

@@ -5,6 +5,7 @@ import { sinksOf } from './audit/forward/sinks.ts';
 import { startAudit } from './audit/start-audit.ts';
 import { createCommandKeys } from './ca/command-keys.ts';
 import { keepServerCertificate } from './ca/server-certificate.ts';
+import { createCaControl } from './ca-control.ts';
 import { reachableHost, type ServeConfig } from './config.ts';
 import { createControls } from './controls.ts';
 import { type Environment, openData } from './data.ts';
@@ -89,6 +90,15 @@ export async function startOrchestrator(
     await applyGivenCredentials({ store, clock, given: config.admin });
 
     const commandKeys = createCommandKeys({ store, sealer, clock });
+    const ca = createCaControl({
+      ...data,
+      ...config,
+      commandKeys,
+      clock,
+      log,
+      issuingS: config.lifetimes.issuing,
+    });
+    closing.push(() => ca.close());
     const commits = createGroupCommit(store);
     closing.push(() => commits.idle());
     const audit = startAudit({
@@ -178,6 +188,7 @@ export async function startOrchestrator(
       bus,
       traffic: terminals.traffic,
       witnesses: audit.witnesses,
+      trust: ca.trust,
       heartbeatInterval: HEARTBEAT_INTERVAL_S,
     });
     hub = agentHub;
@@ -198,6 +209,7 @@ export async function startOrchestrator(
       onRenewed: (credentials) => http?.useCredentials(credentials),
     });
     closing.push(() => certificate.stop());
+    ca.useCertificate(certificate);
 
     const access = withLocks(people.access, controls.locks);
     const fleetFeed = createFleetFeed({ store, bus, clock });
@@ -211,6 +223,7 @@ export async function startOrchestrator(
           clock,
           authority,
           commandKeys,
+          trust: ca.trust,
           throttle: createThrottle({ clock, ...THROTTLE }),
           publicOrigin,
           heartbeatInterval: HEARTBEAT_INTERVAL_S,
@@ -226,7 +239,7 @@ export async function startOrchestrator(
         provisioningTokens: createProvisioningTokens({
           store,
           clock,
-          rootFingerprint: authority.rootFingerprint,
+          rootFingerprint: () => authority.rootFingerprint,
         }),
         apiTokens: people.apiTokens,
         setupSha256: () => setupScriptSha256(dist),
@@ -258,6 +271,7 @@ export async function startOrchestrator(
       }),
       ...controls.routes({ access, stopping: stopping.signal }),
       ...auditRoutes({ store, audit }),
+      ...ca.routes,
       ...setupScriptRoutes({ dist }),
       ...artifactRoutes({ dist }),
       ...healthRoutes({

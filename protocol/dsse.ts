@@ -28,6 +28,7 @@ export const PAYLOAD_TYPE = {
   releaseKeys: 'application/vnd.vm-agent.release-keys+json',
   auditKey: 'application/vnd.vm-agent.audit-key+json',
   auditHead: 'application/vnd.vm-agent.audit-head+json',
+  trust: 'application/vnd.vm-agent.trust+json',
 } as const;
 
 /** DSSE v1 pre-authentication encoding: the bytes that a signature covers. */

@@ -170,6 +170,12 @@ process.exitCode = await runCli(
     clock: systemClock,
     shutdown: () => shutdownFromSignals(process),
     exitWith: () => undefined,
-    server: { serve: noServer, bootstrap: noServer, adminReset: noServer, verifyAudit: noServer },
+    server: {
+      serve: noServer,
+      bootstrap: noServer,
+      adminReset: noServer,
+      verifyAudit: noServer,
+      backupKey: noServer,
+    },
   },
 );

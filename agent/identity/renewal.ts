@@ -22,6 +22,24 @@ export function renewalTimeOf(certificatePem: string): number {
   return renewalTime(validityOf(certificatePem), leaf === undefined ? 0 : shareOf(fingerprintOf(leaf)));
 }
 
+/** A wish to renew early; asked for several times it is still one. */
+export class RenewalDue {
+  #controller = new AbortController();
+  #withinMs = 0;
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+  ask(withinMs: number): void {
+    this.#withinMs = withinMs;
+    this.#controller.abort();
+  }
+  /** Within which time it is to be done; a later wish is another one. */
+  take(): number {
+    this.#controller = new AbortController();
+    return this.#withinMs;
+  }
+}
+
 export interface RenewalOptions {
   layout: DiskLayout;
   clock: Clock;
@@ -31,6 +49,8 @@ export interface RenewalOptions {
   proxy?: ProxySettings | undefined;
   /** The new ones are on disk: connect with them. */
   onRenewed(credentials: Credentials): Promise<void>;
+  /** Asked to renew before its time: another authority signs from now on. */
+  due?: RenewalDue;
   /** Whether the present certificate counts, with a sentence for people. */
   onStatus(ok: boolean, detail: string): void;
 }
@@ -47,7 +67,12 @@ export async function renewalLoop(options: RenewalOptions, signal: AbortSignal):
     const valid = clock.now() < validity.notAfterMs;
     const end = isoTime(validity.notAfterMs);
     onStatus(valid, valid ? `valid until ${end}` : `ended at ${end}; it is kept and renewal is tried`);
-    await clock.sleep(Math.max(0, at - clock.now()), signal).catch(() => undefined);
+    const early = options.due?.signal;
+    const until = early === undefined ? signal : AbortSignal.any([signal, early]);
+    await clock.sleep(Math.max(0, at - clock.now()), until).catch(() => undefined);
+    // A whole fleet is asked at the same moment.
+    if (early?.aborted)
+      await clock.sleep(random() * (options.due?.take() ?? 0), signal).catch(() => undefined);
     if (signal.aborted) return;
     try {
       const { credentials, renewAfterMs } = await renewOnce(options);

@@ -58,6 +58,16 @@ export interface ServerActions {
   bootstrap(flags: DataFlags): Promise<AdminAnswer>;
   adminReset(flags: DataFlags): Promise<AdminAnswer>;
   verifyAudit(flags: AuditSource): Promise<AuditReport>;
+  backupKey(flags: BackupKeyFlags): Promise<{ fingerprint: string }>;
+}
+
+/** What becomes of the backup root's key. */
+export interface BackupKeyFlags extends DataFlags {
+  action: 'export' | 'import';
+  file: string;
+  passphraseFile?: string;
+  /** The store keeps it as well. */
+  keep?: true;
 }
 
 /** A log that is verified here, without asking a running orchestrator. */

@@ -23,6 +23,7 @@ import {
   spendToken,
 } from './enrolled.ts';
 import { checkTokenIsAlive, checkTokenLimits, findPresentedToken } from './present-token.ts';
+import type { TrustUpdates } from './trust-updates.ts';
 
 type Request = z.output<typeof registerRequestSchema>;
 type Enrolled = { agent: AgentIdentity; certificate: StoredCertificate; created: boolean };
@@ -55,6 +56,7 @@ export function createRegistration(options: {
   clock: Clock;
   authority: Authority;
   commandKeys: CommandKeys;
+  trust: Pick<TrustUpdates, 'statement'>;
   throttle: Throttle;
   /** `https://host[:port]` */
   publicOrigin: () => string;
@@ -63,7 +65,7 @@ export function createRegistration(options: {
   /** After the commit, before it was ever connected. */
   onEnrolled: (agentId: string, organizationId: string) => void;
 }): Registration {
-  const { store, clock, authority, commandKeys, throttle, publicOrigin, heartbeatInterval } = options;
+  const { store, clock, authority, commandKeys, trust, throttle, publicOrigin, heartbeatInterval } = options;
 
   const anonymous = (request: Request) => ({
     type: 'anonymous' as const,
@@ -165,7 +167,7 @@ export function createRegistration(options: {
         const token = await findPresentedToken({
           store,
           throttle,
-          rootFingerprint: authority.rootFingerprint,
+          isTrusted: authority.isTrusted,
           token: text,
           address,
         });
@@ -201,6 +203,7 @@ export function createRegistration(options: {
           command_key: command.publicKey,
           command_key_id: command.kid,
           state: agent.state === 'revoked' ? 'pending' : agent.state,
+          trust: await trust.statement(agent.organization_id),
         },
       };
     },

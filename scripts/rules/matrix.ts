@@ -111,6 +111,7 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     serve: { rank: 1 },
     orchestrator: { rank: 2 },
     controls: { rank: 2.5 },
+    'ca-control': { rank: 2.5 },
     http: { rank: 3 },
     mcp: { rank: 3 },
     schedules: { rank: 3.5 },

@@ -49,7 +49,7 @@ async function atTerminal(args: readonly string[], answer: boolean) {
     },
     shutdown: () => shutdownFromSignals(process),
     exitWith: () => undefined,
-    server: { serve: absent, bootstrap: absent, adminReset: absent, verifyAudit: absent },
+    server: { serve: absent, bootstrap: absent, adminReset: absent, verifyAudit: absent, backupKey: absent },
   };
   return { code: await runCli(args, deps), questions, ...texts };
 }
