@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { AUDIT_FEATURE } from '../protocol/audit-witness.ts';
 import { TERMINAL_FEATURE } from '../protocol/terminal.ts';
+import { TRUST_FEATURE } from '../protocol/trust-update.ts';
 import type { AgentOptions } from './agent-options.ts';
 import type { FrozenConfig } from './config.ts';
 import type { ExecutorClient } from './executor/client.ts';
@@ -16,7 +17,7 @@ import { localTerminal, remoteTerminal } from './tools/terminal-host.ts';
 import type { TerminalInputs } from './tools/terminal-inputs.ts';
 
 /** What this version can do beyond the least that `vm-agent.v1` asks for. */
-const FEATURES: readonly string[] = ['shell', 'cancel', 'output', 'resume', AUDIT_FEATURE];
+const FEATURES: readonly string[] = ['shell', 'cancel', 'output', 'resume', AUDIT_FEATURE, TRUST_FEATURE];
 
 /** The same with what depends on the machine. */
 export const agentFeatures = (): readonly string[] =>

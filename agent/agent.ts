@@ -14,7 +14,7 @@ import type { FrozenConfig } from './config.ts';
 import { watchDisks } from './disk-watch.ts';
 import { ExecutorClient } from './executor/client.ts';
 import { OutputSender } from './executor/output-sender.ts';
-import { auditPart, callersOf, handlersOf, keeperOf, shownBy } from './handlers.ts';
+import { auditPart, callersOf, handlersOf, keeperOf, lastWords, shownBy, trustPart } from './handlers.ts';
 import { Health } from './health.ts';
 import { ownNamesOf } from './http/callers.ts';
 import { type AgentFacts, CONDITION } from './http/health.ts';
@@ -41,9 +41,6 @@ import type { ToolRegistry } from './tools/registry.ts';
 import { remoteShell } from './tools/remote.ts';
 import type { ShellHost } from './tools/shell-host.ts';
 import { TerminalInputs } from './tools/terminal-inputs.ts';
-
-/** How long a stop waits for the results of what it ended to reach the orchestrator. */
-const LAST_WORDS_MS = 2000;
 
 /** Joins the parts of the daemon; `start`, then `connect` once there are credentials, then `stop`. */
 export class Agent {
@@ -279,6 +276,14 @@ export class Agent {
       { ...this.#options, health: this.#health, url, pairs: identity.pairs, reconnect },
       this.#stopping.signal,
     );
+    const trust = trustPart(this.#executor, {
+      layout,
+      log: moduleLogger(log, 'identity'),
+      current: () => identity.pairs.current,
+      onChanged: identity.pairs.retrust,
+      onDue: identity.renewWithin,
+      answer: (said) => channel.session.sendTrustAck(said),
+    });
     const channel: Channel = new Channel({
       clock,
       random,
@@ -306,14 +311,21 @@ export class Agent {
           in_flight: runner.inFlight(),
           command_seq: runner.commandSeq,
           facts: hostFacts(),
+          bundle_version: identity.pairs.current.trust.caPins.bundle_version,
           labels: { ...this.#facts.labels },
           ...audit.hello(),
         };
       },
-      handlers: handlersOf(runner, sender, this.#inputs, {
-        auditor: audit.auditor,
-        answer: (said) => channel.session.sendAuditCosign(said),
-      }),
+      handlers: handlersOf(
+        runner,
+        sender,
+        this.#inputs,
+        {
+          auditor: audit.auditor,
+          answer: (said) => channel.session.sendAuditCosign(said),
+        },
+        trust,
+      ),
       auditHead: audit.auditHead,
       sampleLoad: audit.before(async () => ({
         ...(await sampleLoad(layout.state, this.#health)),
@@ -368,19 +380,11 @@ export class Agent {
       () => this.#http.close(),
       () => this.#renewal,
       () => this.#channel?.stop(),
-      async () => {
-        const until = clock.monotonic() + LAST_WORDS_MS;
-        while (this.#health.isOk(CONDITION.websocket) && this.#hasUndelivered() && clock.monotonic() < until)
-          await clock.sleep(20);
-      },
+      () => lastWords(this.#journal, clock, () => this.#health.isOk(CONDITION.websocket)),
       () => this.#executor?.close(),
       () => this.#local?.idle(),
       () => Promise.all([this.#mcp.close(), this.#runner?.stop()]),
     ]);
-  }
-
-  #hasUndelivered(): boolean {
-    return this.#journal.open().some((entry) => entry.state === 'ended');
   }
 
   #useCredentials(credentials: Credentials): void {

@@ -77,6 +77,7 @@ async function serve(unit: string, log: Logger): Promise<void> {
     shell: shellOf(settings),
     attest: keys === undefined || key === undefined ? undefined : { agentId: keys.agent_id, key },
     trust: keys,
+    layout,
     programOf: (tool, args) =>
       tool === UPGRADE_TOOL ? upgradeCommand(layout.current, upgradeArgumentsSchema.parse(args)) : undefined,
   });

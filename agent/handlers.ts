@@ -2,8 +2,10 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { ServerCredentials } from '../base/tls-server.ts';
 import type { CommandKeysFile } from '../protocol/trust-files.ts';
+import type { TrustAck } from '../protocol/trust-update.ts';
 import { type AuditKeeper, Auditor, fileKeeper } from './audit/auditor.ts';
 import type { SessionHandlers } from './channel/session.ts';
+import type { Journal } from './commands/journal.ts';
 import type { CommandRunner } from './commands/runner.ts';
 import type { CommandKeeper } from './commands/runner-options.ts';
 import type { FrozenConfig } from './config.ts';
@@ -11,6 +13,7 @@ import type { ExecutorClient } from './executor/client.ts';
 import type { OutputSender } from './executor/output-sender.ts';
 import { Callers } from './http/callers.ts';
 import type { Credentials } from './identity/credentials.ts';
+import { TrustKeeper, type TrustKeeperOptions } from './identity/trust-update.ts';
 import type { PolicySource } from './policy/source.ts';
 import { attachRemote } from './tools/remote.ts';
 import type { TerminalInputs } from './tools/terminal-inputs.ts';
@@ -21,6 +24,7 @@ export function handlersOf(
   sender: OutputSender,
   inputs: TerminalInputs,
   audit: { auditor: Auditor; answer: Parameters<Auditor['onHead']>[1] },
+  onTrustUpdate: SessionHandlers['onTrustUpdate'],
 ): SessionHandlers {
   return {
     onCommand: (message) => runner.onCommand(message),
@@ -31,6 +35,7 @@ export function handlersOf(
     onCredit: (credit) => sender.setCredit(credit),
     onAuditHead: (message) => audit.auditor.onHead(message, audit.answer),
     onAuditCosign: (message) => audit.auditor.onCosign(message),
+    onTrustUpdate,
     onResultsAcknowledged: (ids) => {
       for (const id of ids) runner.onAcknowledged(id);
     },
@@ -129,4 +134,32 @@ function auditKeeperOf(
       await executor.audit({ cosign: envelope });
     },
   };
+}
+
+/**
+ * Takes new sets of roots. With an executor the pins are root's, and it replaces them after a look of its own.
+ */
+export function trustPart(
+  executor: ExecutorClient | undefined,
+  options: Omit<TrustKeeperOptions, 'askOwner'> & { answer(said: Omit<TrustAck, 'type'>): void },
+): SessionHandlers['onTrustUpdate'] {
+  const keeper = new TrustKeeper({
+    ...options,
+    askOwner: executor && ((statement) => executor.trust(statement)),
+  });
+  return (update) => {
+    keeper.take(update).then(options.answer, (cause: unknown) => {
+      options.log.error({ err: cause }, 'a new set of root certificates could not be taken; it comes again');
+    });
+  };
+}
+
+/** How long a stop waits for the results of what it ended to reach the orchestrator. */
+const LAST_WORDS_MS = 2000;
+
+/** Waits until nothing that ended is undelivered, while there is somebody to deliver it to. */
+export async function lastWords(journal: Journal, clock: Clock, isConnected: () => boolean): Promise<void> {
+  const until = clock.monotonic() + LAST_WORDS_MS;
+  const isLeft = () => journal.open().some((entry) => entry.state === 'ended');
+  while (isConnected() && isLeft() && clock.monotonic() < until) await clock.sleep(20);
 }

@@ -6,6 +6,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { Lifetimes } from '../protocol/certificate-profile.ts';
 import { openAuthority } from './ca/authority.ts';
+import { exportBackupKey, importBackupKey } from './ca/backup-key.ts';
 import { createCommandRoot } from './ca/command-keys.ts';
 import type { AdminEnvironment } from './config.ts';
 import { demandData, makeDataFolder, STORE_FILE } from './data-folder.ts';
@@ -72,8 +73,10 @@ export async function openData(options: {
   }
 }
 
+export type OpenData = Awaited<ReturnType<typeof openData>>;
+
 /** The root, where people find it for `--ca-file` and `curl --cacert` without having to trust a first download. */
-async function publishRoot(file: string, pem: string): Promise<void> {
+export async function publishRoot(file: string, pem: string): Promise<void> {
   const present = await readFile(file, 'utf8').catch(() => undefined);
   if (present !== pem) await writeFileAtomic(file, pem, { mode: 0o644 });
 }
@@ -125,4 +128,27 @@ export async function resetCredentials(options: AdminOptions): Promise<AdminAnsw
   // A mistyped folder is not the beginning of another orchestrator.
   await demandData(options.dataDir);
   return withAdmin(options, resetAdmin);
+}
+
+/** Takes the backup root's key out of the data, or brings it back. */
+export async function workOnBackupKey(options: {
+  dataDir: string;
+  action: 'export' | 'import';
+  file: string;
+  passphraseFile?: string | undefined;
+  keep?: true | undefined;
+  environment: Environment;
+}): Promise<{ fingerprint: string }> {
+  const { dataDir, action, file, passphraseFile, keep = false } = options;
+  const { clock, log } = options.environment;
+  await demandData(dataDir);
+  const passphrase =
+    passphraseFile === undefined ? undefined : (await readFile(passphraseFile, 'utf8')).split('\n', 1)[0];
+  const { store, sealer } = await openData({ dataDir, clock, log });
+  try {
+    const on = { store, sealer, clock, file, passphrase };
+    return action === 'export' ? await exportBackupKey({ ...on, keep }) : await importBackupKey(on);
+  } finally {
+    await store.close();
+  }
 }

@@ -89,6 +89,10 @@ process.exitCode = await runCli(process.argv.slice(2), {
       return resetCredentials({ dataDir: data, admin, environment: environment(logLevel) });
     },
     backups: async () => (await import('./backup/actions.ts')).backupActions(environment('warn')),
+    async backupKey({ data, logLevel, ...what }) {
+      const { workOnBackupKey } = await import('./data.ts');
+      return workOnBackupKey({ dataDir: data, ...what, environment: environment(logLevel) });
+    },
     async verifyAudit(source) {
       const { verifyData, verifyExport } = await import('./audit/offline.ts');
       const witnesses = source.checkpoints;

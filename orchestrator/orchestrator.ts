@@ -5,6 +5,7 @@ import { sinksOf } from './audit/forward/sinks.ts';
 import { startAudit } from './audit/start-audit.ts';
 import { createCommandKeys } from './ca/command-keys.ts';
 import { keepServerCertificate } from './ca/server-certificate.ts';
+import { createCaControl } from './ca-control.ts';
 import { reachableHost, type ServeConfig } from './config.ts';
 import { createControls } from './controls.ts';
 import { type Environment, openData } from './data.ts';
@@ -100,6 +101,15 @@ export async function startOrchestrator(
     await applyGivenCredentials({ store, clock, given: config.admin });
 
     const commandKeys = createCommandKeys({ store, sealer, clock });
+    const ca = createCaControl({
+      ...data,
+      ...config,
+      commandKeys,
+      clock,
+      log,
+      issuingS: config.lifetimes.issuing,
+    });
+    closing.push(() => ca.close());
     const commits = createGroupCommit(store);
     closing.push(() => commits.idle());
     const audit = startAudit({
@@ -196,6 +206,7 @@ export async function startOrchestrator(
       bus,
       traffic: terminals.traffic,
       witnesses: audit.witnesses,
+      trust: ca.trust,
       heartbeatInterval: HEARTBEAT_INTERVAL_S,
     });
     hub = agentHub;
@@ -216,6 +227,7 @@ export async function startOrchestrator(
       onRenewed: (credentials) => http?.useCredentials(credentials),
     });
     closing.push(() => certificate.stop());
+    ca.useCertificate(certificate);
 
     const access = withLocks(people.access, controls.locks);
     const fleetFeed = createFleetFeed({ store, bus, clock });
@@ -234,6 +246,7 @@ export async function startOrchestrator(
           clock,
           authority,
           commandKeys,
+          trust: ca.trust,
           throttle: createThrottle({ clock, ...THROTTLE }),
           addressThrottle: createThrottle({ clock, ...ADDRESS_THROTTLE }),
           publicOrigin,
@@ -255,7 +268,7 @@ export async function startOrchestrator(
         provisioningTokens: createProvisioningTokens({
           store,
           clock,
-          rootFingerprint: authority.rootFingerprint,
+          rootFingerprint: () => authority.rootFingerprint,
         }),
         apiTokens: people.apiTokens,
         setupSha256: () => setupScriptSha256(dist),
@@ -288,6 +301,7 @@ export async function startOrchestrator(
       }),
       ...controls.routes({ access, stopping: stopping.signal }),
       ...auditRoutes({ store, audit }),
+      ...ca.routes,
       ...setupScriptRoutes({ dist }),
       ...artifactRoutes({ dist }),
       ...healthRoutes({

@@ -29,6 +29,7 @@ export const PAYLOAD_TYPE = {
   auditKey: 'application/vnd.vm-agent.audit-key+json',
   auditLine: 'application/vnd.vm-agent.audit-line+json',
   auditHead: 'application/vnd.vm-agent.audit-head+json',
+  trust: 'application/vnd.vm-agent.trust+json',
 } as const;
 
 /** DSSE v1 pre-authentication encoding: the bytes that a signature covers. */

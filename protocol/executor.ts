@@ -77,6 +77,8 @@ export const toExecutorSchema = z.discriminatedUnion('type', [
     show: auditHeadMessageSchema.optional(),
     cosign: envelopeSchema.optional(),
   }),
+  /** A new set of roots, as the command root signed it. */
+  z.object({ type: z.literal('trust'), n: count, statement: envelopeSchema }),
 ]);
 export type ToExecutor = z.infer<typeof toExecutorSchema>;
 export type StartMessage = z.infer<typeof startSchema>;
@@ -120,6 +122,7 @@ export const fromExecutorSchema = z.discriminatedUnion('type', [
     kept: keptCheckpointSchema.optional(),
     refused: z.string().optional(),
   }),
+  z.object({ type: z.literal('trust'), n: count, refused: z.string().optional() }),
   z.object({
     type: z.literal('ended'),
     id,

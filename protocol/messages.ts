@@ -13,6 +13,7 @@ import { agentIdSchema, commandIdSchema, organizationIdSchema, sessionIdSchema }
 import { parseJson } from './json-text.ts';
 import { labelsSchema } from './provisioning-token.ts';
 import { toolEntrySchema } from './tool-manifest.ts';
+import { trustAckMessageSchema, trustUpdateMessageSchema } from './trust-update.ts';
 
 // Sequenced frames (`seq`) are delivered once and in order within a session, and acknowledged cumulatively when
 // they are durable; the others are hints or answers that may be lost with the link. See session.ts.
@@ -68,6 +69,7 @@ export const helloSchema = z.object({
   facts: factsSchema,
   labels: labelsSchema.optional().describe('What agent.labels says now; unchanged where it is missing'),
   audit_head: agentHeadSchema.optional().describe('Of the agent’s own audit log'),
+  bundle_version: count.optional().describe('Of the set of roots that it keeps'),
   audit_witness: witnessedSchema
     .optional()
     .describe('The checkpoint that it keeps of the organization’s log'),
@@ -104,6 +106,7 @@ export const agentMessageSchema = z.discriminatedUnion('type', [
   stateMessageSchema,
   resultMessageSchema,
   auditCosignFromAgentSchema,
+  trustAckMessageSchema,
   errorMessage,
 ]);
 
@@ -182,6 +185,7 @@ export const orchestratorMessageSchema = z.discriminatedUnion('type', [
   goawaySchema,
   auditHeadMessageSchema,
   auditCosignToAgentSchema,
+  trustUpdateMessageSchema,
   errorMessage,
 ]);
 

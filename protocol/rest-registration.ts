@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { envelopeSchema } from './dsse.ts';
 import { factsSchema } from './facts.ts';
 import { agentIdSchema, organizationIdSchema, vmIdSchema } from './ids.ts';
 import { labelsSchema } from './provisioning-token.ts';
@@ -55,6 +56,9 @@ export const registerResponseSchema = z.object({
   renew_after: z.iso.datetime(),
   server_time: z.iso.datetime(),
   state: z.enum(['active', 'quarantined', 'pending']),
+  trust: envelopeSchema
+    .optional()
+    .describe('The roots to trust from now on, signed by the command root; see trustStatementSchema'),
 });
 export type RegisterResponse = z.infer<typeof registerResponseSchema>;
 

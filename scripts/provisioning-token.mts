@@ -176,6 +176,7 @@ process.exitCode = await runCli(
       adminReset: noServer,
       verifyAudit: noServer,
       backups: noServer,
+      backupKey: noServer,
     },
   },
 );

@@ -64,4 +64,16 @@ export const CERTIFICATE_GUARANTEES: readonly Guarantee[] = [
     id: 'cert-5',
     text: 'The orchestrator renews its own certificate, and those that sign, without a restart and without dropping a connection.',
   },
+  {
+    id: 'cert-38',
+    text: 'The root is rotated without losing an agent or a command, also of agents that were away for a part of it or know of no rotation.',
+  },
+  {
+    id: 'cert-39',
+    text: 'When the key of the root is lost, agents follow to the backup root, whose pin they keep.',
+  },
+  {
+    id: 'cert-40',
+    text: 'Roots are replaced only by a newer set that the command root signed and a pinned root vouches for.',
+  },
 ];

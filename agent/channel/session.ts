@@ -45,6 +45,8 @@ export interface SessionHandlers {
   /** The newest checkpoint of the orchestrator's audit log; its counter-signature of ours. */
   onAuditHead(message: Message<'audit_head'>): void;
   onAuditCosign(message: Message<'audit_cosign'>): void;
+  /** Another set of roots; what becomes of it is answered later. */
+  onTrustUpdate(message: Message<'trust_update'>): void;
 }
 
 export interface SessionOptions {
@@ -85,6 +87,7 @@ export class Session {
       credit: (message) => handlers.onCredit(message),
       audit_head: (message) => handlers.onAuditHead(message),
       audit_cosign: (message) => handlers.onAuditCosign(message),
+      trust_update: (message) => handlers.onTrustUpdate(message),
       goaway: (message, from) => {
         log.info(
           { reason: message.reason.slice(0, 500), retry_after: message.retry_after },
@@ -164,6 +167,11 @@ export class Session {
   /** Says what became of a checkpoint. Only to an orchestrator that showed one. */
   sendAuditCosign(said: Omit<Extract<AgentMessage, { type: 'audit_cosign' }>, 'type'>): void {
     this.#send({ type: 'audit_cosign', ...said });
+  }
+
+  /** Says which set of roots is kept. */
+  sendTrustAck(said: Omit<Extract<AgentMessage, { type: 'trust_ack' }>, 'type'>): void {
+    this.#send({ type: 'trust_ack', ...said });
   }
 
   sendError(code: ErrorCode, message: string, ref: string | undefined): void {

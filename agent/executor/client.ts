@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { AUDIT_FEATURE } from '../../protocol/audit-witness.ts';
 import type { Stream } from '../../protocol/command.ts';
+import type { Envelope } from '../../protocol/dsse.ts';
 import { AppError } from '../../protocol/errors.ts';
 import {
   EXECUTOR_PROTOCOL,
@@ -14,6 +15,7 @@ import {
   type ToExecutor,
 } from '../../protocol/executor.ts';
 import { decodeOutputFrame } from '../../protocol/output-frame.ts';
+import { TRUST_FEATURE } from '../../protocol/trust-update.ts';
 import { FrameReader, writeJsonFrame } from './frames.ts';
 
 /** How a call ended, and when, by the executor's word. */
@@ -64,6 +66,7 @@ export class ExecutorClient {
   /** What the executor at the other end says that it can. */
   #features: readonly string[] = [];
   readonly #audits = new Map<number, (answer: AuditAnswer | undefined) => void>();
+  readonly #trusts = new Map<number, (refused: string | undefined) => void>();
   #asked = 0;
 
   constructor(options: ExecutorClientOptions) {
@@ -117,6 +120,19 @@ export class ExecutorClient {
     return new Promise((resolve) => {
       this.#audits.set(n, resolve);
       writeJsonFrame(socket, { type: 'audit', n, ...ask });
+    });
+  }
+
+  /**
+   * Has the executor replace the pins of roots, which are root's. Resolves with why it did not.
+   */
+  async trust(statement: Envelope): Promise<string | undefined> {
+    const socket = await this.#connection();
+    if (!this.#features.includes(TRUST_FEATURE)) return 'the executor is of an older version';
+    const n = ++this.#asked;
+    return new Promise((resolve) => {
+      this.#trusts.set(n, resolve);
+      writeJsonFrame(socket, { type: 'trust', n, statement });
     });
   }
 
@@ -180,6 +196,8 @@ export class ExecutorClient {
         this.#connecting = undefined;
         for (const answer of this.#audits.values()) answer(undefined);
         this.#audits.clear();
+        for (const answer of this.#trusts.values()) answer('the executor went away');
+        this.#trusts.clear();
         if (!this.#closed) this.#reattach();
       });
     });
@@ -222,6 +240,11 @@ export class ExecutorClient {
     if (message.type === 'audit') {
       this.#audits.get(message.n)?.(message);
       this.#audits.delete(message.n);
+      return false;
+    }
+    if (message.type === 'trust') {
+      this.#trusts.get(message.n)?.(message.refused);
+      this.#trusts.delete(message.n);
       return false;
     }
     const open = this.#open.get(message.id);

@@ -6,7 +6,7 @@ import type { Credentials } from './credentials.ts';
 import { createOwnPairs, type OwnPairs } from './own-pairs.ts';
 import { type PairDisk, pairDisk } from './pair-files.ts';
 import type { ProxySettings } from './proxy.ts';
-import { describeRenewal, type RenewalStatus, renewalLoop } from './renewal.ts';
+import { describeRenewal, RenewalDue, type RenewalStatus, renewalLoop } from './renewal.ts';
 
 /** The agent's key and certificate, for as long as it runs. */
 export interface OwnIdentity {
@@ -14,6 +14,8 @@ export interface OwnIdentity {
   readonly status: RenewalStatus | undefined;
   /** Keeps them fresh; resolves after `signal`. `tryOut` connects with what the pairs say is to be shown. */
   renew(tryOut: () => Promise<boolean>, signal: AbortSignal): Promise<void>;
+  /** Does so within that time (ms), whatever is left of the present ones. */
+  renewWithin(ms: number): void;
 }
 
 export function openIdentity(options: {
@@ -29,18 +31,21 @@ export function openIdentity(options: {
 }): OwnIdentity {
   const { clock, disk = pairDisk, onCondition } = options;
   const pairs = createOwnPairs({ ...options, disk });
+  const due = new RenewalDue();
   let status: RenewalStatus | undefined;
   return {
     pairs,
     get status() {
       return status;
     },
+    renewWithin: (ms) => due.ask(ms),
     renew: (tryOut, signal) =>
       renewalLoop(
         {
           ...options,
           pairs,
           tryOut,
+          due,
           onStatus(now) {
             status = now;
             const { ok, detail } = describeRenewal(now, clock.now());

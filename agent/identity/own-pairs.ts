@@ -25,6 +25,8 @@ export interface OwnPairs {
   toShow(): ClientCredentials;
   /** Told of each connection how what it showed was taken. */
   taken(shown: ClientCredentials, how: Reception): void;
+  /** Other roots are trusted from now on; key and certificate stay. */
+  retrust(changed: Pick<Credentials, 'ca' | 'roots' | 'trust'>): void;
   /** Ends what a crash or a full disk interrupted. @throws when the disk does not take it. */
   settle(): Promise<void>;
   /** The key of the next pair, on disk with its request before anybody hears of it. */
@@ -101,6 +103,11 @@ export function createOwnPairs(options: {
       if (!isNext && shown.cert !== current.certificate) return;
       if (how === 'refused') isRefused = isNext;
       else if (isNext) promote({ key: next.key, certificate: next.certificate });
+    },
+
+    retrust({ ca, roots, trust }) {
+      current = { ...current, ca, roots, trust };
+      options.onSwitched(current);
     },
 
     settle: () => queue(() => (isMoving ? move() : settlePairs(layout, disk))),

@@ -40,6 +40,24 @@ export interface RenewalStatus {
   failure: string | undefined;
 }
 
+/** A wish to renew early; asked for several times it is still one. */
+export class RenewalDue {
+  #controller = new AbortController();
+  #withinMs = 0;
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+  ask(withinMs: number): void {
+    this.#withinMs = withinMs;
+    this.#controller.abort();
+  }
+  /** Within which time it is to be done; a later wish is another one. */
+  take(): number {
+    this.#controller = new AbortController();
+    return this.#withinMs;
+  }
+}
+
 export interface RenewalOptions {
   clock: Clock;
   random: Random;
@@ -48,6 +66,8 @@ export interface RenewalOptions {
   proxy?: ProxySettings | undefined;
   /** Connects anew with what {@link OwnPairs.toShow} says; whether it was welcomed. */
   tryOut(): Promise<boolean>;
+  /** Asked to renew before its time: another authority signs from now on. */
+  due?: RenewalDue;
   onStatus(status: RenewalStatus): void;
 }
 
@@ -77,7 +97,14 @@ export async function renewalLoop(options: RenewalOptions, signal: AbortSignal):
     if (failure !== undefined) at = notPutOff(at, clock.now());
     onStatus({ validity: validity(), nextTryMs: at, failure });
     const wait = Math.min(LOOK_MS, Math.max(0, at - clock.now()));
-    if (wait > 0) await clock.sleep(wait, signal).catch(() => undefined);
+    const early = options.due?.signal;
+    const until = early === undefined ? signal : AbortSignal.any([signal, early]);
+    if (wait > 0) await clock.sleep(wait, until).catch(() => undefined);
+    if (early?.aborted && !signal.aborted) {
+      // A whole fleet is asked at the same moment.
+      await clock.sleep(random() * (options.due?.take() ?? 0), signal).catch(() => undefined);
+      at = Math.min(at, clock.now());
+    }
     if (signal.aborted) return;
     if (clock.now() < at || pairs.current.certificate !== certificate) continue;
     try {

@@ -10,7 +10,7 @@ import { makeCertificate, newP256, spkiOf } from './x509.ts';
 
 type AuthorityRow = Row<'certificate_authorities'>;
 
-const sealName = (id: string): string => `ca-key:${id}`;
+export const sealName = (id: string): string => `ca-key:${id}`;
 
 /** @throws AppError `unavailable` when the key was moved off the machine. */
 export function openKey(sealer: Sealer, row: AuthorityRow): KeyObject {
@@ -31,6 +31,7 @@ export const current = (db: Queryable, kind: AuthorityRow['kind'], organizationI
     .selectAll()
     .where('kind', '=', kind)
     .where('organization_id', 'is', organizationId)
+    .where('state', '=', 'active')
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc');
 
@@ -38,7 +39,7 @@ export const current = (db: Queryable, kind: AuthorityRow['kind'], organizationI
 export async function newAuthorityRow(
   options: { sealer: Sealer; clock: Clock; trustDomain: string; issuingS?: number | undefined },
   what: { kind: AuthorityRow['kind']; organizationId: string | null },
-  root?: { pem: string; key: KeyObject },
+  root?: { id: string; pem: string; key: KeyObject },
 ): Promise<{ row: NewRow<'certificate_authorities'>; pem: string; key: KeyObject }> {
   const { sealer, clock, trustDomain } = options;
   const keys = await newP256();
@@ -70,6 +71,7 @@ export async function newAuthorityRow(
       sealed_key: sealer.seal(sealName(id), secret),
       not_after: made.notAfterMs,
       created_at: now,
+      issuer_id: root?.id ?? null,
     },
   };
 }
@@ -101,7 +103,11 @@ export async function ensureRoot(options: {
     const trustDomain = options.trustDomain ?? `${randomHex(16)}.vm-agent.internal`;
     const made = { sealer, clock, trustDomain, issuingS: options.issuingS };
     const root = await newAuthorityRow(made, { kind: 'root', organizationId: null });
-    const own = await newAuthorityRow(made, { kind: 'orchestrator', organizationId: null }, root);
+    const own = await newAuthorityRow(
+      made,
+      { kind: 'orchestrator', organizationId: null },
+      { id: root.row.id, ...root },
+    );
     found = await store.transaction(async (tx) => {
       const present = await stored(tx);
       if (present) return present;

@@ -10,7 +10,10 @@ import {
 import type { Sealer } from '../store/sealed.ts';
 import type { Queryable, Store } from '../store/store.ts';
 import { current, ensureRoot, newAuthorityRow, openKey } from './authority-rows.ts';
+import { crossCertificates, ensureBackup, nextVersion, readRoots } from './roots.ts';
 import { type IssuedCertificate, makeCertificate, newP256, spkiOf } from './x509.ts';
+
+const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 type IssuerKind = 'orchestrator' | 'organization';
 
@@ -22,13 +25,25 @@ export interface CertificateBundle {
 
 export interface Authority {
   readonly trustDomain: string;
-  /** PEM of the root. */
+  /** PEM of the root that signs now. */
   readonly root: string;
-  /** Hex SHA-256 of the root's DER: what provisioning tokens pin. */
+  /** Hex SHA-256 of its DER: what new provisioning tokens pin. */
   readonly rootFingerprint: string;
+  /** What agents are to trust, PEM each, the root that signs first; and what vouches for it to those that lag behind. */
+  readonly trust: { version: number; roots: readonly string[]; vouchers: readonly string[] };
+  /** Every root that a client's certificate may come from. PEM. */
+  readonly clientRoots: readonly string[];
+  /** Whether a root that is trusted now has this fingerprint, or one that begins so. */
+  isTrusted(fingerprint: string): boolean;
+  /** SHA-256 of the issuing certificate that agents of this organization get theirs from. */
+  issuingFingerprint(organizationId: string): Promise<string>;
+  /** That certificate, PEM without the last line's end: chains of agents hold it. */
+  issuingOf(organizationId: string): Promise<string>;
+  /** Takes over what a rotation wrote into the store. Resolves with whether there was anything new. */
+  reload(): Promise<boolean>;
   /** What an agent of this organization trusts and shows; without one, what anybody may ask for. */
   bundle(organizationId?: string): Promise<CertificateBundle>;
-  /** PEM: leaf, then issuing certificate. */
+  /** PEM: leaf, issuing certificate, and what leads from older roots to its own. */
   issueAgent(request: {
     organizationId: string;
     agentId: string;
@@ -58,10 +73,17 @@ export async function openAuthority(options: {
   const { store, sealer, clock, log, lifetimes = DEFAULT_LIFETIMES } = options;
   /** An issuing certificate is replaced when less than this is left; far more than any leaf's life. */
   const renewIssuingMs = (lifetimes.issuing * 1000) / 2;
-  const { root, trustDomain } = await ensureRoot({ ...options, issuingS: lifetimes.issuing });
+  const { trustDomain } = await ensureRoot({ ...options, issuingS: lifetimes.issuing });
+  await ensureBackup({ store, sealer, clock, trustDomain });
+  let roots = await readRoots(store.db);
   const known = new Map<string, X509Certificate[]>();
 
-  const rootMaterial = () => ({ pem: root.certificate, key: openKey(sealer, root) });
+  const rootMaterial = () => {
+    const { active } = roots;
+    return { id: active.id, pem: active.certificate, key: openKey(sealer, active) };
+  };
+  /** Behind each issuing certificate: for who knows only a root of before. */
+  const crosses = () => crossCertificates(roots).join('');
   const newIssuing = (kind: IssuerKind, organizationId: string | null) =>
     newAuthorityRow(
       { sealer, clock, trustDomain, issuingS: lifetimes.issuing },
@@ -76,30 +98,57 @@ export async function openAuthority(options: {
 
   return {
     trustDomain,
-    root: root.certificate,
-    rootFingerprint: root.fingerprint,
+    get root() {
+      return roots.active.certificate;
+    },
+    get rootFingerprint() {
+      return roots.active.fingerprint;
+    },
+    get trust() {
+      return {
+        version: roots.version,
+        roots: roots.trusted.map((row) => row.certificate),
+        vouchers: roots.all.flatMap((row) => [
+          ...(row.state === 'retired' ? [row.certificate] : []),
+          ...(row.cross_certificate?.match(PEM) ?? []),
+        ]),
+      };
+    },
+    // A certificate counts by the store, which knows each that was given: an old root is no risk here.
+    get clientRoots() {
+      return roots.all.filter((row) => Number(row.not_after) > clock.now()).map((row) => row.certificate);
+    },
+    isTrusted: (fingerprint) =>
+      roots.trusted.some((row) => row.state !== 'backup' && row.fingerprint.startsWith(fingerprint)),
+    async issuingFingerprint(organizationId) {
+      const row = await current(store.db, 'organization', organizationId).executeTakeFirstOrThrow();
+      return row.fingerprint;
+    },
+    async issuingOf(organizationId) {
+      const row = await current(store.db, 'organization', organizationId).executeTakeFirstOrThrow();
+      return row.certificate.trim();
+    },
+    async reload() {
+      const before = roots.version;
+      roots = await readRoots(store.db);
+      return roots.version !== before;
+    },
 
     async bundle(organizationId) {
       const rows = await store.db
         .selectFrom('certificate_authorities')
-        .select(['kind', 'certificate', 'not_after'])
+        .select(['certificate', 'not_after', 'issuer_id'])
         .where((eb) =>
-          eb.or([
-            eb('kind', 'in', ['root', 'orchestrator']),
-            eb('organization_id', '=', organizationId ?? ''),
-          ]),
+          eb.or([eb('kind', '=', 'orchestrator'), eb('organization_id', '=', organizationId ?? '')]),
         )
         .orderBy('created_at')
         .orderBy('id')
         .execute();
-      const live = rows.filter((row) => Number(row.not_after) > clock.now());
-      const roots = live.filter((row) => row.kind === 'root');
-      const issuing = live.filter((row) => row.kind !== 'root');
-      return {
-        certificates: [...roots, ...issuing].map((row) => row.certificate),
-        // Rows are never deleted, so this only grows.
-        version: rows.length,
-      };
+      const { trusted, version } = await readRoots(store.db);
+      const issuing = rows.filter(
+        (row) => Number(row.not_after) > clock.now() && trusted.some(({ id }) => id === row.issuer_id),
+      );
+      return { certificates: [...trusted, ...issuing].map((row) => row.certificate), version };
     },
 
     async issueAgent({ organizationId, agentId, publicKey }) {
@@ -114,7 +163,7 @@ export async function openAuthority(options: {
         nowMs: clock.now(),
         lifetimeS: lifetimes.agent,
       });
-      return { ...made, chain: made.pem + by.pem };
+      return { ...made, chain: made.pem + by.pem + crosses() };
     },
 
     async issueOrchestrator(names) {
@@ -131,7 +180,7 @@ export async function openAuthority(options: {
         lifetimeS: lifetimes.orchestrator,
       });
       const key = keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-      return { ...made, chain: made.pem + by.pem, key };
+      return { ...made, chain: made.pem + by.pem + crosses(), key };
     },
 
     async prepareOrganization(organizationId) {
@@ -167,7 +216,7 @@ export async function openAuthority(options: {
       for (const row of rows) {
         const left = Number(row.not_after) - clock.now();
         if (left > renewIssuingMs) continue;
-        if (root.sealed_key === null) {
+        if (roots.active.sealed_key === null) {
           const days = Math.floor(left / 86_400_000);
           log.error(
             { organization_id: row.organization_id, days_left: days },
@@ -176,7 +225,11 @@ export async function openAuthority(options: {
           continue;
         }
         const made = await newIssuing(row.kind as IssuerKind, row.organization_id);
-        await store.db.insertInto('certificate_authorities').values(made.row).execute();
+        // Who signs is part of what agents are told.
+        await store.transaction(async (tx) => {
+          await tx.insertInto('certificate_authorities').values(made.row).execute();
+          await nextVersion(tx);
+        });
         log.info({ organization_id: row.organization_id }, 'made a new issuing certificate');
       }
     },

@@ -18,7 +18,7 @@ export async function keepServerCertificate(options: {
   random: Random;
   log: Logger;
   onRenewed(credentials: ServerCredentials): void;
-}): Promise<{ credentials: ServerCredentials; stop(): void }> {
+}): Promise<{ credentials: ServerCredentials; renew(): Promise<void>; stop(): void }> {
   const { authority, publicHost, clock, random, log } = options;
   const names = {
     dns: [...new Set(['localhost', ...(isIP(publicHost) === 0 ? [publicHost] : [])])],
@@ -37,7 +37,7 @@ export async function keepServerCertificate(options: {
     const made = await authority.issueOrchestrator(names);
     present = made;
     armFor(renewalTime(made, random()));
-    return { cert: made.chain, key: made.key, ca: [authority.root] };
+    return { cert: made.chain, key: made.key, ca: authority.clientRoots };
   }
   async function renew(): Promise<void> {
     try {
@@ -54,6 +54,11 @@ export async function keepServerCertificate(options: {
   }
   return {
     credentials: await make(),
+    /** Now: what it is made of has changed. */
+    renew() {
+      timer?.cancel();
+      return renew();
+    },
     stop() {
       stopped = true;
       timer?.cancel();

@@ -106,6 +106,16 @@ export interface ServerActions {
   adminReset(flags: DataFlags): Promise<AdminAnswer>;
   verifyAudit(flags: AuditSource): Promise<AuditReport>;
   backups(): Promise<BackupActions>;
+  backupKey(flags: BackupKeyFlags): Promise<{ fingerprint: string }>;
+}
+
+/** What becomes of the backup root's key. */
+export interface BackupKeyFlags extends DataFlags {
+  action: 'export' | 'import';
+  file: string;
+  passphraseFile?: string;
+  /** The store keeps it as well. */
+  keep?: true;
 }
 
 /** A log that is verified here, without asking a running orchestrator. */

@@ -28,6 +28,7 @@ export type StateMessage = Extract<AgentMessage, { type: 'state' }>;
 export type ResultMessage = Extract<AgentMessage, { type: 'result' }>;
 export type ErrorMessage = Extract<AgentMessage, { type: 'error' }>;
 export type CosignMessage = Extract<AgentMessage, { type: 'audit_cosign' }>;
+export type TrustAckMessage = Extract<AgentMessage, { type: 'trust_ack' }>;
 export type HeartbeatMessage = Extract<AgentMessage, { type: 'heartbeat' }>;
 
 /**
@@ -48,6 +49,8 @@ export interface AgentTraffic {
   failed(session: AgentSession, cause: unknown): void;
   /** The agent keeps a checkpoint of its organization's audit log, or refuses it. */
   cosigned(session: AgentSession, message: CosignMessage): void;
+  /** The agent keeps a set of roots, or refuses it. */
+  trusts(session: AgentSession, message: TrustAckMessage): void;
 }
 
 /** Bytes of output that may wait for the disk before the socket is no longer read: an honest agent stays below. */
@@ -153,6 +156,9 @@ export class AgentSession {
         return;
       case 'audit_cosign':
         this.#traffic.cosigned(this, message);
+        return;
+      case 'trust_ack':
+        this.#traffic.trusts(this, message);
         return;
       case 'hello':
         this.close(CLOSE.protocolError, 'hello came twice');

@@ -26,6 +26,7 @@ const OURS: ReadonlySet<string> = new Set<OrchestratorMessage['type']>([
   'credit',
   'goaway',
   'audit_head',
+  'trust_update',
 ]);
 
 export interface ConnectionEvents {

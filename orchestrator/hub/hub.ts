@@ -17,6 +17,7 @@ import {
   type ConnectedAgent,
   type CosignMessage,
   type HeartbeatMessage,
+  type TrustAckMessage,
 } from './agent-session.ts';
 import type { Bus } from './bus.ts';
 import type { Connection } from './connection.ts';
@@ -37,13 +38,18 @@ export interface HubOptions {
   log: Logger;
   presence: Presence;
   bus: Bus;
-  traffic: Omit<AgentTraffic, 'heartbeat' | 'reported' | 'failed' | 'cosigned'>;
+  traffic: Omit<AgentTraffic, 'heartbeat' | 'reported' | 'failed' | 'cosigned' | 'trusts'>;
   /** Who watches the audit logs of agents, and shows them ours. */
   witnesses?: {
     opened(session: AgentSession, hello: Hello): void;
     heartbeat(session: AgentSession, message: HeartbeatMessage): void;
     cosigned(session: AgentSession, message: CosignMessage): void;
     gone(agentId: string): void;
+  };
+  /** Who tells agents which roots to trust. */
+  trust?: {
+    opened(session: AgentSession, hello: Hello): void;
+    acknowledged(session: AgentSession, message: TrustAckMessage): void;
   };
   /** Seconds between heartbeats, as told to agents. */
   heartbeatInterval: number;
@@ -79,6 +85,7 @@ export function createHub(options: HubOptions): Hub {
       witnesses?.heartbeat(session, message);
     },
     cosigned: (session, message) => witnesses?.cosigned(session, message),
+    trusts: (session, message) => options.trust?.acknowledged(session, message),
     reported: (session, message) =>
       log.warn(
         { agent_id: session.agent.agentId, code: message.code, ref: message.ref },
@@ -206,6 +213,7 @@ export function createHub(options: HubOptions): Hub {
     session = found;
     for (const handle of early.splice(0)) handle();
     witnesses?.opened(found, hello);
+    options.trust?.opened(found, hello);
     await traffic.opened(found, hello, resumed);
   }
 

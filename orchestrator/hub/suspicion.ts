@@ -10,12 +10,15 @@ export interface Suspicion {
   machineHash?: string;
 }
 
+/** An agent, with the address of the connection that is in doubt. */
+interface SuspectedAgent {
+  organizationId: OrganizationId;
+  agentId: AgentId;
+  address: string | null;
+}
+
 /** Puts the agent into quarantine, in the transaction that found out. */
-export type Suspect = (
-  tx: Tx,
-  agent: { organizationId: OrganizationId; agentId: AgentId },
-  suspicion: Suspicion,
-) => Promise<void>;
+export type Suspect = (tx: Tx, agent: SuspectedAgent, suspicion: Suspicion) => Promise<void>;
 
 /** `unknown`: a system without a machine-id, or a container, whose id says nothing. */
 export const isKnownHash = (hash: string | null): hash is string => hash !== null && hash !== 'unknown';
@@ -65,7 +68,7 @@ export const twoMachines = (one: Speaker, other: Speaker): Suspicion => ({
 /** The highest command seq above `floor` that the agent said it had taken. */
 export async function takenSince(
   tx: Tx,
-  agent: Pick<ConnectedAgent, 'organizationId' | 'agentId'>,
+  agent: Omit<SuspectedAgent, 'address'>,
   floor: number,
 ): Promise<number> {
   const row = await tx

@@ -1,5 +1,5 @@
 import { AppError } from '../../protocol/errors.ts';
-import { caPinOf, parseProvisioningToken } from '../../protocol/provisioning-token.ts';
+import { parseProvisioningToken } from '../../protocol/provisioning-token.ts';
 import type { Store } from '../store/store.ts';
 import { globMatches, inNetwork, type TokenRow } from '../tenancy/provisioning-tokens.ts';
 import { hashToken, sameHash } from '../tenancy/secrets.ts';
@@ -16,7 +16,7 @@ export async function findPresentedToken(options: {
   store: Store;
   throttle: Throttle;
   addressThrottle: Throttle;
-  rootFingerprint: string;
+  isTrusted(pin: string): boolean;
   token: string;
   address: string;
 }): Promise<TokenRow> {
@@ -48,9 +48,10 @@ export async function findPresentedToken(options: {
       hint: 'Check that the whole token was copied and that it was made by this orchestrator, or create a new one.',
     });
   }
-  if (token.caPin !== caPinOf(options.rootFingerprint)) {
+  if (!options.isTrusted(token.caPin)) {
     throw new AppError('token_invalid', {
-      detail: 'The provisioning token names another certificate authority than this orchestrator’s.',
+      detail:
+        'The provisioning token names another certificate authority than this orchestrator’s, or one that a rotation has ended.',
       hint: 'Create a new token here.',
     });
   }

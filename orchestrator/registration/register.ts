@@ -23,6 +23,7 @@ import {
   spendToken,
 } from './enrolled.ts';
 import { checkTokenIsAlive, checkTokenLimits, findPresentedToken } from './present-token.ts';
+import type { TrustUpdates } from './trust-updates.ts';
 
 type Request = z.output<typeof registerRequestSchema>;
 type Enrolled = { agent: AgentIdentity; certificate: StoredCertificate; created: boolean };
@@ -55,6 +56,7 @@ export function createRegistration(options: {
   clock: Clock;
   authority: Authority;
   commandKeys: CommandKeys;
+  trust: Pick<TrustUpdates, 'statement'>;
   throttle: Throttle;
   /** Of whatever tokens, for the address of a socket. */
   addressThrottle: Throttle;
@@ -65,8 +67,8 @@ export function createRegistration(options: {
   /** After the commit, before it was ever connected. */
   onEnrolled: (agentId: string, organizationId: string) => void;
 }): Registration {
-  const { store, clock, authority, commandKeys, throttle, publicOrigin, heartbeatInterval } = options;
-  const { addressThrottle } = options;
+  const { store, clock, authority, commandKeys, trust, throttle, addressThrottle } = options;
+  const { publicOrigin, heartbeatInterval } = options;
 
   const anonymous = (request: Request) => ({
     type: 'anonymous' as const,
@@ -169,7 +171,7 @@ export function createRegistration(options: {
           store,
           throttle,
           addressThrottle,
-          rootFingerprint: authority.rootFingerprint,
+          isTrusted: authority.isTrusted,
           token: text,
           address,
         });
@@ -205,6 +207,7 @@ export function createRegistration(options: {
           command_key: command.publicKey,
           command_key_id: command.kid,
           state: agent.state === 'revoked' ? 'pending' : agent.state,
+          trust: await trust.statement(agent.organization_id),
         },
       };
     },

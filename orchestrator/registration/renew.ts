@@ -34,6 +34,7 @@ export function createRenew(options: { store: Store; clock: Clock; authority: Au
     db: Queryable,
     agent: RenewingAgent,
     keyHash: string,
+    issuing: string,
   ): Promise<StoredCertificate | undefined> {
     const row = await db
       .selectFrom('certificates')
@@ -44,7 +45,9 @@ export function createRenew(options: { store: Store; clock: Clock; authority: Au
       .where('revoked_at', 'is', null)
       .orderBy('created_at', 'desc')
       .executeTakeFirst();
-    return row && clock.now() < renewAfter(row) ? row : undefined;
+    const stays = row && clock.now() < renewAfter(row);
+    // After a rotation everybody gets one of the new authority, whatever is left of the old.
+    return stays && row.chain.includes(issuing) ? row : undefined;
   }
 
   return async ({ agent, csr, address }) => {
@@ -53,11 +56,13 @@ export function createRenew(options: { store: Store; clock: Clock; authority: Au
     const answer = (certificate: StoredCertificate) =>
       certificateAnswer(authority, organizationId, certificate, clock.now());
     await refuseRevokedKey(store.db, organizationId, key.hash);
-    const same = await present(store.db, agent, key.hash);
+    // Asked before the transaction, which must not wait.
+    const issuing = await authority.issuingOf(organizationId);
+    const same = await present(store.db, agent, key.hash, issuing);
     if (same) return answer(same);
     const issued = await authority.issueAgent({ organizationId, agentId, publicKey: key.publicKey });
     const certificate = await store.transaction(async (tx) => {
-      const meanwhile = await present(tx, agent, key.hash);
+      const meanwhile = await present(tx, agent, key.hash, issuing);
       if (meanwhile) return meanwhile;
       const now = clock.now();
       const row = await saveCertificate(tx, { organizationId, agentId, issued, keyHash: key.hash, now });

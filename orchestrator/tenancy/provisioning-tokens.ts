@@ -105,7 +105,7 @@ export interface ProvisioningTokens {
 export function createProvisioningTokens(options: {
   store: Store;
   clock: Clock;
-  rootFingerprint: string;
+  rootFingerprint: () => string;
 }): ProvisioningTokens {
   const { store, clock, rootFingerprint } = options;
   async function find(db: Queryable, organizationId: string, id: string) {
@@ -156,7 +156,7 @@ export function createProvisioningTokens(options: {
           detail: { ...rest, description },
         });
       });
-      const token = formatProvisioningToken({ id, secret, caPin: caPinOf(rootFingerprint) });
+      const token = formatProvisioningToken({ id, secret, caPin: caPinOf(rootFingerprint()) });
       return { id, token, expires_at: isoTime(expiresAt) };
     },
     async list(organizationId, { after, limit }) {

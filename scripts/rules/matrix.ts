@@ -116,6 +116,7 @@ export const INNER_ORDER: Readonly<Record<string, Readonly<Record<string, Part>>
     controls: { rank: 2.5 },
     // Works on the data beside the server, or instead of it.
     backup: { rank: 2.7 },
+    'ca-control': { rank: 2.5 },
     http: { rank: 3 },
     mcp: { rank: 3 },
     schedules: { rank: 3.5 },

@@ -24,12 +24,13 @@ describe('what crosses the wire', () => {
   it('from an agent has these messages with these fields', () => {
     expect(shapeOf(agentMessageSchema)).toEqual({
       hello:
-        'agent_version approval_policy audit_head audit_witness boot_id clock command_seq facts features in_flight labels machine_hash policy_sha256 process_id protocol_max protocol_min recv_seq session_id tool_manifest_sha256 tools type',
+        'agent_version approval_policy audit_head audit_witness boot_id bundle_version clock command_seq facts features in_flight labels machine_hash policy_sha256 process_id protocol_max protocol_min recv_seq session_id tool_manifest_sha256 tools type',
       heartbeat: 'at audit_head load type',
       ack: 'ack type',
       state: 'ack at command_id seq state type',
       result: 'ack command_id result seq type',
       audit_cosign: 'kept refused type',
+      trust_ack: 'bundle_version refused type',
       error: 'code message ref type',
     });
   });
@@ -49,6 +50,7 @@ describe('what crosses the wire', () => {
       goaway: 'reason retry_after type',
       audit_head: 'checkpoint from key line proof type',
       audit_cosign: 'envelope type',
+      trust_update: 'bundle_version issuing spread_s statement type',
       error: 'code message ref type',
     });
   });

@@ -4,6 +4,7 @@ import type { Clock } from '../../../base/clock.ts';
 import type { SigningKey } from '../../../base/dsse.ts';
 import { signEnvelope } from '../../../base/dsse.ts';
 import { type CommandPayload, DEFAULT_OUTPUT_CAP_BYTES } from '../../../protocol/command.ts';
+import type { DiskLayout } from '../../../protocol/disk-layout.ts';
 import { PAYLOAD_TYPE } from '../../../protocol/dsse.ts';
 import { AppError } from '../../../protocol/errors.ts';
 import type {
@@ -30,6 +31,7 @@ import { type Authorized, auditDetail } from './authorize.ts';
 import type { Claim, Ledger, TakenMeta } from './ledger.ts';
 import type { ExecutorPlaces } from './places.ts';
 import type { ToolWorkers } from './tool-workers.ts';
+import { answerTrust } from './trust.ts';
 import type { RunProgram, UnitPlan } from './unit.ts';
 
 export interface CoreOptions {
@@ -49,6 +51,7 @@ export interface CoreOptions {
   shell: { runAs: string | undefined; enabled: boolean; defaultTimeoutS: number; lang: string | undefined };
   attest: { agentId: string; key: SigningKey } | undefined;
   trust: CommandKeysFile | undefined;
+  layout: DiskLayout;
   /** Shell text of a tool that is a program with fixed arguments; undefined for one that is not. */
   programOf(tool: string, args: Record<string, unknown>): string | undefined;
 }
@@ -218,6 +221,11 @@ export class ExecutorCore {
   }
 
   audit = (ask: Extract<ToExecutor, { type: 'audit' }>): FromExecutor => answerAudit(this.#options, ask);
+
+  trust = (ask: Extract<ToExecutor, { type: 'trust' }>): Promise<FromExecutor> => {
+    const { layout, trust: keys, ledger } = this.#options;
+    return answerTrust({ layout, keys, record: (action, detail) => void ledger.record(action, detail) }, ask);
+  };
 
   /** The daemon has result and output on its disk. */
   forget(id: string): void {

@@ -15,6 +15,7 @@ import {
 import { encodeOutputHeader } from '../../../protocol/output-frame.ts';
 import { ORCHESTRATOR_GRANT } from '../../../protocol/policy.ts';
 import { TERMINAL_TOOL } from '../../../protocol/terminal.ts';
+import { TRUST_FEATURE } from '../../../protocol/trust-update.ts';
 import { missingApproval } from '../../policy/approvals.ts';
 import { storageFault } from '../../storage-fault.ts';
 import { FrameReader, writeJsonFrame, writeOutputFrame } from '../frames.ts';
@@ -99,7 +100,7 @@ export class ExecutorSession {
           type: 'ready',
           protocol: EXECUTOR_PROTOCOL,
           version: this.#options.version,
-          features: [AUDIT_FEATURE],
+          features: [AUDIT_FEATURE, TRUST_FEATURE],
         });
         break;
       case 'start':
@@ -128,6 +129,9 @@ export class ExecutorSession {
         break;
       case 'audit':
         this.#send(this.#options.core.audit(message));
+        break;
+      case 'trust':
+        void this.#options.core.trust(message).then((answer) => this.#send(answer));
         break;
     }
   }

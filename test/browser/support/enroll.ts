@@ -50,10 +50,7 @@ export async function enrollHome(options: {
   const root = new X509Certificate((await orchestrator.anchor()).pem);
   const trust = trustEntries(layout);
   const pinOfRoot = root.fingerprint256.replaceAll(':', '').toLowerCase();
-  await writeFile(
-    trust.caPins.path,
-    JSON.stringify({ bundle_version: answer.bundle_version, roots: [pinOfRoot] }),
-  );
+  await writeFile(trust.caPins.path, JSON.stringify({ bundle_version: 1, roots: [pinOfRoot] }));
   await writeFile(
     trust.commandKeys.path,
     JSON.stringify({

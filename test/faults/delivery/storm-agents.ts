@@ -82,6 +82,7 @@ function startAgent({ agentId, vmId, cert, key }: StormAgent): Promise<void> {
     onCredit: () => undefined,
     onAuditHead: () => undefined,
     onAuditCosign: () => undefined,
+    onTrustUpdate: () => undefined,
   };
   let connected = false;
   const channel: Channel = new Channel({

@@ -49,7 +49,14 @@ async function atTerminal(args: readonly string[], answer: boolean) {
     },
     shutdown: () => shutdownFromSignals(process),
     exitWith: () => undefined,
-    server: { serve: absent, bootstrap: absent, adminReset: absent, verifyAudit: absent, backups: absent },
+    server: {
+      serve: absent,
+      bootstrap: absent,
+      adminReset: absent,
+      verifyAudit: absent,
+      backups: absent,
+      backupKey: absent,
+    },
   };
   return { code: await runCli(args, deps), questions, ...texts };
 }

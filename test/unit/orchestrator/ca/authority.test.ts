@@ -89,7 +89,7 @@ it('replaces issuing certificates at half of their life, while the old ones stil
   await ca.clock.advance(100 * DAY);
   await ca.authority.renewIssuing();
   const after = await ca.authority.bundle('org-1');
-  expect(after.certificates).toHaveLength(5);
+  expect(after.certificates).toHaveLength(6);
   expect(after.certificates).toEqual(expect.arrayContaining(before.certificates));
   expect(after.version).toBeGreaterThan(before.version);
   const newest = (await ca.issueAgent()).chain.split(/(?<=-----END CERTIFICATE-----\n)/)[1];

@@ -49,6 +49,7 @@ beforeEach(async () => {
     decide: () => ({ allowed: true, read: [], write: [] }),
     shell: { runAs: undefined, enabled: false, defaultTimeoutS: 300, lang: undefined },
     attest: undefined,
+    layout: diskLayout('/nonexistent'),
     trust: undefined,
     programOf: (tool) => (tool === 'upgrade_agent' ? 'vm-agent upgrade' : undefined),
   });
