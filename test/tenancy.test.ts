@@ -69,6 +69,11 @@ const ACROSS: Readonly<Record<string, string>> = {
     'each log apart: an organization’s, or the orchestrator’s own, which has none',
   'orchestrator/audit/seal.ts audit_events':
     'the sequencer asks which logs wait; salts go to events that it read from one log',
+  'orchestrator/ca/backup-key.ts certificate_authorities': 'of roots alone, which are nobody’s',
+  'orchestrator/ca/roots.ts certificate_authorities': 'of roots alone, which are nobody’s',
+  'orchestrator/ca/rotation.ts certificate_authorities': 'of roots alone, which are nobody’s',
+  'orchestrator/ca/ca-status.ts certificate_authorities':
+    'for who rules the whole orchestrator: each row is shown with the organization that it belongs to',
   'orchestrator/registration/recovery-nonces.ts recovery_nonces':
     'forgets those of all that have ended; nothing of them is read',
   'orchestrator/fleet/overview.ts certificate_authorities':
