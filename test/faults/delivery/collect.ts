@@ -61,8 +61,7 @@ function endsShown(dataDir: string): Map<string, CommandState[]> {
 const ms = (time: string | null | undefined): number | undefined => (time ? Date.parse(time) : undefined);
 
 export async function reportedBy(caller: Caller, dataDir: string): Promise<Reported[]> {
-  const shown = endsShown(dataDir);
-  const reported: Reported[] = [];
+  const reported: Omit<Reported, 'ends'>[] = [];
   for (const { id } of await jobsOf(caller)) {
     const job = jobWithCommandsSchema.parse(JSON.parse(await get(caller, `/jobs/${id}`)));
     for (const command of job.commands) {
@@ -75,18 +74,19 @@ export async function reportedBy(caller: Caller, dataDir: string): Promise<Repor
         vmId: command.vm_id,
         seq: command.seq,
         state: command.state,
+        reason: command.reason,
         startedAt,
         beganAt: ms(command.result?.started_at) ?? startedAt,
         endedAt: ms(command.ended_at),
         expiresAt: Date.parse(command.expires_at),
         timeoutS: job.timeout,
         lastedMs: command.result?.duration_ms,
-        ends: shown.get(command.id) ?? [],
         stdout: ran ? await get(caller, `/commands/${command.id}/output`) : '',
       });
     }
   }
-  return reported;
+  const shown = endsShown(dataDir);
+  return reported.map((command) => ({ ...command, ends: shown.get(command.commandId) ?? [] }));
 }
 
 export async function executionsOf(file: string, members: readonly Member[]): Promise<Execution[]> {

@@ -30,6 +30,7 @@ export interface Reported {
   vmId: string;
   seq: number;
   state: CommandState;
+  reason?: string | null;
   /** When the orchestrator learned that it runs: its deadline follows from this. */
   startedAt: number | undefined;
   /** When it began, as its agent says. */
@@ -168,7 +169,7 @@ function* ends({ reported, down, disturbed, kills, busy = [] }: History): Genera
     if (second !== undefined) continue;
     const deadline = startedAt === undefined ? expiresAt : startedAt + (timeoutS + DEADLINE_GRACE_S) * 1000;
     // Nobody was there to end it: it ends with the start.
-    const back = Math.max(deadline, ...down.filter(({ from }) => from <= deadline).map(({ to }) => to));
+    const back = down.reduce((at, { from, to }) => (from <= at + SLACK_MS ? Math.max(at, to) : at), deadline);
     if (endedAt > back + SLACK_MS && !touches({ from: deadline, to: endedAt }, busy))
       yield {
         rule: 'late',
@@ -198,12 +199,18 @@ const neverArrived = ({ state, startedAt, endedAt, expiresAt }: Reported): boole
 function* unknowns({ reported, executions: ran, kills, disturbed }: History): Generator<Violation> {
   const runs = countBy(ran, ({ commandId }) => commandId);
   for (const command of reported) {
-    const { commandId, vmId, state, startedAt, endedAt = 0, expiresAt } = command;
+    const { commandId, vmId, state, reason, startedAt, endedAt = 0, expiresAt } = command;
     if (state !== 'unknown' || startedAt !== undefined) continue;
     const killed = (kills[vmId] ?? []).some((at) => at <= endedAt);
     const away = touches({ from: expiresAt - SLACK_MS, to: expiresAt + SLACK_MS }, disturbed[vmId] ?? []);
     const explained = neverArrived(command) ? away && (killed || !runs.has(commandId)) : killed;
-    if (!explained) yield { rule: 'unexplained', what: `${commandId} is unknown, and nothing says why` };
+    if (explained) continue;
+    const facts = JSON.stringify({
+      reason,
+      ran: runs.get(commandId) ?? 0,
+      endedAfterExpiry: endedAt - expiresAt,
+    });
+    yield { rule: 'unexplained', what: `${commandId} of ${vmId} is unknown, and nothing says why: ${facts}` };
   }
 }
 
