@@ -69,6 +69,7 @@ const PRESENT: Readonly<Record<string, (tenant: TenantObjects) => string>> = {
   'terminals/{id}': (tenant) => tenant.recordingId,
   'users/{id}': (tenant) => tenant.userIds.viewer,
   'sessions/{id}': (tenant) => tenant.sessionId,
+  'restores/{id}': () => 'rst-01hzzzzzzzzzzzzzzzzzzzzzzz',
   'tools/{tool}': () => 'get_process_list',
   'uploads/{upload_id}': () => 'ab'.repeat(16),
   'artifacts/{name}': () => 'manifest.json',

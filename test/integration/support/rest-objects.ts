@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { MADE } from '../authorization/examples.ts';
 import { enrollAgent, submitJob } from './fleet.ts';
 import { type Machine, startMachine } from './machine.ts';
@@ -100,6 +101,8 @@ export async function makeRestObjects(orchestrator: OrchestratorProcess): Promis
         organizations: [{ organization: 'default', role: 'viewer' }],
       },
     });
+    const agentId = agent.machine.response.agent_id;
+    const { fingerprint256 } = new X509Certificate(agent.machine.tls.cert);
     const recordingId = await makeRecording(orchestrator.dataDir, {
       id: organizationId,
       agentId: agent.machine.response.agent_id,
@@ -109,7 +112,8 @@ export async function makeRestObjects(orchestrator: OrchestratorProcess): Promis
     return {
       ...made,
       'agents/{id}': agent.machine.response.agent_id,
-      'agents/{agent_id}': agent.machine.response.agent_id,
+      'agents/{agent_id}': agentId,
+      'certificates/{certificate}': fingerprint256.replaceAll(':', '').toLowerCase(),
       'jobs/{id}': job.id,
       'commands/{id}': job.commands[0]?.id ?? '',
       'approvals/{id}': items[0]?.id ?? '',
@@ -118,6 +122,8 @@ export async function makeRestObjects(orchestrator: OrchestratorProcess): Promis
       'terminals/{id}': recordingId,
       // A token has no sessions; the path must be right all the same.
       'sessions/{id}': 'ses-01hzzzzzzzzzzzzzzzzzzzzzzz',
+      // Of an orchestrator that was never put back there are none.
+      'restores/{id}': 'rst-01hzzzzzzzzzzzzzzzzzzzzzzz',
       'tools/{tool}': 'get_process_list',
       'uploads/{upload_id}': 'ab'.repeat(16),
     };
