@@ -150,7 +150,10 @@ describe.skipIf(TESTSSL === undefined || !isFull)(
         }[];
         expect(found.length).toBeGreaterThan(30);
         expect(found.find(({ id }) => id === 'TLS1_3')).toMatchObject({ severity: 'OK' });
-        const remarks = found.filter(({ severity }) => !['OK', 'INFO'].includes(severity));
+        // Tickets are off, so that there is none to come back with: the tool sometimes says that it could not try.
+        const untried = ({ id, finding }: { id: string; finding: string }) =>
+          id === 'sessionresumption_ticket' && finding.startsWith('check failed');
+        const remarks = found.filter((item) => !['OK', 'INFO'].includes(item.severity) && !untried(item));
         process.stdout.write(
           `${name}: ${found.length} findings, remarks: ${remarks.map(({ id }) => id).join(', ')}\n`,
         );
