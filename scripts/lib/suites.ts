@@ -45,8 +45,8 @@ export const SUITES: readonly Suite[] = [
     name: 'faults',
     files: 'test/faults/**/*.test.ts',
     timeout: 120_000,
-    // They load both processors, and break what the machine shares.
-    serial: true,
+    // They wait more than they work: for what is cut off to come back.
+    workers: 2,
   },
   { name: 'mcp', files: 'test/mcp/**/*.test.ts', timeout: 60_000, serial: true },
   {
