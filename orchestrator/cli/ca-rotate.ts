@@ -64,6 +64,7 @@ interface RotateFlags extends ClientFlags {
   finish?: true;
   abort?: true;
   issuing?: true;
+  orchestrator?: true;
   backup?: true;
   force?: true;
   yes?: true;
@@ -85,7 +86,7 @@ async function agreed(deps: CliDeps, flags: RotateFlags, question: string): Prom
   return false;
 }
 
-async function rotate(deps: CliDeps, command: Command, flags: RotateFlags & { org?: string }): Promise<void> {
+async function rotate(deps: CliDeps, command: Command, flags: RotateFlags): Promise<void> {
   const chosen = ACTIONS.filter((action) => flags[action]);
   if (chosen.length + (flags.issuing ? 1 : 0) !== 1)
     command.error('error: give one of --start, --activate, --finish, --abort or --issuing', { exitCode: 2 });
@@ -101,7 +102,7 @@ async function rotate(deps: CliDeps, command: Command, flags: RotateFlags & { or
       ? await client.call({
           method: 'POST',
           path: '/ca/issuing',
-          body: { organization: flags.org ?? null },
+          body: { organization: flags.orchestrator ? null : flags.org },
           answer: caStatusSchema,
         })
       : await client.call({
@@ -136,7 +137,8 @@ export function addRotation(ca: Command, deps: CliDeps): void {
       .option('--activate', 'the next root signs from now on; agents get new certificates')
       .option('--finish', 'end the trust in the former root')
       .option('--abort', 'give the next root up, before it signs')
-      .option('--issuing', 'make another issuing certificate: for --org, or the orchestrator’s own')
+      .option('--issuing', 'make another issuing certificate, for the organization --org')
+      .option('--orchestrator', 'with --issuing: for the orchestrator’s own certificates instead')
       .option(
         '--backup',
         'with --start: the backup root is the next one, for when the key of the root is lost',

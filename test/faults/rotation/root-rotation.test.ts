@@ -278,6 +278,17 @@ describe('a rotation of the root', () => {
     expect(last.code).toBe(0);
     const job = await send();
     await until(() => allFinal(job, [...ids, ...idsOf(lights)]), 'a command after it');
+    const issuingOf = async (organization: string | null) =>
+      (await status()).issuing.find((one) => one.current && one.organization === organization)?.fingerprint;
+    const [own, ofAgents] = [await issuingOf(null), await issuingOf('default')];
+    expect(await cli('ca', 'rotate', '--issuing', '--orchestrator', '--yes')).toMatchObject({ code: 0 });
+    expect([(await issuingOf(null)) === own, (await issuingOf('default')) === ofAgents]).toEqual([
+      false,
+      true,
+    ]);
+    expect(await cli('ca', 'rotate', '--issuing', '--org', 'default', '--yes')).toMatchObject({ code: 0 });
+    expect((await issuingOf('default')) === ofAgents).toBe(false);
+    await until(() => confirmed(ids), 'certificates of the new issuing one');
     const shown = await cli('ca', 'show');
     expect(shown.stdout).toContain('no rotation of the root is under way');
     expect((await status()).roots.map(({ state }) => state)).toEqual([
