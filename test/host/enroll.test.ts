@@ -58,6 +58,16 @@ describe('the one-liner on a machine with systemd, curl and nothing of ours', ()
     });
   });
 
+  it('[cert-39] has the executor pin the backup root too, in a file that stays root’s', async () => {
+    const file = '/opt/vm-agent/trust/ca_pins.json';
+    const pins = await machine.waitFor('the second set of roots', async () => {
+      const read = JSON.parse((await machine.runOk(['cat', file])).out);
+      return read.bundle_version > 1 ? read : undefined;
+    });
+    expect(pins.roots).toHaveLength(2);
+    expect(await machine.stat(file)).toMatchObject({ mode: '0644', owner: 'root', group: 'root' });
+  });
+
   it('[secret-1] leaves the eight files of its identity with their owners and modes', async () => {
     const names = (await machine.runOk(['ls', '/opt/vm-agent/security'])).out.trim().split('\n');
     expect(names).toEqual([

@@ -84,6 +84,15 @@ describe('the help', () => {
     'api-tokens',
     'api-tokens create',
     'whoami',
+    'ca',
+    'ca show',
+    'ca rotate',
+    'ca backup-key',
+    'backup',
+    'restore',
+    'restores',
+    'org recovery',
+    'jobs release',
   ])('of vm-orchestrator %s', async (command) => {
     const words = command === '' ? [] : command.split(' ');
     await expect(help('orchestrator/main.ts', ...words)).toMatchFileSnapshot(
