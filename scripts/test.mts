@@ -55,10 +55,12 @@ async function runSuite({ name }: Suite): Promise<Tally> {
 }
 
 /** Why this machine cannot run the suite; tries to make it able to first. */
-function obstacle({ needsRoot, packages = [], preflight }: Suite): string | undefined {
+function obstacle({ needsRoot, packages = [], wants, preflight }: Suite): string | undefined {
   if (needsRoot && process.platform !== 'linux') return 'needs Linux';
   if (needsRoot && process.getuid?.() !== 0) return 'needs root';
   const missing = installPackages(packages);
+  const less = installPackages(wants ? [...wants.always, ...(isFull ? wants.full : [])] : []);
+  if (less !== undefined) console.log(`  some tests are skipped: ${less}`);
   if (missing !== undefined || preflight === undefined) return missing;
   const reasons = JSON.parse(
     execFileSync(process.execPath, [join(ROOT, preflight)], { encoding: 'utf8' }),
@@ -76,7 +78,8 @@ async function countTests({ name, files }: Suite): Promise<number> {
 }
 
 const asked = process.argv.slice(2);
-if (asked.includes('--full')) process.env[FULL_SIZE] = '1';
+const isFull = asked.includes('--full');
+if (isFull) process.env[FULL_SIZE] = '1';
 const named = asked.filter((word) => word !== '--full');
 const unknown = named.filter((name) => !SUITES.some((suite) => suite.name === name));
 if (unknown.length) {

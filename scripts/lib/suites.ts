@@ -12,6 +12,8 @@ export interface Suite {
   readonly needsRoot?: boolean;
   /** What apt-get installs, where it is missing. */
   readonly packages?: readonly string[];
+  /** What some of its tests need besides, and at full size: without it they are skipped, and the others run. */
+  readonly wants?: { readonly always: readonly string[]; readonly full: readonly string[] };
   /** A program that prints, as a JSON array, why this machine cannot run the suite even so. */
   readonly preflight?: string;
   /** The preflight makes ready what takes minutes: it is started with the run, in the background, as well. */
@@ -47,6 +49,7 @@ export const SUITES: readonly Suite[] = [
     timeout: 120_000,
     // They wait more than they work: for what is cut off to come back.
     workers: 2,
+    wants: { always: ['faketime', 'gcc', 'libc6-dev', 'openssl'], full: ['testssl.sh'] },
   },
   { name: 'mcp', files: 'test/mcp/**/*.test.ts', timeout: 60_000, serial: true },
   {
