@@ -39,7 +39,8 @@ function startAgents(file: string, url: string) {
   const welcomes: number[] = [];
   let last: StormReport | undefined;
   const watchers = new Set<() => void>();
-  child.on('message', (report: StormReport) => {
+  child.on('message', (message) => {
+    const report = message as StormReport;
     last = report;
     attempts.push(...report.attempts);
     welcomes.push(...report.welcomes);
@@ -75,6 +76,17 @@ function peakOf(times: readonly number[], start: number, windowMs = 1000): numbe
     counts.set(second, (counts.get(second) ?? 0) + 1);
   }
   return (Math.max(0, ...counts.values()) * 1000) / windowMs;
+}
+
+/** Of each second from `start` on, how many. */
+function perSecond(times: readonly number[], start: number): number[] {
+  const series: number[] = [];
+  for (const at of times) {
+    if (at < start) continue;
+    const second = Math.floor((at - start) / 1000);
+    series[second] = (series[second] ?? 0) + 1;
+  }
+  return Array.from(series, (count) => count ?? 0);
 }
 
 /** Outside of what the system gives to outgoing connections, so that it is free again when it is needed again. */
@@ -115,8 +127,8 @@ it('[fire-4] brings every agent back over real TLS after the orchestrator was ki
   const after = await startOrchestrator({ dataDir, credentials, listen, args });
   try {
     const up = systemClock.now();
-    jobs.push(await submit(after));
     await agents.until(({ online }) => online === AGENTS);
+    jobs.push(await submit(after));
     const allBackMs = Math.max(...agents.welcomes) - up;
     await agents.until(({ executions }) => executions >= AGENTS * jobs.length);
     const counts = async (job: string) => {
@@ -147,6 +159,8 @@ it('[fire-4] brings every agent back over real TLS after the orchestrator was ki
       allBackMs,
       attemptsWhileAwayPerAgent: agents.attempts.filter((at) => at >= away && at < up).length / AGENTS,
       simulated,
+      attemptsBySecond: perSecond(agents.attempts, up),
+      welcomesBySecond: perSecond(agents.welcomes, up),
       rss: [rssBefore, residentBytes(after.pid), agents.last()?.rssBytes ?? 0].map((bytes) =>
         Math.round(bytes / 1024 ** 2),
       ),
