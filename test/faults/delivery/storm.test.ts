@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { BACKOFF_CAP_MS } from '../../../agent/channel/backoff.ts';
 import { systemClock } from '../../../base/clock.ts';
 import { createTempHome } from '../../fakes/temp-home.ts';
 import { createToken } from '../../integration/support/enroll.ts';
@@ -170,7 +171,8 @@ it('[fire-4] brings every agent back over real TLS after the orchestrator was ki
     expect(agents.last()).toMatchObject({ executions: AGENTS * jobs.length, doubled: 0 });
     if (!isFull) return;
     expect(seen.peakAttemptsPerSecond).toBeLessThan(simulated.peakPerSecond * 1.2);
-    expect(allBackMs).toBeLessThan(simulated.allBackMs * 1.2);
+    // Both ends of every handshake share this machine: what it needs for all of them, one after the other, is its floor.
+    expect(allBackMs).toBeLessThan(Math.max(simulated.allBackMs, connectedMs + BACKOFF_CAP_MS) * 1.2);
   } finally {
     await after.kill();
   }
