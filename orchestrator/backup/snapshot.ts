@@ -44,10 +44,13 @@ export function checkStore(file: string): SnapshotFacts {
     const verdict = String(database.prepare('PRAGMA integrity_check(1)').get()?.['integrity_check']);
     if (verdict !== 'ok') throw new Error(`the store is damaged: ${verdict}`);
     const one = (sql: string) => Object.values(database.prepare(sql).get() ?? {})[0];
+    // A program that is newer than the data may be asked: there was one root then.
+    const hasStates = one("SELECT 1 FROM pragma_table_info('certificate_authorities') WHERE name = 'state'");
+    const roots = hasStates === undefined ? "kind = 'root'" : "kind = 'root' AND state = 'active'";
     return {
       schema: String(one('SELECT max(name) FROM kysely_migration')),
       caFingerprint: String(
-        one("SELECT fingerprint FROM certificate_authorities WHERE kind = 'root' ORDER BY created_at DESC"),
+        one(`SELECT fingerprint FROM certificate_authorities WHERE ${roots} ORDER BY created_at DESC`),
       ),
       organizations: Number(one('SELECT count(*) FROM organizations')),
       agents: Number(one("SELECT count(*) FROM agents WHERE state <> 'revoked'")),
