@@ -7,7 +7,7 @@ export interface Suite {
   readonly timeout: number;
   /** Test files run one after the other: they share the machine's systemd, network or display. */
   readonly serial?: boolean;
-  /** Test files that run at the same time at most; as many as the machine has processors for, if left out. */
+  /** Test files that run at the same time at most; one less than the machine has processors, if left out. */
   readonly workers?: number;
   readonly needsRoot?: boolean;
   /** What apt-get installs, where it is missing. */
@@ -42,7 +42,8 @@ export const SUITES: readonly Suite[] = [
   { name: 'pins', files: 'test/pins/**/*.test.ts', timeout: 10_000 },
   { name: 'unit', files: 'test/unit/**/*.test.ts', timeout: 10_000 },
   { name: 'fuzz', files: 'test/fuzz/**/*.test.ts', timeout: 60_000 },
-  { name: 'integration', files: 'test/integration/**/*.test.ts', timeout: 60_000 },
+  // Without a number vitest leaves one processor free, and most of these wait for programs that start.
+  { name: 'integration', files: 'test/integration/**/*.test.ts', timeout: 60_000, workers: 2 },
   {
     name: 'faults',
     files: 'test/faults/**/*.test.ts',

@@ -252,8 +252,12 @@ describe('[attack-5] an orchestrator with the right certificate and without the 
   it('can send JSON of any kind', async () => {
     const grown = await attack('hostile JSON of a rogue orchestrator', async () => {
       const template = { type: 'error', code: 'x', message: 'y', ref: 'z', more: '@' };
-      for (const [, value] of HOSTILE_VALUES) await say(planted(template, value));
-      for (const [, value] of HOSTILE_VALUES) await say(planted({ type: 'credit', command: '@' }, value));
+      const credit = { type: 'credit', command: '@' };
+      // Some end the connection, and the agent is in no hurry to come back: the short run says each once.
+      for (const [at, [, value]] of HOSTILE_VALUES.entries()) {
+        if (isFull || at % 2 === 0) await say(planted(template, value));
+        if (isFull || at % 2 === 1) await say(planted(credit, value));
+      }
       // What is no JSON ends the connection.
       for (const [, text] of NO_JSON.slice(0, size({ short: 1, full: NO_JSON.length }))) await say(text);
     });
