@@ -1,5 +1,3 @@
-import { z } from 'zod';
-
 /**
  * Why an agent gets nothing until an operator admits it. Codes are stable; an older reader shows one that it does not
  * know as it is, with its detail.
@@ -15,15 +13,12 @@ export const QUARANTINE_REASONS = {
 
 export type QuarantineReason = keyof typeof QUARANTINE_REASONS;
 
-export const quarantineSchema = z.object({
-  reason: z
-    .string()
-    .max(64)
-    .describe(`${Object.keys(QUARANTINE_REASONS).join(', ')}; a newer orchestrator may know others`),
-  detail: z.string().nullable().describe('What was seen, for people'),
-  since: z.iso.datetime(),
-});
-export type Quarantine = z.infer<typeof quarantineSchema>;
+/** What is said of an agent in quarantine; a newer orchestrator may know other reasons. */
+export interface Quarantine {
+  reason: string;
+  detail: string | null;
+  since: string;
+}
 
 /** A sentence for people: what the code means, and what was seen. */
 export function quarantineText({ reason, detail }: Pick<Quarantine, 'reason' | 'detail'>): string {

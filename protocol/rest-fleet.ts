@@ -8,8 +8,8 @@ import {
   tokenLimitsSchema,
   tokenRateSchema,
 } from './provisioning-token.ts';
-import { quarantineSchema } from './quarantine.ts';
 import { listQuerySchema, nextCursorSchema } from './rest-pages.ts';
+import { quarantineSchema } from './rest-quarantine.ts';
 import { permissionSchema, roleSchema } from './roles.ts';
 
 const time = z.iso.datetime();

@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { commandStateSchema, reasonSchema } from './command.ts';
 import { agentIdSchema, commandIdSchema, lockIdSchema, vmIdSchema } from './ids.ts';
 import { labelsSchema } from './provisioning-token.ts';
-import { quarantineSchema } from './quarantine.ts';
 import { agentStateSchema } from './rest-fleet.ts';
 import { jobSchema } from './rest-jobs.ts';
 import { lockSchema } from './rest-locks.ts';
+import { quarantineSchema } from './rest-quarantine.ts';
 import { restoreSchema } from './rest-restores.ts';
 import { rolloutSchema } from './rest-rollout.ts';
 
