@@ -42,8 +42,7 @@ export const SUITES: readonly Suite[] = [
   { name: 'pins', files: 'test/pins/**/*.test.ts', timeout: 10_000 },
   { name: 'unit', files: 'test/unit/**/*.test.ts', timeout: 10_000 },
   { name: 'fuzz', files: 'test/fuzz/**/*.test.ts', timeout: 60_000 },
-  // Without a number vitest leaves one processor free, and most of these wait for programs that start.
-  { name: 'integration', files: 'test/integration/**/*.test.ts', timeout: 60_000, workers: 2 },
+  { name: 'integration', files: 'test/integration/**/*.test.ts', timeout: 60_000 },
   {
     name: 'faults',
     files: 'test/faults/**/*.test.ts',
