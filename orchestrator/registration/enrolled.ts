@@ -16,6 +16,22 @@ export interface KnownAgent {
   certificate: StoredCertificate | undefined;
 }
 
+/** The newest certificate for this key that still counts: a lost answer makes no second one. */
+export const certificateOfKey = (
+  db: Queryable,
+  by: { organizationId: string; agentId: string; keyHash: string; now: number },
+): Promise<StoredCertificate | undefined> =>
+  db
+    .selectFrom('certificates')
+    .select(['fingerprint', 'chain', 'not_before', 'not_after'])
+    .where('organization_id', '=', by.organizationId)
+    .where('agent_id', '=', by.agentId)
+    .where('public_key_hash', '=', by.keyHash)
+    .where('revoked_at', 'is', null)
+    .where('not_after', '>', by.now)
+    .orderBy('created_at', 'desc')
+    .executeTakeFirst();
+
 /** The live agent whose key this is. */
 export async function findByKey(
   db: Queryable,
@@ -29,16 +45,7 @@ export async function findByKey(
     .where('state', '!=', 'revoked')
     .executeTakeFirst();
   if (agent === undefined) return undefined;
-  const certificate = await db
-    .selectFrom('certificates')
-    .select(['fingerprint', 'chain', 'not_before', 'not_after'])
-    .where('organization_id', '=', by.organizationId)
-    .where('agent_id', '=', agent.id)
-    .where('public_key_hash', '=', by.keyHash)
-    .where('revoked_at', 'is', null)
-    .where('not_after', '>', by.now)
-    .orderBy('created_at', 'desc')
-    .executeTakeFirst();
+  const certificate = await certificateOfKey(db, { ...by, agentId: agent.id });
   return { agent, tokenId: agent.token_id, certificate };
 }
 
@@ -196,4 +203,19 @@ export async function saveCertificate(
     })
     .execute();
   return certificate;
+}
+
+/** A known agent goes on with another key, by which a repeated registration would be recognized from now on. */
+export async function saveNextCertificate(
+  tx: Tx,
+  next: Parameters<typeof saveCertificate>[1],
+): ReturnType<typeof saveCertificate> {
+  const row = await saveCertificate(tx, next);
+  await tx
+    .updateTable('agents')
+    .set({ public_key_hash: next.keyHash })
+    .where('organization_id', '=', next.organizationId)
+    .where('id', '=', next.agentId)
+    .execute();
+  return row;
 }

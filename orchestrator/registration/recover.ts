@@ -18,7 +18,7 @@ import { quarantine } from '../tenancy/quarantine.ts';
 import { refuseRevokedKey } from '../tenancy/revoke-certificate.ts';
 import { createThrottle, type Throttle } from '../tenancy/throttle.ts';
 import { certificateAnswer, type StoredCertificate } from './answer.ts';
-import { saveCertificate } from './enrolled.ts';
+import { certificateOfKey, saveNextCertificate } from './enrolled.ts';
 import { askAgainAfter, decideRecovery, type RecoveryDecision } from './recovery-decision.ts';
 import { openRecoveryNonces, type RecoveryNonces } from './recovery-nonces.ts';
 
@@ -134,19 +134,6 @@ function createRecovery(options: RecoveryOptions): Recovery {
       clock.now(),
     );
 
-  /** The certificate that this key got before: a lost answer costs no second admission. */
-  const issuedBefore = (db: Queryable, who: Proven, key: CsrKey): Promise<StoredCertificate | undefined> =>
-    db
-      .selectFrom('certificates')
-      .select(['fingerprint', 'chain', 'not_before', 'not_after'])
-      .where('organization_id', '=', who.organizationId)
-      .where('agent_id', '=', who.agentId)
-      .where('public_key_hash', '=', key.hash)
-      .where('revoked_at', 'is', null)
-      .where('not_after', '>', clock.now())
-      .orderBy('created_at', 'desc')
-      .executeTakeFirst();
-
   function refuseFor(decision: RecoveryDecision, known: Known): void {
     if (decision === 'revoked')
       throw new AppError('certificate_revoked', {
@@ -176,19 +163,13 @@ function createRecovery(options: RecoveryOptions): Recovery {
 
   async function issue(tx: Tx, who: Proven, key: CsrKey, known: Known, address: string, issued: Issued) {
     const now = clock.now();
-    const certificate = await saveCertificate(tx, { ...who, issued, keyHash: key.hash, now });
+    const certificate = await saveNextCertificate(tx, { ...who, issued, keyHash: key.hash, now });
     const { organizationId, agentId } = who;
     await tx
       .updateTable('certificates')
       .set({ readmitted_at: null })
       .where('organization_id', '=', organizationId)
       .where('agent_id', '=', agentId)
-      .execute();
-    await tx
-      .updateTable('agents')
-      .set({ public_key_hash: key.hash })
-      .where('organization_id', '=', organizationId)
-      .where('id', '=', agentId)
       .execute();
     await record(tx, {
       at: now,
@@ -225,7 +206,10 @@ function createRecovery(options: RecoveryOptions): Recovery {
       if (known === undefined) throw refused('The certificate is not known here.');
       const decision = decide(known);
       refuseFor(decision, known);
-      const again = decision === 'wait' ? undefined : await issuedBefore(tx, who, key);
+      const again =
+        decision === 'wait'
+          ? undefined
+          : await certificateOfKey(tx, { ...who, keyHash: key.hash, now: clock.now() });
       if (again !== undefined) return { certificate: again, quarantined: false };
       if (decision === 'issue') {
         // It was something else a moment ago: the agent asks again.

@@ -7,7 +7,7 @@ import { readCsr } from '../ca/sign-csr.ts';
 import type { Queryable, Store } from '../store/store.ts';
 import { refuseRevokedKey } from '../tenancy/revoke-certificate.ts';
 import { certificateAnswer, renewAfter, type StoredCertificate } from './answer.ts';
-import { saveCertificate } from './enrolled.ts';
+import { saveNextCertificate } from './enrolled.ts';
 
 export interface RenewingAgent {
   organizationId: OrganizationId;
@@ -65,14 +65,7 @@ export function createRenew(options: { store: Store; clock: Clock; authority: Au
       const meanwhile = await present(tx, agent, key.hash, issuing);
       if (meanwhile) return meanwhile;
       const now = clock.now();
-      const row = await saveCertificate(tx, { organizationId, agentId, issued, keyHash: key.hash, now });
-      // What a repeated registration would be recognized by is the newest key.
-      await tx
-        .updateTable('agents')
-        .set({ public_key_hash: key.hash })
-        .where('organization_id', '=', organizationId)
-        .where('id', '=', agentId)
-        .execute();
+      const row = await saveNextCertificate(tx, { organizationId, agentId, issued, keyHash: key.hash, now });
       await record(tx, {
         at: now,
         organizationId,

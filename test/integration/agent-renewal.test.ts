@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { createAgentHome } from '../fakes/agent-home.ts';
 import { startAgent } from '../fakes/agent-process.ts';
 import { FakeOrchestrator } from '../fakes/fake-orchestrator.ts';
+import { answerRenewal } from '../fakes/renewal-answer.ts';
 
 describe('renewal of the certificate', () => {
   it('gets a new one past half of its life, moves the session over, and closes the old connection', async () => {
@@ -23,19 +24,7 @@ describe('renewal of the certificate', () => {
       for await (const piece of request) text += piece;
       const csr = Buffer.from(JSON.parse(text).csr_base64, 'base64').toString();
       const { certificate } = await home.ca.agent(home.agentId, { publicKeyOfCsr: csr });
-      const ca = home.ca.rootPem + home.ca.issuingPem;
-      response.setHeader('content-type', 'application/json');
-      response.end(
-        JSON.stringify({
-          certificate,
-          ca_certificate: ca,
-          ca_certificates: [ca],
-          bundle_version: 1,
-          expires_at: new Date(Date.now() + 3600_000).toISOString(),
-          renew_after: new Date(Date.now() + 1800_000).toISOString(),
-          server_time: new Date().toISOString(),
-        }),
-      );
+      answerRenewal(response, home, certificate);
     };
     await using server = await new FakeOrchestrator({
       certificate: await home.ca.orchestrator(),

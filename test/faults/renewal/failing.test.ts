@@ -7,6 +7,7 @@ import { BACKDATE_S } from '../../../protocol/certificate-profile.ts';
 import { diskLayout, securityEntry } from '../../../protocol/disk-layout.ts';
 import { createAgentHome } from '../../fakes/agent-home.ts';
 import { FakeOrchestrator } from '../../fakes/fake-orchestrator.ts';
+import { answerRenewal } from '../../fakes/renewal-answer.ts';
 import { isRenewed, onBadDisk } from './machine.ts';
 
 const LIFE_MS = 60_000;
@@ -31,21 +32,8 @@ describe('a renewal that fails [cert-4]', () => {
       ({ response }) => void response.destroy(),
       async (asked) => grant(asked.response, (await home.ca.agent(home.agentId)).certificate),
     ];
-    const grant = (response: ServerResponse, certificate: string) => {
-      const ca = home.ca.rootPem + home.ca.issuingPem;
-      response.setHeader('content-type', 'application/json');
-      response.end(
-        JSON.stringify({
-          certificate,
-          ca_certificate: ca,
-          ca_certificates: [ca],
-          bundle_version: 1,
-          expires_at: new Date(Date.now() + 3600_000).toISOString(),
-          renew_after: new Date(Date.now() + 1800_000).toISOString(),
-          server_time: new Date().toISOString(),
-        }),
-      );
-    };
+    const grant = (response: ServerResponse, certificate: string) =>
+      answerRenewal(response, home, certificate);
     const onRequest = async (request: IncomingMessage, response: ServerResponse) => {
       let text = '';
       for await (const piece of request) text += piece;
