@@ -8,6 +8,7 @@ import { record } from '../audit/audit.ts';
 import type { Authority } from '../ca/authority.ts';
 import { namesIssuer } from '../ca/authority-rows.ts';
 import type { FindLost } from '../registration/unknown-to-backup.ts';
+import type { GroupCommit } from '../store/group-commit.ts';
 import type { Store } from '../store/store.ts';
 import type { AuthenticateAgent } from './auth.ts';
 
@@ -42,12 +43,14 @@ function agentPeer(
 
 export function createAgentAuth(options: {
   store: Store;
+  /** A whole fleet may show its first or renewed certificates at once. */
+  commits: GroupCommit;
   clock: Clock;
   authority: Authority;
   /** Asked about a certificate of ours that no row knows. */
   findLost: FindLost;
 }): AuthenticateAgent {
-  const { store, clock, authority, findLost } = options;
+  const { store, commits, clock, authority, findLost } = options;
 
   const select = (peer: { orgId: string; fingerprint: string }) =>
     store.db
@@ -70,7 +73,7 @@ export function createAgentAuth(options: {
     vmId: string,
     createdAt: number,
   ) {
-    await store.transaction(async (tx) => {
+    await commits.run(async (tx) => {
       const now = clock.now();
       const { numUpdatedRows } = await tx
         .updateTable('certificates')
