@@ -37,6 +37,8 @@ export interface ServeConfig {
 export interface AdminEnvironment {
   password: string | undefined;
   apiToken: string | undefined;
+  /** The token is from the variable itself, which client commands use too, and from no file. */
+  apiTokenIsClients?: boolean;
 }
 
 /** Flags of `serve` as the command line gives them. */
@@ -136,6 +138,16 @@ export async function adminEnvironment(
     );
   }
   return { password, apiToken };
+}
+
+/** As `adminEnvironment`, for who wants other credentials than before. @throws AppError `config_invalid` */
+export async function resetEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<AdminEnvironment> {
+  const { VM_ORCHESTRATOR_API_TOKEN: clients, ...chosen } = env;
+  if (clients === undefined || env['VM_ORCHESTRATOR_API_TOKEN_FILE'] !== undefined)
+    return adminEnvironment(chosen);
+  return { ...(await adminEnvironment(env)), apiTokenIsClients: true };
 }
 
 /**

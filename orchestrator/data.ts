@@ -101,6 +101,10 @@ function notesOn(origin: MadeCredentials['origin']): string[] {
   return VARIABLES.flatMap(([key, variable, what]) => {
     if (origin[key] === 'given') return [`the ${what} was taken from the environment (${variable})`];
     if (origin[key] === 'made') return [];
+    if (origin[key] === 'ignored')
+      return [
+        `a new ${what} was made; the one that this shell has for client commands (${variable}) was not taken: export the new one there`,
+      ];
     return [
       `the ${what} in the environment (${variable}) was the one in force: it has ended, and a new one was made; unset the variable, also where serve starts`,
     ];

@@ -7,7 +7,7 @@ import { systemRandom } from '../base/random.ts';
 import { shutdownFromSignals } from '../base/shutdown.ts';
 import { write } from './cli/print.ts';
 import { runCli } from './cli.ts';
-import { adminEnvironment, loadServeConfig } from './config.ts';
+import { adminEnvironment, loadServeConfig, resetEnvironment } from './config.ts';
 
 /** Set in the bundle, where this file lies in `dist/` itself. */
 declare const VM_AGENT_VERSION: string | undefined;
@@ -85,7 +85,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
     },
     async adminReset({ data, logLevel }) {
       const { resetCredentials } = await import('./data.ts');
-      const admin = await adminEnvironment(process.env);
+      const admin = await resetEnvironment(process.env);
       return resetCredentials({ dataDir: data, admin, environment: environment(logLevel) });
     },
     backups: async () => (await import('./backup/actions.ts')).backupActions(environment('warn')),

@@ -234,6 +234,7 @@ export async function startOrchestrator(
     closing.push(() => fleetFeed.close());
     const authenticateAgent = createAgentAuth({
       store,
+      commits,
       clock,
       authority,
       findLost: createFindLost({ store, clock, log }),

@@ -76,4 +76,8 @@ export const CERTIFICATE_GUARANTEES: readonly Guarantee[] = [
     id: 'cert-40',
     text: 'Roots are replaced only by a newer set that the command root signed and a pinned root vouches for.',
   },
+  {
+    id: 'cert-41',
+    text: 'A backup of before a change of the CA brings the fleet back: agents with certificates of an issuer that it lacks wait to be admitted, and those that trust a later root follow by the backup root.',
+  },
 ];

@@ -28,7 +28,8 @@ export function dial(url: string, credentials: ClientCredentials, proxy?: ProxyS
     finishRequest(request) {
       request.once('socket', (socket) => {
         const secured = () => webSocket.emit('secured');
-        if (socket instanceof TLSSocket && socket.getProtocol() === null)
+        // Its version is known from the beginning; what the peer ends its handshake with is not.
+        if (socket instanceof TLSSocket && socket.getPeerFinished() === undefined)
           socket.once('secureConnect', secured);
         else secured();
       });

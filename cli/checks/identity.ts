@@ -93,13 +93,16 @@ export const CERTIFICATE_CHECKS: readonly Check<Bench>[] = [
     title: 'certificate',
     needs: ['certificate.key'],
     after: ['clock'],
-    run: ofCertificate(({ certificate }, { clock }) => {
+    run: ofCertificate(({ certificate, vmId }, { clock }) => {
       const validity = validityOf(certificate);
       const { notBeforeMs, notAfterMs } = validity;
       const now = clock.now();
       const end = isoTime(notAfterMs);
       if (now >= notAfterMs)
-        return fail(`it ended at ${end}`, `${NEW_IDENTITY} Its clock is right, or could not be compared.`);
+        return fail(
+          `it ended at ${end}; the agent asks to come back with the key that it has (its clock is right, or could not be compared)`,
+          `It waits to be admitted: vm-orchestrator agents admit ${vmId}. Is the agent revoked, or does vm-agent status say that it is refused, enroll it again: vm-agent install --force-reinstall --token-stdin, with a new token on its stdin.`,
+        );
       if (now < notBeforeMs)
         return fail(`it begins at ${isoTime(notBeforeMs)}`, 'Check this machine’s clock.');
       const detail = `${((notAfterMs - now) / DAY_MS).toFixed(1)} days left, until ${end}`;

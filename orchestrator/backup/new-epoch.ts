@@ -3,6 +3,7 @@ import { isoTime } from '../../base/clock.ts';
 import { newId } from '../../base/random.ts';
 import { type AuditActor, record, recordAll } from '../audit/audit.ts';
 import { newestNote } from '../audit/checkpoints.ts';
+import { raiseTrustVersion } from '../ca/roots.ts';
 import { recordChange, selectCommands } from '../jobs/record-change.ts';
 import { saveRollout } from '../jobs/rollout/apply.ts';
 import { loadRollout } from '../jobs/rollout/facts.ts';
@@ -229,6 +230,8 @@ export async function beginEpoch(
     const begun: NewEpoch['organizations'] = [];
     for (const organization of organizations)
       begun.push(await beginIn(context, organization, options.admitKnown));
+    // Agents refuse a set of roots that is older than theirs, and they may have seen others since the backup.
+    await raiseTrustVersion(tx, (version) => epochAfter(version, now));
     const { numDeletedRows } = await tx.deleteFrom('web_sessions').executeTakeFirst();
     const sessions_ended = Number(numDeletedRows);
     await record(tx, {

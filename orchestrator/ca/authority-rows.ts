@@ -1,4 +1,4 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, type KeyObject, type X509Certificate } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import { newId, randomHex } from '../../base/random.ts';
 import { LIFETIME_S } from '../../protocol/certificate-profile.ts';
@@ -9,6 +9,20 @@ import type { NewRow, Row } from '../store/tables.ts';
 import { makeCertificate, newP256, spkiOf } from './x509.ts';
 
 type AuthorityRow = Row<'certificate_authorities'>;
+
+/** Common name of an issuing certificate. Only a root signs one, so the name says whom it is for. */
+const issuingName = (organizationId: string | null): string =>
+  `vm-agent issuing ${organizationId ?? 'orchestrator'}`;
+
+/**
+ * Whether a certificate names an issuing certificate of this organization as its issuer. It proves something where a
+ * chain to one of our roots was verified, as TLS does it. Pure.
+ */
+export const namesIssuer = (
+  certificate: X509Certificate,
+  trustDomain: string,
+  organizationId: string,
+): boolean => certificate.issuer === `O=${trustDomain}\nCN=${issuingName(organizationId)}`;
 
 export const sealName = (id: string): string => `ca-key:${id}`;
 
@@ -47,8 +61,7 @@ export async function newAuthorityRow(
   const made = await makeCertificate({
     subject: {
       organization: trustDomain,
-      commonName:
-        what.kind === 'root' ? 'vm-agent root' : `vm-agent issuing ${what.organizationId ?? 'orchestrator'}`,
+      commonName: what.kind === 'root' ? 'vm-agent root' : issuingName(what.organizationId),
     },
     publicKey: spkiOf(keys.publicKey),
     signingKey: root?.key ?? keys.privateKey,

@@ -50,9 +50,12 @@ export async function readRoots(db: Queryable): Promise<Roots> {
 }
 
 /** In the transaction that changes what is trusted. */
-export async function nextVersion(tx: Queryable): Promise<void> {
+export const nextVersion = (tx: Queryable): Promise<void> => raiseTrustVersion(tx, (version) => version + 1);
+
+/** `raise` gives a larger number than it gets. */
+export async function raiseTrustVersion(tx: Queryable, raise: (version: number) => number): Promise<void> {
   const { version } = await readRoots(tx);
-  const value = String(version + 1);
+  const value = String(raise(version));
   await tx
     .insertInto('settings')
     .values({ key: VERSION, value })

@@ -15,9 +15,10 @@ export function register(program: Command, deps: CliDeps): void {
       `
 Environment:
   VM_ORCHESTRATOR_ADMIN_PASSWORD[_FILE]  the new password, instead of a random one
-  VM_ORCHESTRATOR_API_TOKEN[_FILE]       the new API token, instead of a random one
+  VM_ORCHESTRATOR_API_TOKEN_FILE         the new API token, instead of a random one
 
-A value that is in force already is not used: new means new. What was taken from the
+A value that is in force already is not used: new means new. Nor is VM_ORCHESTRATOR_API_TOKEN,
+which client commands use: it may be the token that leaked. What was taken from the
 environment is said on stderr. Each start of serve sets what its own environment
 holds: remove the old values there as well.`,
     )

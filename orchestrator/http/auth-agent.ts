@@ -6,7 +6,9 @@ import { AppError } from '../../protocol/errors.ts';
 import { agentIdSchema, organizationIdSchema, vmIdSchema } from '../../protocol/ids.ts';
 import { record } from '../audit/audit.ts';
 import type { Authority } from '../ca/authority.ts';
+import { namesIssuer } from '../ca/authority-rows.ts';
 import type { FindLost } from '../registration/unknown-to-backup.ts';
+import type { GroupCommit } from '../store/group-commit.ts';
 import type { Store } from '../store/store.ts';
 import type { AuthenticateAgent } from './auth.ts';
 
@@ -41,12 +43,14 @@ function agentPeer(
 
 export function createAgentAuth(options: {
   store: Store;
+  /** A whole fleet may show its first or renewed certificates at once. */
+  commits: GroupCommit;
   clock: Clock;
   authority: Authority;
   /** Asked about a certificate of ours that no row knows. */
   findLost: FindLost;
 }): AuthenticateAgent {
-  const { store, clock, authority, findLost } = options;
+  const { store, commits, clock, authority, findLost } = options;
 
   const select = (peer: { orgId: string; fingerprint: string }) =>
     store.db
@@ -69,7 +73,7 @@ export function createAgentAuth(options: {
     vmId: string,
     createdAt: number,
   ) {
-    await store.transaction(async (tx) => {
+    await commits.run(async (tx) => {
       const now = clock.now();
       const { numUpdatedRows } = await tx
         .updateTable('certificates')
@@ -127,11 +131,14 @@ export function createAgentAuth(options: {
     // Browsers always send it on what could harm; an agent never does.
     if (request.headers.origin !== undefined) throw new AppError('origin_refused');
     const peer = agentPeer(request.socket, authority.trustDomain, clock.now());
-    if (!(await authority.hasIssued(peer.orgId, peer.certificate)))
+    const issuerKnown = await authority.hasIssued(peer.orgId, peer.certificate);
+    // A store that was put back to a backup may lack the issuing certificate, not the root that TLS came to.
+    if (!issuerKnown && !namesIssuer(peer.certificate, authority.trustDomain, peer.orgId))
       throw required('The client certificate was not issued for the organization that it names.');
     const seen = await select(peer);
     const address = request.socket.remoteAddress ?? null;
-    const row = seen ?? ((await findLost(peer, vmId, address)) ? await select(peer) : undefined);
+    const row =
+      seen ?? ((await findLost({ ...peer, issuerKnown }, vmId, address)) ? await select(peer) : undefined);
     if (row === undefined || row.id !== peer.id) throw required('The client certificate is not known here.');
     if (row.revoked_at !== null || row.state === 'revoked') {
       throw new AppError('certificate_revoked', {

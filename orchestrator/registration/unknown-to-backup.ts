@@ -13,12 +13,18 @@ import { quarantine } from '../tenancy/quarantine.ts';
 /** Agents in one organization that a restore may bring; more than this is no fleet that enrolled since a backup. */
 const MOST_FOUND = 10_000;
 
-export type Stranger = PeerIdentity & { orgId: string; id: string };
+export type Stranger = PeerIdentity & {
+  orgId: string;
+  id: string;
+  /** False: one of our roots is above it, by an issuing certificate that this store does not hold. */
+  issuerKnown: boolean;
+};
 
 /**
  * An agent shows a certificate that our own key signed and no row knows. Where this store was put back to a backup,
  * and the certificate is of the time that was lost, it gets its row again, quarantined until an operator admits it.
- * Resolves with whether it is known now. Whoever calls this has checked the signature.
+ * Resolves with whether it is known now. Whoever calls this has checked the signature, or that
+ * TLS did, and by whom it is.
  */
 export type FindLost = (stranger: Stranger, vmId: string, address: string | null) => Promise<boolean>;
 
@@ -105,14 +111,14 @@ export function createFindLost(options: { store: Store; clock: Clock; log: Logge
     if (known === undefined && !(await addAgent(tx, stranger, vmId, restore))) return undefined;
     // Revoked it was before the backup: nothing that came later counts.
     if (known !== undefined && (known.state === 'revoked' || known.vm_id !== vmId)) return undefined;
-    const admitted = known !== undefined && restore.admit_known === 1 && known.state === 'active';
+    // The key of a root that was retired may be in wrong hands, and it could make such an issuer: a person decides.
+    const admitted = stranger.issuerKnown && known?.state === 'active' && restore.admit_known === 1;
     if (!admitted && known?.state !== 'pending')
       await quarantine(tx, {
         organizationId: orgId,
         agentId: id,
         reason: 'certificate_unknown',
-        detail:
-          known === undefined ? 'it enrolled after the backup' : 'its certificate is of after the backup',
+        detail: `${known === undefined ? 'it enrolled after the backup' : 'its certificate is of after the backup'}${stranger.issuerKnown ? '' : ', and so is what issued it'}`,
         at: clock.now(),
         address,
       });

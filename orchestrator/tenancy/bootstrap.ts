@@ -15,6 +15,8 @@ const ADMIN_TOKEN_NAME = 'admin';
 export interface GivenCredentials {
   password?: string | undefined;
   apiToken?: string | undefined;
+  /** The token stands in the variable that the client's commands use: nobody chose it for a reset. */
+  apiTokenIsClients?: boolean | undefined;
 }
 export interface AdminCredentials {
   admin_user: string;
@@ -22,8 +24,8 @@ export interface AdminCredentials {
   api_token: string;
 }
 
-/** Where each credential came from; `replaced` was given, but is in force already. */
-type Origin = 'made' | 'given' | 'replaced';
+/** Where each credential came from; `replaced` was given, but is in force already, `ignored` is not meant for this. */
+type Origin = 'made' | 'given' | 'replaced' | 'ignored';
 export interface MadeCredentials {
   credentials: AdminCredentials;
   origin: { password: Origin; apiToken: Origin };
@@ -213,7 +215,8 @@ export async function bootstrapAdmin(options: {
 
 /**
  * New credentials for the admin, for whoever holds the machine; the old ones end. Never one that is in force, the
- * admin's or another's: who resets wants to be rid of it, and the variable may be that of the same leaked token.
+ * admin's or another's, and never what a shell has for client commands: who resets wants to be rid of a token, which
+ * may have been revoked a minute ago and stand in just that variable.
  */
 export async function resetAdmin(options: {
   store: Store;
@@ -232,7 +235,8 @@ export async function resetAdmin(options: {
       .where('token_hash', '=', hashToken(given.apiToken))
       .executeTakeFirst()) !== undefined;
   const password = (stalePassword ? undefined : given.password) ?? randomText(24);
-  const apiToken = (staleToken ? undefined : given.apiToken) ?? newApiToken();
+  const chosenToken = staleToken || given.apiTokenIsClients === true ? undefined : given.apiToken;
+  const apiToken = chosenToken ?? newApiToken();
   const passwordHash = await hashPassword(password);
   await store.transaction(async (tx) => {
     const admin = await readAdmin(tx);
@@ -268,7 +272,11 @@ export async function resetAdmin(options: {
     credentials: { admin_user: ADMIN_USER, admin_password: password, api_token: apiToken },
     origin: {
       password: stalePassword ? 'replaced' : originOf(given.password),
-      apiToken: staleToken ? 'replaced' : originOf(given.apiToken),
+      apiToken: staleToken
+        ? 'replaced'
+        : chosenToken === undefined && given.apiToken !== undefined
+          ? 'ignored'
+          : originOf(given.apiToken),
     },
   };
 }

@@ -281,7 +281,14 @@ describe('the command line', () => {
     expect(reset.stdout).not.toMatch(/leaked/);
     expect(reset.stderr).toContain('(VM_ORCHESTRATOR_API_TOKEN) was the one in force');
     expect(reset.stderr).toContain('(VM_ORCHESTRATOR_ADMIN_PASSWORD) was the one in force');
-    const chosen = { VM_ORCHESTRATOR_API_TOKEN: 'vmo_chosen' };
+    // It is not known any more, and stands still where client commands look for it.
+    const { VM_ORCHESTRATOR_API_TOKEN } = env;
+    const revoked = await runOrchestratorCli(['admin', 'reset', ...data], { VM_ORCHESTRATOR_API_TOKEN });
+    expect(revoked.stdout).not.toMatch(/leaked/);
+    expect(revoked.stderr).toContain('(VM_ORCHESTRATOR_API_TOKEN) was not taken');
+    const file = join(scratch, 'chosen-token');
+    await writeFile(file, 'vmo_chosen\n');
+    const chosen = { VM_ORCHESTRATOR_API_TOKEN_FILE: file };
     const other = await runOrchestratorCli(['admin', 'reset', ...data], chosen);
     expect(JSON.parse(other.stdout).api_token).toBe('vmo_chosen');
     expect(other.stderr).toContain('taken from the environment (VM_ORCHESTRATOR_API_TOKEN)');

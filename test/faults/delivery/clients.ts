@@ -25,7 +25,7 @@ const WEIGHTS = Object.fromEntries(
  * `$PPID` is the agent, which tells whose machine it was.
  */
 export const commandOf = (file: string, tag: string, rest: string): string =>
-  `printf '%s %s %s\\n' ${tag} "$VM_AGENT_COMMAND_ID" "$PPID" >> ${file}; printf '%s %s\\n' ${tag} "$VM_AGENT_COMMAND_ID"${rest}`;
+  `read -r stat < /proc/$PPID/stat; set -- $stat; printf '%s %s %s\\n' ${tag} "$VM_AGENT_COMMAND_ID" "$PPID:\${22}" >> ${file}; printf '%s %s\\n' ${tag} "$VM_AGENT_COMMAND_ID"${rest}`;
 
 export interface LoadOptions {
   seed: number;

@@ -90,14 +90,16 @@ export async function reportedBy(caller: Caller, dataDir: string): Promise<Repor
 }
 
 export async function executionsOf(file: string, members: readonly Member[]): Promise<Execution[]> {
-  const byPid = new Map(members.flatMap(({ vmId, pids }) => pids.map((pid) => [String(pid), vmId] as const)));
+  const byProcess = new Map(
+    members.flatMap(({ vmId, processes }) => processes.map((name) => [name, vmId] as const)),
+  );
   const text = await readFile(file, 'utf8').catch(() => '');
   return text
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => {
-      const [tag = '', commandId = '', pid = ''] = line.split(' ');
-      return { tag, commandId, vmId: byPid.get(pid) };
+      const [tag = '', commandId = '', process = ''] = line.split(' ');
+      return { tag, commandId, vmId: byProcess.get(process) };
     });
 }
 

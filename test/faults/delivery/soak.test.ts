@@ -59,7 +59,7 @@ async function runBatch(fleet: Fleet, load: Load, batch: number): Promise<void> 
     await Promise.all(Array.from({ length: Math.min(10, jobs - job) }, () => load.submit(vmIds)));
     for (let reset = 0; reset < resets; reset += 1)
       if (Math.floor((reset * jobs) / resets / 10) * 10 === job)
-        fleet.members[(batch + reset) % AGENTS]?.proxy.reset();
+        fleet.members[(batch + reset) % AGENTS]?.proxy.outage();
   }
   await load.settle();
 }
@@ -80,11 +80,12 @@ it('[soak-1] holds no more memory and no more descriptors after many commands an
     (slopeOf(warm.map((sample): Point => ({ x: sample.commands, y: of(sample) }))) * 10_000) / MIB;
   const last = samples.at(-1);
   const after = onDisk(fleet);
-  const links = fleet.members.reduce((sum, member) => sum + member.links().filter(({ up }) => up).length, 0);
+  const welcomes = fleet.members.flatMap((member) => member.links().filter(({ up }) => up));
   const perCommand = (part: keyof typeof after) => Math.round((after[part] - before[part]) / COMMANDS);
   const seen = {
     commands: COMMANDS,
-    connections: links,
+    reconnects: welcomes.length - AGENTS,
+    byPolling: welcomes.filter(({ transport }) => transport === 'poll').length,
     tookS,
     mibPer10k: {
       orchestrator: slope(({ bytes }) => bytes.orchestrator),
@@ -100,6 +101,8 @@ it('[soak-1] holds no more memory and no more descriptors after many commands an
   };
   console.log(JSON.stringify(seen));
   expect(violationsOf(await load.finish())).toEqual([]);
+  expect(seen.byPolling).toBe(0);
+  expect(seen.reconnects).toBeGreaterThanOrEqual(RECONNECTS * 0.9);
   const [first] = warm;
   for (const program of ['orchestrator', 'agent'] as const) {
     expect((last?.descriptors[program] ?? 0) - (first?.descriptors[program] ?? 0)).toBeLessThan(10);

@@ -109,6 +109,8 @@ export interface FaultProxy extends AsyncDisposable {
   heal(): void;
   /** Ends every connection by a reset, in the middle of what it carries. */
   reset(): void;
+  /** As {@link reset}, and the next connection is refused as well: what an outage looks like, and no cut of only what stands. */
+  outage(): void;
   /** The far end disappears without a goodbye: whoever is connected hears nothing more, and the far end is told at once. */
   vanish(): void;
   /** What stands is swallowed both ways; new connections are taken and go nowhere. Nobody is told. */
@@ -121,11 +123,16 @@ export async function startFaultProxy(target: { port: () => number }): Promise<F
   const held = new Set<Socket>();
   const treatments: Record<Direction, Treatment> = { up: PASS, down: PASS };
   let isBlackhole = false;
+  let isOutage = false;
   let attempts = 0;
 
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     attempts += 1;
     client.on('error', () => undefined);
+    if (isOutage) {
+      isOutage = false;
+      return void client.resetAndDestroy();
+    }
     held.add(client);
     client.on('close', () => held.delete(client));
     client.on('end', () => isBlackhole && client.destroy());
@@ -186,6 +193,10 @@ export async function startFaultProxy(target: { port: () => number }): Promise<F
         pair.client.resetAndDestroy();
         pair.server.resetAndDestroy();
       }
+    },
+    outage() {
+      isOutage = true;
+      proxy.reset();
     },
     vanish() {
       for (const pair of [...pairs]) {

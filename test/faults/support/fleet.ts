@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { systemClock } from '../../../base/clock.ts';
 import { diskLayout, SECURITY_FILES } from '../../../protocol/disk-layout.ts';
@@ -15,11 +16,11 @@ export interface Member {
   readonly home: string;
   readonly proxy: FaultProxy;
   agent: AgentProcess;
-  /** Of every process that it had. */
-  readonly pids: number[];
+  /** Of every process that it had, see {@link processName}. */
+  readonly processes: string[];
   readonly kills: number[];
   /** Times at which a connection was welcomed, and at which one was lost (ms since the epoch). */
-  links(): { at: number; up: boolean }[];
+  links(): { at: number; up: boolean; transport?: unknown }[];
   kill(): Promise<void>;
   restart(entry?: Entry): void;
 }
@@ -37,9 +38,13 @@ export interface Fleet extends AsyncDisposable {
   /** When there was none. */
   readonly down: { from: number; to: number }[];
   killOrchestrator(): Promise<void>;
-  /** With the data of the one that was killed; on a free port, to which all links lead from then on. */
+  /** With the data of the one that was killed; on a free port, to which all links lead from then on. @throws when it ends before it listens. */
   restartOrchestrator(entry?: Entry): Promise<void>;
 }
+
+/** A process's number with the time of its start: numbers come again when thousands of processes have ended. */
+export const processName = (pid: number): string =>
+  `${pid}:${readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[21]}`;
 
 const SERVE = ['--rate-limit', 'off'];
 /** Each program starts many times: what is compiled once is kept. */
@@ -68,14 +73,14 @@ async function createMember(fleet: Fleet, number: number, usual?: Entry): Promis
   const start = (entry?: Entry) => {
     const agent = startAgent({ home, ...entry, env: envOf(temp, entry) });
     lives.push(agent);
-    member.pids.push(agent.pid);
+    member.processes.push(processName(agent.pid));
     return agent;
   };
   const member: Member = {
     vmId,
     home,
     proxy,
-    pids: [],
+    processes: [],
     kills: [],
     agent: undefined as unknown as AgentProcess,
     links: () =>
@@ -84,7 +89,9 @@ async function createMember(fleet: Fleet, number: number, usual?: Entry): Promis
           log.flatMap((line) => {
             const up = line['msg'] === 'connected to the orchestrator';
             const lost = line['condition'] === 'websocket' && line['ok'] === false;
-            return up || lost ? [{ at: timeOf(line), up }] : [];
+            return up || lost
+              ? [{ at: timeOf(line), up, ...(up ? { transport: line['transport'] } : {}) }]
+              : [];
           }),
         ),
         ...member.kills.map((at) => ({ at, up: false })),
@@ -111,14 +118,14 @@ export async function startFleet(options: { agents: number; entry?: Entry }): Pr
   await mkdir(dataDir, { mode: 0o700 });
   const orchestrator = await startOrchestrator({ dataDir, args: SERVE, env: envOf(temp) });
   const members: Member[] = [];
-  let downSince = 0;
+  let downSince: number | undefined;
   const fleet: Fleet = {
     temp,
     orchestrator,
     members,
     down: [],
     async killOrchestrator() {
-      downSince = systemClock.now();
+      downSince ??= systemClock.now();
       await fleet.orchestrator.kill();
     },
     async restartOrchestrator(entry) {
@@ -130,7 +137,8 @@ export async function startFleet(options: { agents: number; entry?: Entry }): Pr
         ...entry,
         env: envOf(temp, entry),
       });
-      fleet.down.push({ from: downSince, to: systemClock.now() });
+      fleet.down.push({ from: downSince ?? 0, to: systemClock.now() });
+      downSince = undefined;
     },
     async [Symbol.asyncDispose]() {
       for (const { agent, proxy } of members) {

@@ -75,7 +75,13 @@ describe('settings and identity', () => {
     ] as const) {
       const later = await enrolled(days);
       await using _later = later.home;
-      expect(await later.look()).toMatchObject(expected);
+      const seen = await later.look();
+      expect(seen).toMatchObject(expected);
+      // The machine is not lost: it waits for somebody, and keeps its identity.
+      if (days === 31)
+        expect(seen.found.find(({ id }) => id === 'certificate.validity')?.hint).toMatch(
+          /^It waits to be admitted: vm-orchestrator agents admit vm-/,
+        );
     }
   });
 
