@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { loadAgentConfig } from '../../agent/config.ts';
 import { readSecurityFile } from '../../agent/identity/credentials.ts';
 import type { Clock } from '../../base/clock.ts';
+import { NODE_FLAGS } from '../../base/node-flags.ts';
 import type { InstallContext } from '../context.ts';
 import { lastWords } from '../last-words.ts';
 import { askHealth, waitUntilOnline } from '../probe.ts';
@@ -51,7 +52,7 @@ export function trialRun(
   function start(): { child: ChildProcess; lastWords: () => string } {
     const child = spawn(
       join(layout.current, 'runtime/node'),
-      [join(layout.current, 'vm-agent.mjs'), 'server', '--home', layout.root],
+      [...NODE_FLAGS['vm-agent'], join(layout.current, 'vm-agent.mjs'), 'server', '--home', layout.root],
       { env: host.env, stdio: ['ignore', 'pipe', 'pipe'] },
     );
     let said = '';

@@ -39,7 +39,7 @@ let [online, executions, doubled] = [0, 0, 0];
 let [attempts, welcomes]: [number[], number[]] = [[], []];
 
 /** How many may connect at once at the very beginning, which is not what is measured. */
-const AT_ONCE = 32;
+const AT_ONCE = 16;
 const TELL_MS = 250;
 const IDLE = { uptime_s: 1, load1: 0, memory_used: 0, agent_rss_bytes: 0 };
 

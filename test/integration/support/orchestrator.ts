@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
+import { NODE_FLAGS } from '../../../base/node-flags.ts';
 import type { Bootstrap } from '../../../protocol/rest-fleet.ts';
 import { AGENT_SNI } from '../../../protocol/version.ts';
 
@@ -131,6 +132,7 @@ export async function startOrchestrator(
 ): Promise<OrchestratorProcess> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'orchestrator-')));
   const args = [
+    ...NODE_FLAGS['vm-orchestrator'],
     options.script ?? MAIN,
     'serve',
     '--data',
