@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory, writeFileAtomic } from '../base/atomic-file.ts';
-import { NODE_FLAGS } from '../base/node-flags.ts';
 import type { DiskLayout } from '../protocol/disk-layout.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { InstallContext } from './context.ts';
 import { exists, makeDirectory } from './files.ts';
+import { NODE_FLAGS } from './node-flags.ts';
 import { brokenFiles, readSeal, sealFolder } from './seal.ts';
 import type { Source } from './source.ts';
 

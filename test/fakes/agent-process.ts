@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { NODE_FLAGS } from '../../base/node-flags.ts';
+import { NODE_FLAGS } from '../../provision/node-flags.ts';
 
 const ENTRY = fileURLToPath(new URL('./run-agent.ts', import.meta.url));
 

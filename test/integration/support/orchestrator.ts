@@ -9,9 +9,9 @@ import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
-import { NODE_FLAGS } from '../../../base/node-flags.ts';
 import type { Bootstrap } from '../../../protocol/rest-fleet.ts';
 import { AGENT_SNI } from '../../../protocol/version.ts';
+import { NODE_FLAGS } from '../../../provision/node-flags.ts';
 
 const MAIN = join(import.meta.dirname, '../../../orchestrator/main.ts');
 const LISTENING_MS = 60_000;
