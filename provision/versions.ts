@@ -6,6 +6,7 @@ import type { DiskLayout } from '../protocol/disk-layout.ts';
 import { AppError } from '../protocol/errors.ts';
 import type { InstallContext } from './context.ts';
 import { exists, makeDirectory } from './files.ts';
+import { NODE_FLAGS } from './node-flags.ts';
 import { brokenFiles, readSeal, sealFolder } from './seal.ts';
 import type { Source } from './source.ts';
 
@@ -17,7 +18,7 @@ type Places = Pick<InstallContext, 'layout' | 'mode'>;
 const launcher = (ctx: Places): string => {
   const root = ctx.layout.root.replaceAll("'", "'\\''");
   const home = ctx.mode === 'user' ? `: "\${VM_AGENT_HOME:=$root}"\nexport VM_AGENT_HOME\n` : '';
-  return `#!/bin/sh\nroot='${root}'\n${home}exec "$root/current/runtime/node" "$root/current/vm-agent.mjs" "$@"\n`;
+  return `#!/bin/sh\nroot='${root}'\n${home}exec "$root/current/runtime/node" ${NODE_FLAGS['vm-agent'].join(' ')} "$root/current/vm-agent.mjs" "$@"\n`;
 };
 
 /** What the version in this folder was made from; undefined when it was never complete. */

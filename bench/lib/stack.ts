@@ -7,6 +7,7 @@ import { caPinOf } from '../../protocol/provisioning-token.ts';
 import type { Agent, Bootstrap, CreateTokenResponse } from '../../protocol/rest-fleet.ts';
 import { anchorFromPin } from '../../provision/ca-pin.ts';
 import { fetchCa } from '../../provision/fetch-ca.ts';
+import { NODE_FLAGS } from '../../provision/node-flags.ts';
 import { ROOT } from '../../scripts/lib/root.ts';
 import { createTempHome } from '../../test/fakes/temp-home.ts';
 import { type Daemon, freePort, plainEnv, startDaemon } from './child.ts';
@@ -70,7 +71,9 @@ export async function startStack(options: { cpuProfileDir: string | undefined })
       '--public-url',
       url,
     ];
-    const orchestrator = closing.use(startDaemon(process.execPath, [...profile, ...serve], env));
+    const orchestrator = closing.use(
+      startDaemon(process.execPath, [...NODE_FLAGS['vm-orchestrator'], ...profile, ...serve], env),
+    );
     await orchestrator.line((line) => (line.includes('"listening"') ? true : undefined));
 
     const shown = await runNode([ORCHESTRATOR, 'bootstrap', '--data', data], '', env);
@@ -94,7 +97,17 @@ export async function startStack(options: { cpuProfileDir: string | undefined })
     if (agent === undefined) throw new Error('the installer ended well, but the orchestrator knows no agent');
 
     const agentArgs = (agentPort: number) => [
-      ...[AGENT, 'server', '--home', agentHome, '--host', '127.0.0.1', '--port', String(agentPort)],
+      ...[
+        ...NODE_FLAGS['vm-agent'],
+        AGENT,
+        'server',
+        '--home',
+        agentHome,
+        '--host',
+        '127.0.0.1',
+        '--port',
+        String(agentPort),
+      ],
     ];
     const stack = closing.move();
     return {

@@ -6,6 +6,7 @@ import { readSecurityFile } from '../../agent/identity/credentials.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { InstallContext } from '../context.ts';
 import { lastWords } from '../last-words.ts';
+import { NODE_FLAGS } from '../node-flags.ts';
 import { askHealth, waitUntilOnline } from '../probe.ts';
 import { readEnrolment, writeEnrolment } from '../records.ts';
 import type { Step } from '../step.ts';
@@ -51,7 +52,7 @@ export function trialRun(
   function start(): { child: ChildProcess; lastWords: () => string } {
     const child = spawn(
       join(layout.current, 'runtime/node'),
-      [join(layout.current, 'vm-agent.mjs'), 'server', '--home', layout.root],
+      [...NODE_FLAGS['vm-agent'], join(layout.current, 'vm-agent.mjs'), 'server', '--home', layout.root],
       { env: host.env, stdio: ['ignore', 'pipe', 'pipe'] },
     );
     let said = '';

@@ -4,26 +4,22 @@ import { writeFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { systemClock } from '../../base/clock.ts';
-import { createLogger } from '../../base/logger.ts';
-import { systemRandom } from '../../base/random.ts';
-import { loadServeConfig } from '../../orchestrator/config.ts';
-import { type Orchestrator, startOrchestrator } from '../../orchestrator/orchestrator.ts';
+import type { Orchestrator } from '../../orchestrator/orchestrator.ts';
 import type { JobWithCommands } from '../../protocol/rest-jobs.ts';
 import { type AgentProcess, startAgent } from '../fakes/agent-process.ts';
-import { createTempHome, type TempHome } from '../fakes/temp-home.ts';
+import type { TempHome } from '../fakes/temp-home.ts';
 import { createToken } from '../integration/support/enroll.ts';
 import { ORG, submitJob } from '../integration/support/fleet.ts';
 import { type CallOptions, callOrchestrator } from '../integration/support/orchestrator.ts';
 import { addPerson, type Person } from '../integration/support/people.ts';
 import { seriousIssues } from './support/axe.ts';
-import { launchBrowser, openPage, signIn, type WatchedPage } from './support/browser.ts';
+import { openPage, signIn, type WatchedPage } from './support/browser.ts';
 import { enrollHome } from './support/enroll.ts';
-import { buildPage } from './support/page-files.ts';
+import { PASSWORD, type PageRig, startPageRig } from './support/page-rig.ts';
 
-const PASSWORD = 'correct horse battery';
 const TOKEN = 'vmo_of-the-first-admin';
 const SCREENSHOTS = process.env['SCREENSHOTS'];
+let rig: PageRig;
 let temp: TempHome;
 let orchestrator: Orchestrator;
 let agent: AgentProcess | undefined;
@@ -34,19 +30,8 @@ let olga: Person;
 let call: <T = Record<string, unknown>>(options: CallOptions) => ReturnType<typeof callOrchestrator<T>>;
 
 beforeAll(async () => {
-  temp = await createTempHome();
-  const dist = temp.join('dist');
-  const build = buildPage(dist);
-  const dataDir = temp.join('data');
-  const flags = { data: dataDir, listen: '127.0.0.1:0', store: 'sqlite', bus: 'memory' };
-  const config = await loadServeConfig(flags, {
-    VM_ORCHESTRATOR_ADMIN_PASSWORD: PASSWORD,
-    VM_ORCHESTRATOR_API_TOKEN: TOKEN,
-  });
-  const { log } = createLogger({ name: 'vm-orchestrator', level: 'silent' });
-  const environment = { clock: systemClock, random: systemRandom, log, version: '0.0.0', dist };
-  orchestrator = await startOrchestrator(config, environment);
-  [browser] = await Promise.all([launchBrowser(['--ignore-certificate-errors']), build]);
+  rig = await startPageRig({ apiToken: TOKEN, browserFlags: ['--ignore-certificate-errors'] });
+  ({ temp, orchestrator, browser } = rig);
   // By a host name, since security keys know no addresses.
   const url = orchestrator.url.replace('127.0.0.1', 'localhost');
   watched = await openPage(browser, `${url}/#/approvals`, { ignoreHTTPSErrors: true });
@@ -57,13 +42,11 @@ beforeAll(async () => {
   const home = temp.join('agent');
   await enrollHome({ home, url: orchestrator.url, token });
   agent = startAgent({ home });
-  olga = addPerson({ dataDir, call }, 'olga', 'operator');
+  olga = addPerson({ dataDir: rig.dataDir, call }, 'olga', 'operator');
 }, 60_000);
 afterAll(async () => {
-  await browser?.close();
   await agent?.[Symbol.asyncDispose]();
-  await orchestrator?.close(AbortSignal.timeout(5000));
-  await temp?.remove();
+  await rig?.[Symbol.asyncDispose]();
 });
 
 const submit = (command: string) =>

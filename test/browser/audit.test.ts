@@ -1,17 +1,13 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../base/clock.ts';
-import { createLogger } from '../../base/logger.ts';
-import { systemRandom } from '../../base/random.ts';
-import { loadServeConfig } from '../../orchestrator/config.ts';
-import { type Orchestrator, startOrchestrator } from '../../orchestrator/orchestrator.ts';
-import { createTempHome, type TempHome } from '../fakes/temp-home.ts';
-import { launchBrowser, openPage, signIn, type WatchedPage } from './support/browser.ts';
-import { buildPage } from './support/page-files.ts';
+import type { Orchestrator } from '../../orchestrator/orchestrator.ts';
+import type { TempHome } from '../fakes/temp-home.ts';
+import { openPage, signIn, type WatchedPage } from './support/browser.ts';
+import { PASSWORD, type PageRig, startPageRig } from './support/page-rig.ts';
 
 /** The audit page and the real orchestrator behind it. */
-const PASSWORD = 'correct horse battery';
+let rig: PageRig;
 let temp: TempHome;
 let orchestrator: Orchestrator;
 let browser: Browser;
@@ -19,24 +15,15 @@ let watched: WatchedPage;
 let page: Page;
 
 beforeAll(async () => {
-  temp = await createTempHome();
-  const dist = temp.join('dist');
-  const build = buildPage(dist);
-  const flags = { data: temp.join('data'), listen: '127.0.0.1:0', store: 'sqlite', bus: 'memory' };
-  const config = await loadServeConfig(flags, { VM_ORCHESTRATOR_ADMIN_PASSWORD: PASSWORD });
-  const { log } = createLogger({ name: 'vm-orchestrator', level: 'silent' });
-  const environment = { clock: systemClock, random: systemRandom, log, version: '0.0.0', dist };
-  orchestrator = await startOrchestrator(config, environment);
-  [browser] = await Promise.all([launchBrowser(), build]);
+  rig = await startPageRig();
+  ({ temp, orchestrator, browser } = rig);
   watched = await openPage(browser, orchestrator.url, { ignoreHTTPSErrors: true });
   page = watched.page;
   await signIn(page, 'admin', PASSWORD);
   await page.getByText('No machines yet').waitFor();
 });
 afterAll(async () => {
-  await browser?.close();
-  await orchestrator?.close(AbortSignal.timeout(5000));
-  await temp?.remove();
+  await rig?.[Symbol.asyncDispose]();
 });
 
 const row = (name: RegExp) => page.getByRole('row', { name });

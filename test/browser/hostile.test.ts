@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JobWithCommands } from '../../protocol/rest-jobs.ts';
+import { fakeFacts } from '../fakes/facts.ts';
 import type { FakeAgent } from '../fakes/fake-agent.ts';
 import { enrollAgent, ORG, submitJob } from '../integration/support/fleet.ts';
 import type { WatchedPage } from './support/browser.ts';
@@ -75,21 +76,16 @@ afterAll(async () => {
   await stage?.[Symbol.asyncDispose]();
 });
 
-function facts() {
-  return {
+const facts = () =>
+  fakeFacts({
     hostname: HOSTILE,
     os: HOSTILE.slice(0, 64),
     os_name: HOSTILE,
-    os_id: '',
-    os_version: '',
     kernel: HOSTILE,
     arch: HOSTILE.slice(0, 32),
-    cpus: 1,
-    memory_bytes: 1,
     addresses: [HOSTILE.slice(0, 64)],
     virtualization: HOSTILE.slice(0, 64),
-  };
-}
+  });
 
 /** Neither an element of theirs, nor a character that hides or turns others: in texts, in attributes, in the title. */
 async function expectTame(where: string): Promise<void> {

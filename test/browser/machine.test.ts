@@ -1,24 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../base/clock.ts';
-import { createLogger } from '../../base/logger.ts';
-import { systemRandom } from '../../base/random.ts';
-import { loadServeConfig } from '../../orchestrator/config.ts';
-import { type Orchestrator, startOrchestrator } from '../../orchestrator/orchestrator.ts';
+import type { Orchestrator } from '../../orchestrator/orchestrator.ts';
 import { type AgentProcess, startAgent } from '../fakes/agent-process.ts';
-import { createTempHome, type TempHome } from '../fakes/temp-home.ts';
+import type { TempHome } from '../fakes/temp-home.ts';
 import { seriousIssues } from './support/axe.ts';
-import { launchBrowser, openPage, signIn, type WatchedPage } from './support/browser.ts';
+import { openPage, signIn, type WatchedPage } from './support/browser.ts';
 import { enrollHome } from './support/enroll.ts';
-import { buildPage } from './support/page-files.ts';
+import { chartIsDrawn, fillMetrics } from './support/load-charts.ts';
+import { PASSWORD, type PageRig, startPageRig } from './support/page-rig.ts';
 
 /** The page of one machine: the real orchestrator, a real agent, and files of this test for the machine's. */
-const PASSWORD = 'correct horse battery';
 /** Where screenshots go, when somebody wants to look. */
 const SHOTS = process.env['SCREENSHOTS'];
+let rig: PageRig;
 let temp: TempHome;
 let orchestrator: Orchestrator;
 let agent: AgentProcess | undefined;
@@ -47,15 +43,8 @@ async function api<T>(path: string, method = 'GET', body?: unknown): Promise<T> 
 }
 
 beforeAll(async () => {
-  temp = await createTempHome();
-  const dist = temp.join('dist');
-  const build = buildPage(dist);
-  const flags = { data: temp.join('data'), listen: '127.0.0.1:0', store: 'sqlite', bus: 'memory' };
-  const config = await loadServeConfig(flags, { VM_ORCHESTRATOR_ADMIN_PASSWORD: PASSWORD });
-  const { log } = createLogger({ name: 'vm-orchestrator', level: 'silent' });
-  const environment = { clock: systemClock, random: systemRandom, log, version: '0.0.0', dist };
-  orchestrator = await startOrchestrator(config, environment);
-  [browser] = await Promise.all([launchBrowser(), build]);
+  rig = await startPageRig();
+  ({ temp, orchestrator, browser } = rig);
   watched = await openPage(browser, orchestrator.url, {
     ignoreHTTPSErrors: true,
     acceptDownloads: true,
@@ -77,10 +66,8 @@ beforeAll(async () => {
   agentId = (await api<{ agent_id: string }>(`agents/${vmId}`)).agent_id;
 });
 afterAll(async () => {
-  await browser?.close();
   await agent?.[Symbol.asyncDispose]();
-  await orchestrator?.close(AbortSignal.timeout(5000));
-  await temp?.remove();
+  await rig?.[Symbol.asyncDispose]();
 });
 
 const open = (tab: string) => page.goto(`${orchestrator.url}/#/agents/${agentId}/${tab}`);
@@ -113,35 +100,11 @@ describe('one machine', () => {
   });
 
   it('draws its load', async () => {
-    const database = new DatabaseSync(temp.join('data', 'orchestrator.db'));
-    const now = Math.floor(Date.now() / 1000);
-    const put = database.prepare('INSERT OR REPLACE INTO metric_blocks VALUES (?, ?, 30, ?, ?)');
-    const organization = database.prepare('SELECT organization_id AS id FROM agents').get()?.['id'] ?? null;
-    for (let start = Math.floor(now / 300) * 300 - 300; start > now - 3600; start -= 300) {
-      const wave = (scale: number) =>
-        Array.from({ length: 10 }, (_, i) => scale * (1 + Math.sin((start + i * 30) / 300)));
-      const mean = {
-        cpu_used: wave(0.3),
-        memory_used: wave(0.2),
-        load1: wave(0.8),
-        net_rx_bytes_s: wave(40_000).map(Math.round),
-        net_tx_bytes_s: wave(90_000).map(Math.round),
-      };
-      put.run(organization, agentId, start, JSON.stringify({ mean }));
-    }
-    database.close();
+    fillMetrics(rig.dataDir, vmId);
     await open('metrics');
     const cpu = page.getByRole('region', { name: 'CPU' });
     await cpu.locator('canvas').waitFor();
-    // The line is blue; text and grid are grey.
-    await page.waitForFunction(`(() => {
-      const canvas = document.querySelector('.chart canvas');
-      const bytes = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-      let blue = 0;
-      for (let at = 0; at < bytes.length; at += 4)
-        if (bytes[at + 2] - bytes[at] > 80 && bytes[at + 3] > 200) blue += 1;
-      return blue > 200;
-    })()`);
+    await chartIsDrawn(page);
     expect(await cpu.getByText(/% mean, .* at most/).textContent()).toMatch(/^\d/);
     await cpu.locator('.u-over').hover();
     await cpu.getByText(/^Busy: \d+/).waitFor();

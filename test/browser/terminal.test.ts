@@ -1,18 +1,14 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../base/clock.ts';
-import { createLogger } from '../../base/logger.ts';
-import { systemRandom } from '../../base/random.ts';
-import { loadServeConfig } from '../../orchestrator/config.ts';
-import { type Orchestrator, startOrchestrator } from '../../orchestrator/orchestrator.ts';
+import type { Orchestrator } from '../../orchestrator/orchestrator.ts';
 import { type AgentProcess, startAgent } from '../fakes/agent-process.ts';
-import { createTempHome, type TempHome } from '../fakes/temp-home.ts';
-import { launchBrowser, openPage, signIn, type WatchedPage } from './support/browser.ts';
+import type { TempHome } from '../fakes/temp-home.ts';
+import { openPage, signIn, type WatchedPage } from './support/browser.ts';
 import { enrollHome } from './support/enroll.ts';
-import { buildPage } from './support/page-files.ts';
+import { PASSWORD, type PageRig, startPageRig } from './support/page-rig.ts';
 
 /** A terminal in a real browser, on a real agent, through the real orchestrator. */
-const PASSWORD = 'correct horse battery';
+let rig: PageRig;
 let temp: TempHome;
 let orchestrator: Orchestrator;
 let agent: AgentProcess;
@@ -22,15 +18,8 @@ let page: Page;
 let vmId: string;
 
 beforeAll(async () => {
-  temp = await createTempHome();
-  const dist = temp.join('dist');
-  const build = buildPage(dist);
-  const flags = { data: temp.join('data'), listen: '127.0.0.1:0', store: 'sqlite', bus: 'memory' };
-  const config = await loadServeConfig(flags, { VM_ORCHESTRATOR_ADMIN_PASSWORD: PASSWORD });
-  const { log } = createLogger({ name: 'vm-orchestrator', level: 'silent' });
-  const environment = { clock: systemClock, random: systemRandom, log, version: '0.0.0', dist };
-  orchestrator = await startOrchestrator(config, environment);
-  [browser] = await Promise.all([launchBrowser(), build]);
+  rig = await startPageRig();
+  ({ temp, orchestrator, browser } = rig);
   watched = await openPage(browser, orchestrator.url, { ignoreHTTPSErrors: true });
   page = watched.page;
   await signIn(page, 'admin', PASSWORD);
@@ -45,10 +34,8 @@ beforeAll(async () => {
   await agent.logged((line) => line['msg'] === 'connected to the orchestrator');
 });
 afterAll(async () => {
-  await browser?.close();
   await agent?.[Symbol.asyncDispose]();
-  await orchestrator?.close(AbortSignal.timeout(5000));
-  await temp?.remove();
+  await rig?.[Symbol.asyncDispose]();
 });
 
 const screen = () => page.getByRole('group', { name: /^(Terminal on|Recording of) / });

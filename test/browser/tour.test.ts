@@ -10,8 +10,9 @@ import { isAlive } from '../fakes/processes.ts';
 import { ORG } from '../integration/support/fleet.ts';
 import { ended, runProgram, startProgram } from '../integration/support/installer.ts';
 import { signIn, type WatchedPage } from './support/browser.ts';
+import { chartIsDrawn, fillMetrics } from './support/load-charts.ts';
 import { inspect, navigation, patterns, type Screen } from './support/screens.ts';
-import { fillMetrics, type Seeded, seed } from './support/seed.ts';
+import { type Seeded, seed } from './support/seed.ts';
 import { createStage, type Stage, signInAsAdmin } from './support/stage.ts';
 import { SCREENS } from './support/tour-screens.ts';
 
@@ -197,18 +198,10 @@ describe('a team’s first day', () => {
   });
 
   it('reads its load as charts and as tables', async () => {
-    fillMetrics(stage, machine('web-1'));
+    fillMetrics(stage.orchestrator.dataDir, machine('web-1'));
     await part('Metrics');
     await page.getByRole('region', { name: 'CPU' }).locator('canvas').waitFor();
-    // The line is blue; text and grid are grey.
-    await page.waitForFunction(`(() => {
-      const canvas = document.querySelector('.chart canvas');
-      const bytes = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-      let blue = 0;
-      for (let at = 0; at < bytes.length; at += 4)
-        if (bytes[at + 2] - bytes[at] > 80 && bytes[at + 3] > 200) blue += 1;
-      return blue > 200;
-    })()`);
+    await chartIsDrawn(page);
     await page.getByLabel('Show as tables').check();
     await page
       .getByRole('table', { name: 'CPU over time' })

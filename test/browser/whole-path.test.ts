@@ -3,20 +3,17 @@ import { appendFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../base/clock.ts';
-import { createLogger } from '../../base/logger.ts';
-import { systemRandom } from '../../base/random.ts';
-import { loadServeConfig } from '../../orchestrator/config.ts';
-import { type Orchestrator, startOrchestrator } from '../../orchestrator/orchestrator.ts';
+import type { Orchestrator } from '../../orchestrator/orchestrator.ts';
 import { type AgentProcess, startAgent } from '../fakes/agent-process.ts';
 import { isAlive } from '../fakes/processes.ts';
-import { createTempHome, type TempHome } from '../fakes/temp-home.ts';
-import { launchBrowser, openPage, signIn, type WatchedPage } from './support/browser.ts';
+import type { TempHome } from '../fakes/temp-home.ts';
+import { openPage, signIn, type WatchedPage } from './support/browser.ts';
 import { enrollHome } from './support/enroll.ts';
-import { buildPage, buildPageFiles } from './support/page-files.ts';
+import { buildPageFiles } from './support/page-files.ts';
+import { PASSWORD, type PageRig, startPageRig } from './support/page-rig.ts';
 
 /** The page, the real orchestrator and a real agent, from the first sign-in on; each test goes on where the last ended. */
-const PASSWORD = 'correct horse battery';
+let rig: PageRig;
 let temp: TempHome;
 let orchestrator: Orchestrator;
 let agent: AgentProcess | undefined;
@@ -26,24 +23,15 @@ let page: Page;
 let vmId: string;
 
 beforeAll(async () => {
-  temp = await createTempHome();
-  const dist = temp.join('dist');
-  const build = buildPage(dist);
-  const flags = { data: temp.join('data'), listen: '127.0.0.1:0', store: 'sqlite', bus: 'memory' };
-  const config = await loadServeConfig(flags, { VM_ORCHESTRATOR_ADMIN_PASSWORD: PASSWORD });
-  const { log } = createLogger({ name: 'vm-orchestrator', level: 'silent' });
-  const environment = { clock: systemClock, random: systemRandom, log, version: '0.0.0', dist };
-  orchestrator = await startOrchestrator(config, environment);
-  [browser] = await Promise.all([launchBrowser(), build]);
+  rig = await startPageRig();
+  ({ temp, orchestrator, browser } = rig);
   // The orchestrator has its own CA, which people add to their browser or replace by --tls-cert.
   watched = await openPage(browser, `${orchestrator.url}/#/agents`, { ignoreHTTPSErrors: true });
   page = watched.page;
 });
 afterAll(async () => {
-  await browser?.close();
   await agent?.[Symbol.asyncDispose]();
-  await orchestrator?.close(AbortSignal.timeout(5000));
-  await temp?.remove();
+  await rig?.[Symbol.asyncDispose]();
 });
 
 const output = () => page.getByRole('log', { name: `Output of ${vmId}` });

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { NODE_FLAGS } from '../../provision/node-flags.ts';
 
 const ENTRY = fileURLToPath(new URL('./run-agent.ts', import.meta.url));
 
@@ -26,10 +27,14 @@ export function startAgent(options: {
   env?: Record<string, string>;
   script?: string;
 }): AgentProcess {
-  const child: ChildProcess = spawn(process.execPath, [options.script ?? ENTRY, options.home], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'] ?? '', HOME: options.home, SECRET_OF_THE_DAEMON: 'x', ...options.env },
-  });
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [...NODE_FLAGS['vm-agent'], options.script ?? ENTRY, options.home],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env['PATH'] ?? '', HOME: options.home, SECRET_OF_THE_DAEMON: 'x', ...options.env },
+    },
+  );
   const log: Record<string, unknown>[] = [];
   const watchers = new Set<() => void>();
   let stderr = '';

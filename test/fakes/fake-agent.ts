@@ -13,6 +13,7 @@ import { parseOrchestratorMessage } from '../../protocol/messages.ts';
 import { encodeOutputFrame } from '../../protocol/output-frame.ts';
 import { SessionLink } from '../../protocol/session.ts';
 import { COMMAND_CREDIT_BYTES, OUTPUT_CHUNK_BYTES, SUBPROTOCOL } from '../../protocol/version.ts';
+import { fakeHello } from './facts.ts';
 
 type Sequenced = Extract<AgentMessage, { seq: number }>;
 
@@ -100,32 +101,10 @@ export class FakeAgent {
       type: 'hello',
       protocol_min: 1,
       protocol_max: 1,
-      agent_version: '1.0.0',
-      features: [],
-      tools: [
-        { name: 'execute_shell_command', description: 'runs a command', input_schema: {}, annotations: {} },
-      ],
-      tool_manifest_sha256: '0'.repeat(64),
-      policy_sha256: null,
-      boot_id: 'boot-1',
-      machine_hash: 'machine-1',
+      ...fakeHello({ in_flight: this.inFlight, command_seq: this.commandSeq }),
       clock: NOW,
       ...(this.sessionId === undefined ? {} : { session_id: this.sessionId }),
       recv_seq: this.link.recvSeq,
-      in_flight: this.inFlight,
-      command_seq: this.commandSeq,
-      facts: {
-        hostname: 'web-1',
-        os: 'linux',
-        os_name: '',
-        os_id: '',
-        os_version: '',
-        kernel: '',
-        arch: 'x64',
-        cpus: 1,
-        memory_bytes: 1,
-        addresses: [],
-      },
       ...over,
     };
   }

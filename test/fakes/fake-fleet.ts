@@ -26,6 +26,7 @@ import {
 import { type FleetEvent, type Machine, machineSchema, type Overview } from '../../protocol/rest-overview.ts';
 import type { SavedCommand, Schedule } from '../../protocol/rest-schedules.ts';
 import { parseSelector, selectorMatches } from '../../protocol/selector.ts';
+import { fakeFacts } from './facts.ts';
 
 export const ORG = organizationIdSchema.parse('org-01jd0000000000000000000000');
 
@@ -124,14 +125,12 @@ export function createFakeFleet(options: { now: () => number }): FakeFleet {
         version: '0.1.0',
         labels: {},
         reported_labels: {},
-        facts: {
+        facts: fakeFacts({
           hostname: 'host',
-          os: 'linux',
           os_name: 'Debian GNU/Linux 12 (bookworm)',
-          arch: 'x64',
           cpus: 4,
           memory_bytes: 8 * 1024 ** 3,
-        },
+        }),
         load: { uptime_s: 86_400, load1: 0.42, memory_used: 0.37, disk_used: 0.61, agent_rss_bytes: 5e7 },
         tools: ['execute_shell_command'],
         enrolled_at: iso(),

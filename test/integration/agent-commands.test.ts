@@ -2,30 +2,21 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AgentHome, createAgentHome } from '../fakes/agent-home.ts';
-import { type AgentProcess, startAgent } from '../fakes/agent-process.ts';
-import { FakeOrchestrator } from '../fakes/fake-orchestrator.ts';
+import type { AgentHome } from '../fakes/agent-home.ts';
+import { type AgentRig, startAgentRig } from '../fakes/agent-rig.ts';
+import type { FakeOrchestrator } from '../fakes/fake-orchestrator.ts';
 import { isAlive } from '../fakes/processes.ts';
 
 let home: AgentHome;
 let server: FakeOrchestrator;
-let agent: AgentProcess;
+let rig: AgentRig;
 
 beforeAll(async () => {
-  home = await createAgentHome();
-  server = await new FakeOrchestrator({
-    certificate: await home.ca.orchestrator(),
-    ca: [home.ca.rootPem],
-    identity: home,
-  }).listen();
-  await home.setUrl(server.urlFor(home.vmId));
-  agent = startAgent({ home: home.path });
-  await server.connected();
+  rig = await startAgentRig();
+  ({ home, server } = rig);
 });
 afterAll(async () => {
-  await agent[Symbol.asyncDispose]();
-  await server.close();
-  await home[Symbol.asyncDispose]();
+  await rig?.[Symbol.asyncDispose]();
 });
 
 const text = (summary: { head: string; tail: string } | undefined) =>

@@ -1,26 +1,15 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { type AgentHome, createAgentHome } from '../fakes/agent-home.ts';
+import { createAgentHome } from '../fakes/agent-home.ts';
 import { startAgent } from '../fakes/agent-process.ts';
-import { FakeOrchestrator, type FakeOrchestratorOptions } from '../fakes/fake-orchestrator.ts';
+import { serveHome } from '../fakes/agent-rig.ts';
 import { isAlive } from '../fakes/processes.ts';
-
-async function serve(home: AgentHome, options: Partial<FakeOrchestratorOptions> = {}) {
-  const server = await new FakeOrchestrator({
-    certificate: await home.ca.orchestrator(),
-    ca: [home.ca.rootPem],
-    identity: home,
-    ...options,
-  }).listen();
-  await home.setUrl(server.urlFor(home.vmId));
-  return server;
-}
 
 describe('an agent that is killed', () => {
   it('ends the command that ran as unknown, never runs it again, and ends what it left running', async () => {
     await using home = await createAgentHome();
-    await using server = await serve(home);
+    await using server = await serveHome(home);
     const command = home.signer.shell(
       `echo run >> ${home.path}/runs; echo $$; setsid sh -c 'echo $$; exec sleep 4717' & sleep 4718`,
     );
@@ -61,7 +50,7 @@ describe('an agent that is killed', () => {
 
   it('delivers a result that was produced and never acknowledged', async () => {
     await using home = await createAgentHome();
-    await using server = await serve(home);
+    await using server = await serveHome(home);
     const command = home.signer.shell('echo precious; exit 3');
     const id = command.payload.command_id;
     server.holdAcks = true;
@@ -86,7 +75,7 @@ describe('an agent that is killed', () => {
 
   it('refuses to start twice on one home, and says what to do', async () => {
     await using home = await createAgentHome();
-    await using server = await serve(home);
+    await using server = await serveHome(home);
     await using first = startAgent({ home: home.path });
     await server.connected();
     await using second = startAgent({ home: home.path });
@@ -99,7 +88,7 @@ describe('an agent that is killed', () => {
 describe('an agent that is stopped', () => {
   it('ends what runs, says so before it goes, and exits 0', async () => {
     await using home = await createAgentHome();
-    await using server = await serve(home);
+    await using server = await serveHome(home);
     await using agent = startAgent({ home: home.path });
     await server.connected();
     const command = home.signer.shell('echo $$; sleep 4719');
@@ -115,7 +104,7 @@ describe('an agent that is stopped', () => {
 
   it('gives up at once on a second signal', async () => {
     await using home = await createAgentHome();
-    await using server = await serve(home);
+    await using server = await serveHome(home);
     await using agent = startAgent({ home: home.path });
     await server.connected();
     const command = home.signer.shell(`trap '' TERM; echo up; while :; do sleep 0.1; done`);
@@ -138,7 +127,7 @@ describe('a link that breaks', () => {
     for (const point of POINTS) {
       it(`loses nothing when it breaks at ${point}, ${keepSessions ? 'with' : 'without'} a session to resume`, async () => {
         await using home = await createAgentHome();
-        await using server = await serve(home, { keepSessions });
+        await using server = await serveHome(home, { keepSessions });
         await using agent = startAgent({ home: home.path });
         await server.connected();
         const command = home.signer.shell(
@@ -187,7 +176,7 @@ describe('a link that breaks', () => {
 
   it('lets a command go on and finish while there is no orchestrator', async () => {
     await using home = await createAgentHome();
-    await using server = await serve(home);
+    await using server = await serveHome(home);
     await using agent = startAgent({ home: home.path });
     await server.connected();
     const gate = `${home.path}/gate`;
@@ -202,12 +191,7 @@ describe('a link that breaks', () => {
     await agent.logged((line) => line['condition'] === 'websocket' && line['ok'] === false);
     await writeFile(gate, '');
     await agent.logged((line) => line['msg'] === 'ended');
-    await using later = new FakeOrchestrator({
-      certificate: await home.ca.orchestrator(),
-      ca: [home.ca.rootPem],
-      identity: home,
-    });
-    await later.listen(port);
+    await using later = await serveHome(home, { port });
     expect((await later.resultOf(id)).state).toBe('succeeded');
     expect(later.outputOf(id, 'stdout').toString().split('\n')).toHaveLength(100_002);
   });

@@ -9,11 +9,13 @@ import { agentHealthSchema, agentInfoSchema } from '../../protocol/agent-http.ts
 import { problemSchema } from '../../protocol/problem.ts';
 import { type AgentHome, createAgentHome } from '../fakes/agent-home.ts';
 import { type AgentProcess, startAgent } from '../fakes/agent-process.ts';
-import { FakeOrchestrator } from '../fakes/fake-orchestrator.ts';
+import { type AgentRig, startAgentRig } from '../fakes/agent-rig.ts';
+import type { FakeOrchestrator } from '../fakes/fake-orchestrator.ts';
 
 let home: AgentHome;
 let server: FakeOrchestrator;
 let agent: AgentProcess;
+let rig: AgentRig;
 let port: number;
 
 // An address of this machine that is not loopback stands for a peer from elsewhere.
@@ -22,22 +24,13 @@ const outside = Object.values(networkInterfaces())
   .find((address) => !address.internal && address.family === 'IPv4')?.address;
 
 beforeAll(async () => {
-  home = await createAgentHome();
-  await home.writeConfig('server:\n  host: 0.0.0.0\n  port: 0\n');
-  server = await new FakeOrchestrator({
-    certificate: await home.ca.orchestrator(),
-    ca: [home.ca.rootPem],
-    identity: home,
-  }).listen();
-  await home.setUrl(server.urlFor(home.vmId));
-  agent = startAgent({ home: home.path });
+  rig = await startAgentRig({ config: 'server:\n  host: 0.0.0.0\n  port: 0\n' });
+  ({ home, server, agent } = rig);
   port = await agent.port();
   await agent.logged((line) => line['condition'] === 'websocket' && line['ok'] === true);
 });
 afterAll(async () => {
-  await agent[Symbol.asyncDispose]();
-  await server.close();
-  await home[Symbol.asyncDispose]();
+  await rig?.[Symbol.asyncDispose]();
 });
 
 interface Got {

@@ -1,31 +1,25 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AgentHome, createAgentHome } from '../fakes/agent-home.ts';
-import { type AgentProcess, startAgent } from '../fakes/agent-process.ts';
-import { FakeOrchestrator } from '../fakes/fake-orchestrator.ts';
+import type { AgentHome } from '../fakes/agent-home.ts';
+import type { AgentProcess } from '../fakes/agent-process.ts';
+import { type AgentRig, startAgentRig } from '../fakes/agent-rig.ts';
+import type { FakeOrchestrator } from '../fakes/fake-orchestrator.ts';
 
 let home: AgentHome;
 let server: FakeOrchestrator;
 let agent: AgentProcess;
+let rig: AgentRig;
 let port: number;
 
 beforeAll(async () => {
-  home = await createAgentHome();
-  server = await new FakeOrchestrator({
-    certificate: await home.ca.orchestrator(),
-    ca: [home.ca.rootPem],
-    identity: home,
-  }).listen();
-  await home.setUrl(server.urlFor(home.vmId));
-  agent = startAgent({ home: home.path });
+  rig = await startAgentRig();
+  ({ home, server, agent } = rig);
   port = await agent.port();
   await agent.logged((line) => line['condition'] === 'websocket' && line['ok'] === true);
 });
 afterAll(async () => {
-  await agent[Symbol.asyncDispose]();
-  await server.close();
-  await home[Symbol.asyncDispose]();
+  await rig?.[Symbol.asyncDispose]();
 });
 
 function scrape(more: { headers?: Record<string, string>; plain?: boolean } = {}) {

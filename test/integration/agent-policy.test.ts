@@ -2,32 +2,23 @@ import { writeFileSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AgentHome, createAgentHome } from '../fakes/agent-home.ts';
-import { type AgentProcess, startAgent } from '../fakes/agent-process.ts';
-import { FakeOrchestrator } from '../fakes/fake-orchestrator.ts';
+import type { AgentHome } from '../fakes/agent-home.ts';
+import { type AgentRig, startAgentRig } from '../fakes/agent-rig.ts';
+import type { FakeOrchestrator } from '../fakes/fake-orchestrator.ts';
 import { createTempHome, type TempHome } from '../fakes/temp-home.ts';
 
 let home: AgentHome;
 let files: TempHome;
 let server: FakeOrchestrator;
-let agent: AgentProcess;
+let rig: AgentRig;
 
 beforeAll(async () => {
-  [home, files] = await Promise.all([createAgentHome(), createTempHome()]);
-  server = await new FakeOrchestrator({
-    certificate: await home.ca.orchestrator(),
-    ca: [home.ca.rootPem],
-    identity: home,
-  }).listen();
-  await home.setUrl(server.urlFor(home.vmId));
-  agent = startAgent({ home: home.path });
-  await server.connected();
+  [rig, files] = await Promise.all([startAgentRig(), createTempHome()]);
+  ({ home, server } = rig);
 });
 afterAll(async () => {
-  await agent[Symbol.asyncDispose]();
-  await server.close();
-  await files.remove();
-  await home[Symbol.asyncDispose]();
+  await rig?.[Symbol.asyncDispose]();
+  await files?.remove();
 });
 
 const policy = () => join(home.path, 'config/policy.yaml');

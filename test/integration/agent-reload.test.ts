@@ -3,29 +3,22 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { agentHealthSchema } from '../../protocol/agent-http.ts';
 import { type AgentHome, createAgentHome } from '../fakes/agent-home.ts';
 import { type AgentProcess, startAgent } from '../fakes/agent-process.ts';
-import { FakeOrchestrator } from '../fakes/fake-orchestrator.ts';
+import { type AgentRig, startAgentRig } from '../fakes/agent-rig.ts';
+import type { FakeOrchestrator } from '../fakes/fake-orchestrator.ts';
 
 let home: AgentHome;
 let server: FakeOrchestrator;
 let agent: AgentProcess;
+let rig: AgentRig;
 
 const LOCAL = 'server: {host: 127.0.0.1, port: 0}\n';
 
 beforeAll(async () => {
-  home = await createAgentHome();
-  server = await new FakeOrchestrator({
-    certificate: await home.ca.orchestrator(),
-    ca: [home.ca.rootPem],
-    identity: home,
-  }).listen();
-  await home.setUrl(server.urlFor(home.vmId));
-  agent = startAgent({ home: home.path });
-  await server.connected();
+  rig = await startAgentRig();
+  ({ home, server, agent } = rig);
 });
 afterAll(async () => {
-  await agent[Symbol.asyncDispose]();
-  await server.close();
-  await home[Symbol.asyncDispose]();
+  await rig?.[Symbol.asyncDispose]();
 });
 
 const ended = (line: Record<string, unknown>) =>

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { createAgentHome } from '../fakes/agent-home.ts';
 import { startAgent } from '../fakes/agent-process.ts';
-import { FakeOrchestrator } from '../fakes/fake-orchestrator.ts';
+import { serveHome } from '../fakes/agent-rig.ts';
 import { answerRenewal } from '../fakes/renewal-answer.ts';
 
 describe('renewal of the certificate', () => {
@@ -26,13 +26,9 @@ describe('renewal of the certificate', () => {
       const { certificate } = await home.ca.agent(home.agentId, { publicKeyOfCsr: csr });
       answerRenewal(response, home, certificate);
     };
-    await using server = await new FakeOrchestrator({
-      certificate: await home.ca.orchestrator(),
-      ca: [home.ca.rootPem],
-      identity: home,
+    await using server = await serveHome(home, {
       onRequest: (request, response) => void answer(request, response),
-    }).listen();
-    await home.setUrl(server.urlFor(home.vmId));
+    });
     await using agent = startAgent({ home: home.path });
     const second = await server.connected(2);
     expect(second.session_id).toBeDefined();

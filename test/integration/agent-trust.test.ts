@@ -6,29 +6,21 @@ import { signEnvelope } from '../../base/dsse.ts';
 import { newId } from '../../base/random.ts';
 import { PAYLOAD_TYPE } from '../../protocol/dsse.ts';
 import { type AgentHome, createAgentHome } from '../fakes/agent-home.ts';
-import { type AgentProcess, startAgent } from '../fakes/agent-process.ts';
+import { startAgent } from '../fakes/agent-process.ts';
+import { type AgentRig, serveHome, startAgentRig } from '../fakes/agent-rig.ts';
 import { createCommandSigner } from '../fakes/command-signer.ts';
-import { FakeOrchestrator } from '../fakes/fake-orchestrator.ts';
+import type { FakeOrchestrator } from '../fakes/fake-orchestrator.ts';
 
 let home: AgentHome;
 let server: FakeOrchestrator;
-let agent: AgentProcess;
+let rig: AgentRig;
 
 beforeAll(async () => {
-  home = await createAgentHome();
-  server = await new FakeOrchestrator({
-    certificate: await home.ca.orchestrator(),
-    ca: [home.ca.rootPem],
-    identity: home,
-  }).listen();
-  await home.setUrl(server.urlFor(home.vmId));
-  agent = startAgent({ home: home.path });
-  await server.connected();
+  rig = await startAgentRig();
+  ({ home, server } = rig);
 });
 afterAll(async () => {
-  await agent[Symbol.asyncDispose]();
-  await server.close();
-  await home[Symbol.asyncDispose]();
+  await rig?.[Symbol.asyncDispose]();
 });
 
 const trace = () => `${home.path}/trace-${newId('evt', systemClock)}`;
@@ -161,12 +153,7 @@ describe('which servers an agent believes', () => {
   it('[identity-3] refuses a server that shows an agent’s certificate, and keeps its identity', async () => {
     await using own = await createAgentHome();
     const impostor = await own.ca.agent(newId('agt', systemClock));
-    await using fake = await new FakeOrchestrator({
-      certificate: impostor,
-      ca: [own.ca.rootPem],
-      identity: own,
-    }).listen();
-    await own.setUrl(fake.urlFor(own.vmId));
+    await using fake = await serveHome(own, { certificate: impostor });
     await using process = startAgent({ home: own.path });
     const line = await process.logged((l) => String(l['msg']).startsWith('cannot connect'));
     expect(String(line['msg'])).toMatch(/not made for agents|no orchestrator/);
@@ -177,12 +164,7 @@ describe('which servers an agent believes', () => {
   it('refuses a server of another CA', async () => {
     await using own = await createAgentHome();
     await using other = await createAgentHome();
-    await using fake = await new FakeOrchestrator({
-      certificate: await other.ca.orchestrator(),
-      ca: [own.ca.rootPem],
-      identity: own,
-    }).listen();
-    await own.setUrl(fake.urlFor(own.vmId));
+    await using fake = await serveHome(own, { certificate: await other.ca.orchestrator() });
     await using process = startAgent({ home: own.path });
     const line = await process.logged((l) => String(l['msg']).startsWith('cannot connect'));
     expect(String(line['msg'])).toContain('not of the CA');
@@ -191,12 +173,9 @@ describe('which servers an agent believes', () => {
 
   it('leaves an orchestrator that takes it for another agent', async () => {
     await using own = await createAgentHome();
-    await using fake = await new FakeOrchestrator({
-      certificate: await own.ca.orchestrator(),
-      ca: [own.ca.rootPem],
+    await using fake = await serveHome(own, {
       identity: { agentId: newId('agt', systemClock), orgId: own.orgId },
-    }).listen();
-    await own.setUrl(fake.urlFor(own.vmId));
+    });
     await using process = startAgent({ home: own.path });
     expect(await fake.until(() => fake.closes[0])).toBe(4010);
     expect(process.log.some((l) => String(l['msg']).includes('another one'))).toBe(true);

@@ -11,6 +11,7 @@ import {
   readClose,
 } from '../../protocol/poll.ts';
 import { AGENT_SNI, CLOSE, MAX_FRAME_BYTES } from '../../protocol/version.ts';
+import { fakeFacts, fakeHello } from '../fakes/facts.ts';
 import { type EnrolledMachine, enroll, newVmId } from './support/enroll.ts';
 import { ORG } from './support/fleet.ts';
 import { type OrchestratorProcess, startOrchestrator } from './support/orchestrator.ts';
@@ -64,17 +65,9 @@ const hello = text({
   type: 'hello',
   protocol_min: 1,
   protocol_max: 1,
-  agent_version: '0.0.0',
-  features: [],
-  tool_manifest_sha256: '0'.repeat(64),
-  policy_sha256: null,
-  boot_id: 'boot',
-  machine_hash: 'machine',
+  ...fakeHello({ facts: fakeFacts({ hostname: 'poll' }) }),
   clock: new Date(0).toISOString(),
   recv_seq: 0,
-  in_flight: [],
-  command_seq: 0,
-  facts: { hostname: 'poll', os: 'linux', arch: 'x64' },
 });
 const post = (link: string, frames: PollFrame[], first = 1, more: Partial<Ask> = {}) =>
   ask({ method: 'POST', query: { link }, body: encodePollBatch({ first, taken: 0, frames }), ...more });

@@ -2,40 +2,17 @@ import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Job, JobWithCommands } from '../../protocol/rest-jobs.ts';
 import type { Schedule } from '../../protocol/rest-schedules.ts';
-import { type AgentHome, createAgentHome } from '../fakes/agent-home.ts';
-import { type AgentProcess, startAgent } from '../fakes/agent-process.ts';
-import { FakeOrchestrator } from '../fakes/fake-orchestrator.ts';
+import { startAgent } from '../fakes/agent-process.ts';
+import { startAgentRig } from '../fakes/agent-rig.ts';
 import { enrollAgent, ORG } from './support/fleet.ts';
 import { type OrchestratorProcess, startOrchestrator } from './support/orchestrator.ts';
 
 const WAIT = { timeout: 20_000 };
 
 describe('a machine that was given an occurrence ahead of its time', () => {
-  let home: AgentHome;
-  let server: FakeOrchestrator;
-  let agent: AgentProcess;
-
-  const listen = async () => {
-    server = await new FakeOrchestrator({
-      certificate: await home.ca.orchestrator(),
-      ca: [home.ca.rootPem],
-      identity: home,
-    }).listen();
-    await home.setUrl(server.urlFor(home.vmId));
-  };
-  beforeAll(async () => {
-    home = await createAgentHome();
-    await listen();
-    agent = startAgent({ home: home.path });
-    await server.connected();
-  });
-  afterAll(async () => {
-    await agent[Symbol.asyncDispose]();
-    await server.close();
-    await home[Symbol.asyncDispose]();
-  });
-
   it('[schedule-1] starts it by its own clock while it is cut off, after a restart, and once', async () => {
+    await using rig = await startAgentRig();
+    const { home, server, agent } = rig;
     const file = `${home.path}/ran`;
     const dueAt = Date.now() + 4000;
     const not_before = new Date(dueAt).toISOString();
@@ -47,7 +24,7 @@ describe('a machine that was given an occurrence ahead of its time', () => {
     await server.close();
     await agent[Symbol.asyncDispose]();
     expect(existsSync(file)).toBe(false);
-    agent = startAgent({ home: home.path });
+    await using _again = startAgent({ home: home.path });
     await expect.poll(() => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n'), WAIT).toBe(true);
     const times = readFileSync(file, 'utf8').trim().split('\n').map(Number);
     expect(times).toHaveLength(1);

@@ -1,13 +1,13 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { createCsr, createKey } from '../../../agent/identity/csr.ts';
 import { hostFacts, machineHash } from '../../../agent/identity/host-facts.ts';
 import { drawVmId } from '../../../agent/identity/vm-id.ts';
 import { systemClock } from '../../../base/clock.ts';
 import { systemRandom } from '../../../base/random.ts';
-import { directories, diskLayout, SECURITY_FILES, trustEntries } from '../../../protocol/disk-layout.ts';
+import { diskLayout } from '../../../protocol/disk-layout.ts';
 import { parseProvisioningToken } from '../../../protocol/provisioning-token.ts';
 import { createOrchestrator } from '../../../provision/orchestrator.ts';
+import { writeEnrolledHome } from '../../fakes/agent-home.ts';
 
 /** Enrolls a home as the installer does, without what it installs. Resolves with the vm_id. */
 export async function enrollHome(options: {
@@ -17,7 +17,6 @@ export async function enrollHome(options: {
   hostname?: string;
 }): Promise<string> {
   const { hostname = 'browser-test' } = options;
-  const layout = diskLayout(options.home);
   const pin = parseProvisioningToken(options.token)?.caPin;
   const server = new URL(options.url);
   const orchestrator = createOrchestrator({ server, clock: systemClock, random: systemRandom, pin });
@@ -31,35 +30,26 @@ export async function enrollHome(options: {
     csr_base64: Buffer.from(await createCsr(key, vmId)).toString('base64'),
     api_key_hash: createHash('sha256').update(apiKey).digest('hex'),
     facts: hostFacts(),
-    machine_hash: machineHash(layout.root),
+    machine_hash: machineHash(diskLayout(options.home).root),
   });
-  for (const { path } of directories(layout)) await mkdir(path, { recursive: true, mode: 0o700 });
-  const files: Partial<Record<keyof typeof SECURITY_FILES, string>> = {
-    vmId,
-    apiKey,
-    key,
-    agentId: answer.agent_id,
-    certificate: answer.certificate,
-    ca: answer.ca_certificate,
-    websocketUrl: answer.websocket_url,
-  };
-  for (const [name, text] of Object.entries(files)) {
-    const file = SECURITY_FILES[name as keyof typeof SECURITY_FILES];
-    await writeFile(`${layout.security}/${file}`, `${text.trim()}\n`, { mode: 0o600 });
-  }
   const root = new X509Certificate((await orchestrator.anchor()).pem);
-  const trust = trustEntries(layout);
-  const pinOfRoot = root.fingerprint256.replaceAll(':', '').toLowerCase();
-  await writeFile(trust.caPins.path, JSON.stringify({ bundle_version: 1, roots: [pinOfRoot] }));
-  await writeFile(
-    trust.commandKeys.path,
-    JSON.stringify({
+  await writeEnrolledHome(options.home, {
+    identity: {
+      vmId,
+      apiKey,
+      key,
+      agentId: answer.agent_id,
+      certificate: answer.certificate,
+      ca: answer.ca_certificate,
+      websocketUrl: answer.websocket_url,
+    },
+    rootPin: root.fingerprint256.replaceAll(':', '').toLowerCase(),
+    commandKeys: {
       organization_id: answer.organization_id,
       agent_id: answer.agent_id,
       trust_domain: answer.trust_domain,
       keys: [{ kid: answer.command_key_id, key: answer.command_key }],
-    }),
-  );
-  await writeFile(`${layout.config}/agent_config.yaml`, 'server:\n  host: 127.0.0.1\n  port: 0\n');
+    },
+  });
   return vmId;
 }

@@ -6,11 +6,11 @@ import { systemClock } from '../../../base/clock.ts';
 import { signEnvelope } from '../../../base/dsse.ts';
 import { newId } from '../../../base/random.ts';
 import { PAYLOAD_TYPE } from '../../../protocol/dsse.ts';
-import { AGENT_SNI } from '../../../protocol/version.ts';
-import { type AgentHome, createAgentHome } from '../../fakes/agent-home.ts';
-import { type AgentProcess, startAgent } from '../../fakes/agent-process.ts';
+import type { AgentHome } from '../../fakes/agent-home.ts';
+import type { AgentProcess } from '../../fakes/agent-process.ts';
+import { type AgentRig, startAgentRig } from '../../fakes/agent-rig.ts';
 import { createCommandSigner, type SignedCommand } from '../../fakes/command-signer.ts';
-import { FakeOrchestrator } from '../../fakes/fake-orchestrator.ts';
+import type { FakeOrchestrator } from '../../fakes/fake-orchestrator.ts';
 import { isFull, size } from '../support/size.ts';
 import { HOSTILE_VALUES, NO_JSON, planted } from './support/hostile-json.ts';
 import { forgetPeak, peakMib, rssMib } from './support/memory.ts';
@@ -22,22 +22,14 @@ import { forgetPeak, peakMib, rssMib } from './support/memory.ts';
 let home: AgentHome;
 let server: FakeOrchestrator;
 let agent: AgentProcess;
+let rig: AgentRig;
 
 beforeAll(async () => {
-  home = await createAgentHome();
-  server = await new FakeOrchestrator({
-    certificate: await home.ca.orchestrator({ dns: [AGENT_SNI] }),
-    ca: [home.ca.rootPem],
-    identity: home,
-  }).listen();
-  await home.setUrl(server.urlFor(home.vmId));
-  agent = startAgent({ home: home.path });
-  await server.connected();
+  rig = await startAgentRig();
+  ({ home, server, agent } = rig);
 });
 afterAll(async () => {
-  await agent?.[Symbol.asyncDispose]();
-  await server?.close();
-  await home?.[Symbol.asyncDispose]();
+  await rig?.[Symbol.asyncDispose]();
 });
 
 const trace = () => `${home.path}/trace-${newId('evt', systemClock)}`;
@@ -168,15 +160,8 @@ describe('[attack-5] an orchestrator with the right certificate and without the 
   });
 
   it('is not believed by another agent of the same organization with the same recording', async () => {
-    await using other = await createAgentHome({ ca: home.ca });
-    await using listener = await new FakeOrchestrator({
-      certificate: await home.ca.orchestrator({ dns: [AGENT_SNI] }),
-      ca: [home.ca.rootPem],
-      identity: other,
-    }).listen();
-    await other.setUrl(listener.urlFor(other.vmId));
-    await using victim = startAgent({ home: other.path });
-    await listener.connected();
+    await using second = await startAgentRig({ ca: home.ca });
+    const { home: other, server: listener, agent: victim } = second;
     const file = trace();
     listener.sendCommand(home.signer.shell(`touch ${file}`));
     await listener.until(() => listener.messages.some((m) => m.type === 'error' || m.type === 'result'));

@@ -4,21 +4,12 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type AgentHome, createAgentHome } from '../../fakes/agent-home.ts';
 import { type AgentProcess, startAgent } from '../../fakes/agent-process.ts';
-import { FakeOrchestrator } from '../../fakes/fake-orchestrator.ts';
+import { serveHome } from '../../fakes/agent-rig.ts';
+import type { FakeOrchestrator } from '../../fakes/fake-orchestrator.ts';
 import { canMount, type Disk, mountDisk } from '../support/disk.ts';
 import { failingDisk } from '../support/failing-disk.ts';
 import { hasCompiler } from '../support/preload.ts';
 import { isFull } from '../support/size.ts';
-
-async function serve(home: AgentHome) {
-  const server = await new FakeOrchestrator({
-    certificate: await home.ca.orchestrator(),
-    ca: [home.ca.rootPem],
-    identity: home,
-  }).listen();
-  await home.setUrl(server.urlFor(home.vmId));
-  return server;
-}
 
 interface Told {
   status: string;
@@ -67,7 +58,7 @@ async function outlast(
   code: 'disk_full' | 'store_unavailable',
 ): Promise<void> {
   const state = `${home.path}/state`;
-  await using server = await serve(home);
+  await using server = await serveHome(home);
   await using agent = startAgent({ home: home.path, env });
   await server.connected();
   expect((await server.run(home.signer.shell('echo before'))).state).toBe('succeeded');
@@ -117,7 +108,7 @@ describe.skipIf(!canMount)(
     it('[fault-11] has no more inodes: a command that needs one is refused, and runs when there are some', async () => {
       await using home = await createAgentHome();
       using disk = mountDisk(folderOf(home, 'state'), { mib: 16, inodes: 200 });
-      await using server = await serve(home);
+      await using server = await serveHome(home);
       await using agent = startAgent({ home: home.path });
       await server.connected();
       disk.takeInodes();
@@ -154,7 +145,7 @@ describe.skipIf(!canMount)(
       async ({ begin, end }) => {
         await using home = await createAgentHome();
         using disk = mountDisk(folderOf(home, 'state'), { mib: 4 });
-        await using server = await serve(home);
+        await using server = await serveHome(home);
         {
           await using first = startAgent({ home: home.path });
           await server.connected();
@@ -189,7 +180,7 @@ describe.skipIf(!canMount)(
     it('[fault-11] full for its log and its keys: it works on, counts what the log lacks, and writes it again', async () => {
       await using home = await createAgentHome();
       using log = mountDisk(folderOf(home, 'log'), { mib: 1 });
-      await using server = await serve(home);
+      await using server = await serveHome(home);
       await using agent = startAgent({ home: home.path });
       await server.connected();
       log.fill();
@@ -227,7 +218,7 @@ describe.skipIf(!hasCompiler)(
     it('[fault-11] also when nothing can be read back: what was printed is lost and said to be', async () => {
       await using home = await createAgentHome();
       const disk = failingDisk(home.path, folderOf(home, 'state'));
-      await using server = await serve(home);
+      await using server = await serveHome(home);
       await using agent = startAgent({ home: home.path, env: disk.env });
       await server.connected();
       const writer = home.signer.shell('while :; do echo x; sleep 0.02; done');

@@ -4,19 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type AgentHome, createAgentHome } from '../../fakes/agent-home.ts';
 import { type AgentProcess, startAgent } from '../../fakes/agent-process.ts';
-import { FakeOrchestrator } from '../../fakes/fake-orchestrator.ts';
+import { serveHome } from '../../fakes/agent-rig.ts';
 import { fakeTime, hasFaketime } from '../support/fake-time.ts';
 import { isFull } from '../support/size.ts';
-
-async function serve(home: AgentHome) {
-  const server = await new FakeOrchestrator({
-    certificate: await home.ca.orchestrator(),
-    ca: [home.ca.rootPem],
-    identity: home,
-  }).listen();
-  await home.setUrl(server.urlFor(home.vmId));
-  return server;
-}
 
 /** Its identity: names and contents of the security folder. */
 function identityOf(home: AgentHome): string {
@@ -51,7 +41,7 @@ describe.skipIf(!hasFaketime)('a clock that is wrong (needs libfaketime)', { con
     async ({ leap, skew }) => {
       await using home = await createAgentHome();
       const time = fakeTime(home.path);
-      await using server = await serve(home);
+      await using server = await serveHome(home);
       await using _agent = startAgent({ home: home.path, env: time.env });
       await server.connected();
       const before = identityOf(home);
@@ -82,7 +72,7 @@ describe.skipIf(!hasFaketime)('a clock that is wrong (needs libfaketime)', { con
     async ({ leap }) => {
       await using home = await createAgentHome();
       const time = fakeTime(home.path, leap);
-      await using server = await serve(home);
+      await using server = await serveHome(home);
       const before = identityOf(home);
       await using agent = startAgent({ home: home.path, env: time.env });
       expect((await cannotConnect(agent))['msg']).toMatch(/clock/);

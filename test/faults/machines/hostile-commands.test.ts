@@ -2,10 +2,11 @@
 // its session is in test/integration/agent-commands.test.ts; what needs control groups in test/vm/ and test/host/.
 import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AgentHome, createAgentHome } from '../../fakes/agent-home.ts';
-import { type AgentProcess, startAgent } from '../../fakes/agent-process.ts';
+import type { AgentHome } from '../../fakes/agent-home.ts';
+import type { AgentProcess } from '../../fakes/agent-process.ts';
+import { type AgentRig, startAgentRig } from '../../fakes/agent-rig.ts';
 import type { SignedCommand } from '../../fakes/command-signer.ts';
-import { FakeOrchestrator } from '../../fakes/fake-orchestrator.ts';
+import type { FakeOrchestrator } from '../../fakes/fake-orchestrator.ts';
 import { isAlive } from '../../fakes/processes.ts';
 import { peakMiB, report } from '../support/figures.ts';
 import { size } from '../support/size.ts';
@@ -19,24 +20,14 @@ const SOURCES_MIB = 40;
 let home: AgentHome;
 let server: FakeOrchestrator;
 let agent: AgentProcess;
+let rig: AgentRig;
 
 beforeAll(async () => {
-  home = await createAgentHome();
-  server = await new FakeOrchestrator({
-    certificate: await home.ca.orchestrator(),
-    ca: [home.ca.rootPem],
-    identity: home,
-    keepOutput: false,
-    heartbeatInterval: 1,
-  }).listen();
-  await home.setUrl(server.urlFor(home.vmId));
-  agent = startAgent({ home: home.path });
-  await server.connected();
+  rig = await startAgentRig({ orchestrator: { keepOutput: false, heartbeatInterval: 1 } });
+  ({ home, server, agent } = rig);
 });
 afterAll(async () => {
-  await agent?.[Symbol.asyncDispose]();
-  await server?.close();
-  await home?.[Symbol.asyncDispose]();
+  await rig?.[Symbol.asyncDispose]();
 });
 
 /** How far the gaps between heartbeats were from a second, at most (ms), by the agent's own clock. */

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { type AgentHome, createAgentHome } from '../../fakes/agent-home.ts';
+import { createAgentHome } from '../../fakes/agent-home.ts';
 import { type AgentProcess, startAgent } from '../../fakes/agent-process.ts';
-import { FakeOrchestrator } from '../../fakes/fake-orchestrator.ts';
+import { serveHome } from '../../fakes/agent-rig.ts';
 import { failingNames } from '../support/failing-names.ts';
 import { hasCompiler } from '../support/preload.ts';
 import { isFull } from '../support/size.ts';
@@ -13,16 +13,6 @@ import { isFull } from '../support/size.ts';
 /** Where it listens, and where nobody answers. */
 const HERE = '127.0.0.1';
 const DEAD = '127.0.0.77';
-
-async function serve(home: AgentHome, name: string) {
-  const server = await new FakeOrchestrator({
-    certificate: await home.ca.orchestrator(),
-    ca: [home.ca.rootPem],
-    identity: home,
-  }).listen();
-  await home.setUrl(server.urlFor(home.vmId).replace(HERE, name));
-  return server;
-}
 
 const says = (agent: AgentProcess, what: RegExp, from = 0) =>
   agent.logged((line) => agent.log.indexOf(line) >= from && what.test(String(line['msg'])));
@@ -46,7 +36,7 @@ describe.skipIf(!hasCompiler)('the orchestrator’s name (needs gcc)', { concurr
     async () => {
       await using home = await createAgentHome();
       const names = failingNames(home.path, 'EAI_AGAIN');
-      await using server = await serve(home, names.name);
+      await using server = await serveHome(home, { host: names.name });
       await using agent = startAgent({ home: home.path, env: names.env });
       await says(agent, /cannot connect.*name cannot be resolved just now/);
       const from = agent.log.length;
@@ -61,7 +51,7 @@ describe.skipIf(!hasCompiler)('the orchestrator’s name (needs gcc)', { concurr
   it('[fault-18] goes while a command runs: nothing is lost, and it is all said when the name is back', async () => {
     await using home = await createAgentHome();
     const names = failingNames(home.path, HERE);
-    await using server = await serve(home, names.name);
+    await using server = await serveHome(home, { host: names.name });
     await using agent = startAgent({ home: home.path, env: names.env });
     await server.connected();
     const command = home.signer.shell(
@@ -85,7 +75,7 @@ describe.skipIf(!hasCompiler)('the orchestrator’s name (needs gcc)', { concurr
   it.runIf(isFull)('[fault-18] leads to an address where nobody answers, until it does not', async () => {
     await using home = await createAgentHome();
     const names = failingNames(home.path, DEAD);
-    await using server = await serve(home, names.name);
+    await using server = await serveHome(home, { host: names.name });
     await using _hole = await blackHole(server.port);
     await using agent = startAgent({ home: home.path, env: names.env });
     await says(agent, /cannot connect/);

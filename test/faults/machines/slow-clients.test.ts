@@ -6,9 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { connect as tlsConnect } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { AGENT_SNI } from '../../../protocol/version.ts';
-import { createAgentHome } from '../../fakes/agent-home.ts';
-import { startAgent } from '../../fakes/agent-process.ts';
-import { FakeOrchestrator } from '../../fakes/fake-orchestrator.ts';
+import { startAgentRig } from '../../fakes/agent-rig.ts';
 import { type OrchestratorProcess, startOrchestrator } from '../../integration/support/orchestrator.ts';
 import { report, residentMiB } from '../support/figures.ts';
 import { size } from '../support/size.ts';
@@ -136,15 +134,8 @@ describe('[fault-16] peers that connect and say little', { concurrent: true }, (
   });
 
   it('hold up nobody at an agent, who has few places, and are cut off', async () => {
-    await using home = await createAgentHome();
-    await using server = await new FakeOrchestrator({
-      certificate: await home.ca.orchestrator(),
-      ca: [home.ca.rootPem],
-      identity: home,
-    }).listen();
-    await home.setUrl(server.urlFor(home.vmId));
-    await using agent = startAgent({ home: home.path });
-    await server.connected();
+    await using rig = await startAgentRig();
+    const { home, server, agent } = rig;
     const port = await agent.port();
     const look = async () => {
       const request = httpRequest({ port, host: '127.0.0.1', path: '/health', agent: false }).end();

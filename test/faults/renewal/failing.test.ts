@@ -6,7 +6,7 @@ import { readPairs } from '../../../agent/identity/pair-files.ts';
 import { BACKDATE_S } from '../../../protocol/certificate-profile.ts';
 import { diskLayout, securityEntry } from '../../../protocol/disk-layout.ts';
 import { createAgentHome } from '../../fakes/agent-home.ts';
-import { FakeOrchestrator } from '../../fakes/fake-orchestrator.ts';
+import { serveHome } from '../../fakes/agent-rig.ts';
 import { answerRenewal } from '../../fakes/renewal-answer.ts';
 import { isRenewed, onBadDisk } from './machine.ts';
 
@@ -47,13 +47,9 @@ describe('a renewal that fails [cert-4]', () => {
       if (answer !== undefined) return answer({ csr, response });
       grant(response, (await home.ca.agent(home.agentId, { publicKeyOfCsr: csr })).certificate);
     };
-    await using server = await new FakeOrchestrator({
-      certificate: await home.ca.orchestrator(),
-      ca: [home.ca.rootPem],
-      identity: home,
+    await using server = await serveHome(home, {
       onRequest: (request, response) => void onRequest(request, response),
-    }).listen();
-    await home.setUrl(server.urlFor(home.vmId));
+    });
     await using agent = onBadDisk(home.path, { FULL_FOR: String(FULL_FOR) });
     await server.connected(1);
     await agent.logged(isRenewed);

@@ -30,6 +30,7 @@ import {
 } from '../../../protocol/ids.ts';
 import { type CreateJobRequest, createJobRequestSchema } from '../../../protocol/rest-jobs.ts';
 import { FakeAgent, type FakeAgentOptions } from '../../fakes/fake-agent.ts';
+import { insertAgent, insertOrganization } from '../../fakes/store-rows.ts';
 
 /** Who asks, in every test of this rig. */
 const ACTOR = { type: 'user', id: 'usr-1', name: 'alice' } as const;
@@ -56,10 +57,7 @@ export async function startJobsRig(
   const bus = memoryBus();
   const organizationId = organizationIdSchema.parse(newId('org', clock));
   await store.transaction(async (tx) => {
-    await tx
-      .insertInto('organizations')
-      .values({ id: organizationId, name: organizationId, created_at: 0, command_epoch: 1 })
-      .execute();
+    await insertOrganization(tx, organizationId);
     await createCommandRoot(tx, { organizationId, sealer, now: clock.now() });
   });
   let hub: Hub | undefined;
@@ -108,26 +106,13 @@ export async function startJobsRig(
     const { vmId = `vm-web-${randomBytes(3).toString('hex')}`, labels = {}, ...rest } = over;
     const agentId = agentIdSchema.parse(newId('agt', clock));
     agents.set(vmId, { organizationId, agentId });
-    await store.db
-      .insertInto('agents')
-      .values({
-        organization_id: organizationId,
-        id: agentId,
-        vm_id: vmId,
-        hostname: 'web-1',
-        state: 'active',
-        public_key_hash: '',
-        token_id: '',
-        api_key_hash: '',
-        labels: JSON.stringify(labels),
-        reported_labels: '{}',
-        tools: '[]',
-        features: '[]',
-        enrolled_at: 0,
-        session_epoch: 0,
-        command_seq: 0,
-      })
-      .execute();
+    await insertAgent(store.db, {
+      organization_id: organizationId,
+      id: agentId,
+      vm_id: vmId,
+      hostname: 'web-1',
+      labels: JSON.stringify(labels),
+    });
     const agent = new FakeAgent({ url: `ws://127.0.0.1:${port}/api/v1/agents/${vmId}/ws`, ...rest });
     fakes.push(agent);
     return { agent, agentId, vmId };

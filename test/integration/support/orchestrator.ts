@@ -11,6 +11,7 @@ import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import type { Bootstrap } from '../../../protocol/rest-fleet.ts';
 import { AGENT_SNI } from '../../../protocol/version.ts';
+import { NODE_FLAGS } from '../../../provision/node-flags.ts';
 
 const MAIN = join(import.meta.dirname, '../../../orchestrator/main.ts');
 const LISTENING_MS = 60_000;
@@ -131,6 +132,7 @@ export async function startOrchestrator(
 ): Promise<OrchestratorProcess> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'orchestrator-')));
   const args = [
+    ...NODE_FLAGS['vm-orchestrator'],
     options.script ?? MAIN,
     'serve',
     '--data',

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { type AgentHome, createAgentHome } from '../../fakes/agent-home.ts';
 import { type AgentProcess, startAgent } from '../../fakes/agent-process.ts';
-import { FakeOrchestrator } from '../../fakes/fake-orchestrator.ts';
+import { serveHome } from '../../fakes/agent-rig.ts';
 
 /** The three ways in: plain HTTP on loopback with the key, HTTPS with the key, HTTPS with a client certificate. */
 export const DOORS = ['http', 'https-key', 'https-certificate'] as const;
@@ -41,12 +41,7 @@ export async function startMcpAgent(
     `version: 1\ngrants:\n  orchestrator: ${grant}\n  local-api: ${grant}\n  "client:ana": ${grant}\n  "client:reader": ${reader}\n`,
     { mode: 0o644 },
   );
-  const orchestrator = await new FakeOrchestrator({
-    certificate: await home.ca.orchestrator(),
-    ca: [home.ca.rootPem],
-    identity: home,
-  }).listen();
-  await home.setUrl(orchestrator.urlFor(home.vmId));
+  const orchestrator = await serveHome(home);
   const file = async (name: string, text: string) => {
     const path = `${home.path}/${name}`;
     await writeFile(path, text, { mode: 0o600 });

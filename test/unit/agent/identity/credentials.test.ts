@@ -1,7 +1,8 @@
-import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, readdir, stat } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { readCredentials, writeSecurityFile } from '../../../../agent/identity/credentials.ts';
-import { diskLayout, trustEntries } from '../../../../protocol/disk-layout.ts';
+import { diskLayout } from '../../../../protocol/disk-layout.ts';
+import { writeEnrolledHome } from '../../../fakes/agent-home.ts';
 import { createTempHome, type TempHome } from '../../../fakes/temp-home.ts';
 import { createTestCa } from '../../../fakes/test-ca.ts';
 
@@ -11,23 +12,25 @@ const ca = await createTestCa({ orgId: ORG });
 
 async function enrolledHome(home: TempHome, commandKeysOf = AGENT) {
   const layout = diskLayout(home.path);
-  await mkdir(layout.security);
-  await mkdir(layout.trust);
   const { certificate, key } = await ca.agent(AGENT);
-  await writeSecurityFile(layout, 'vmId', 'vm-web-1-0a1b2c');
-  await writeSecurityFile(layout, 'agentId', AGENT);
-  await writeSecurityFile(layout, 'apiKey', 'vmk_secret');
-  await writeSecurityFile(layout, 'key', key);
-  await writeSecurityFile(layout, 'certificate', certificate);
-  await writeSecurityFile(layout, 'ca', `${ca.rootPem}\n${ca.issuingPem}`);
-  await writeSecurityFile(layout, 'websocketUrl', 'wss://o/api/v1/agents/x/ws');
-  const trust = trustEntries(layout);
-  await writeFile(trust.caPins.path, JSON.stringify({ bundle_version: 1, roots: [ca.rootPin] }));
-  const keys = [{ kid: 'k', key: 'AAAA' }];
-  await writeFile(
-    trust.commandKeys.path,
-    JSON.stringify({ organization_id: ORG, agent_id: commandKeysOf, trust_domain: 'test.internal', keys }),
-  );
+  await writeEnrolledHome(home.path, {
+    identity: {
+      vmId: 'vm-web-1-0a1b2c',
+      agentId: AGENT,
+      apiKey: 'vmk_secret',
+      key,
+      certificate,
+      ca: `${ca.rootPem}\n${ca.issuingPem}`,
+      websocketUrl: 'wss://o/api/v1/agents/x/ws',
+    },
+    rootPin: ca.rootPin,
+    commandKeys: {
+      organization_id: ORG,
+      agent_id: commandKeysOf,
+      trust_domain: 'test.internal',
+      keys: [{ kid: 'k', key: 'AAAA' }],
+    },
+  });
   return layout;
 }
 

@@ -12,6 +12,7 @@ import { createGroupCommit } from '../../../../orchestrator/store/group-commit.t
 import { createSealer } from '../../../../orchestrator/store/sealed.ts';
 import { openStore } from '../../../../orchestrator/store/store.ts';
 import { createFakeClock } from '../../../fakes/fake-clock.ts';
+import { insertOrganization } from '../../../fakes/store-rows.ts';
 import { createTempHome } from '../../../fakes/temp-home.ts';
 
 export const ORG = `org-${'0'.repeat(26)}`;
@@ -25,10 +26,7 @@ export async function startLogRig() {
   const clock = createFakeClock();
   const sealer = createSealer(randomBytes(32));
   const keys = createCommandKeys({ store, sealer, clock });
-  await store.db
-    .insertInto('organizations')
-    .values({ id: ORG, name: 'one', created_at: 0, command_epoch: 1 })
-    .execute();
+  await insertOrganization(store.db, ORG, 'one');
   await store.transaction((tx) => createCommandRoot(tx, { organizationId: ORG, sealer, now: 0 }));
   const options = { sealer, trustDomain: TRUST_DOMAIN };
 

@@ -10,6 +10,7 @@ import {
   type KeptCheckpoint,
 } from '../../../../protocol/audit-witness.ts';
 import { PAYLOAD_TYPE } from '../../../../protocol/dsse.ts';
+import { insertAgent } from '../../../fakes/store-rows.ts';
 import { ORG, startLogRig } from './rig.ts';
 
 type Rig = Awaited<ReturnType<typeof startLogRig>>;
@@ -66,27 +67,12 @@ async function connected(rig: Rig, features = ['audit']) {
 }
 
 async function withAgentRow(rig: Rig, executorKey: string | null = null) {
-  await rig.store.db
-    .insertInto('agents')
-    .values({
-      organization_id: ORG,
-      id: AGENT,
-      vm_id: 'vm-web-a1b2c3',
-      hostname: 'web',
-      state: 'active',
-      public_key_hash: '',
-      token_id: '',
-      api_key_hash: '',
-      executor_public_key: executorKey,
-      labels: '{}',
-      reported_labels: '{}',
-      tools: '[]',
-      features: '[]',
-      enrolled_at: 0,
-      session_epoch: 0,
-      command_seq: 0,
-    })
-    .execute();
+  await insertAgent(rig.store.db, {
+    organization_id: ORG,
+    id: AGENT,
+    vm_id: 'vm-web-a1b2c3',
+    executor_public_key: executorKey,
+  });
 }
 
 describe('[audit-6] an agent as a witness', () => {

@@ -8,6 +8,7 @@ import { createSealer } from '../../../../orchestrator/store/sealed.ts';
 import { openStore } from '../../../../orchestrator/store/store.ts';
 import { DEFAULT_LIFETIMES } from '../../../../protocol/certificate-profile.ts';
 import { createFakeClock } from '../../../fakes/fake-clock.ts';
+import { insertOrganization } from '../../../fakes/store-rows.ts';
 import { createTempHome } from '../../../fakes/temp-home.ts';
 
 const DAY = 86_400_000;
@@ -19,10 +20,7 @@ async function startCa() {
   const clock = createFakeClock();
   const options = { store, sealer, clock, log: silentLogger };
   const authority = await openAuthority(options);
-  await store.db
-    .insertInto('organizations')
-    .values({ id: 'org-1', name: 'one', created_at: 0, command_epoch: 1 })
-    .execute();
+  await insertOrganization(store.db, 'org-1', 'one');
   const save = await authority.prepareOrganization('org-1');
   await store.transaction(save);
   const issueAgent = async () =>
@@ -61,10 +59,7 @@ it('signs by the organization’s own issuing key, below the root, 10 minutes ba
 
 it('knows which organization a certificate was issued for by its signature [identity-2]', async () => {
   await using ca = await startCa();
-  await ca.store.db
-    .insertInto('organizations')
-    .values({ id: 'org-2', name: 'two', created_at: 0, command_epoch: 1 })
-    .execute();
+  await insertOrganization(ca.store.db, 'org-2', 'two');
   await ca.store.transaction(await ca.authority.prepareOrganization('org-2'));
   const leaf = new X509Certificate((await ca.issueAgent()).chain);
   expect(await ca.authority.hasIssued('org-1', leaf)).toBe(true);

@@ -7,6 +7,7 @@ import { openStore } from '../../../../orchestrator/store/store.ts';
 import { type CommandPayload, commandPayloadSchema } from '../../../../protocol/command.ts';
 import { type Envelope, keyDelegationSchema, PAYLOAD_TYPE } from '../../../../protocol/dsse.ts';
 import { createFakeClock } from '../../../fakes/fake-clock.ts';
+import { insertOrganization } from '../../../fakes/store-rows.ts';
 import { createTempHome } from '../../../fakes/temp-home.ts';
 
 const DAY = 86_400_000;
@@ -33,10 +34,7 @@ async function startKeys() {
   const store = await openStore(home.join('store.db'));
   const sealer = createSealer(randomBytes(32));
   const clock = createFakeClock();
-  await store.db
-    .insertInto('organizations')
-    .values({ id: ORG, name: 'one', created_at: 0, command_epoch: 1 })
-    .execute();
+  await insertOrganization(store.db, ORG, 'one');
   await store.transaction((tx) => createCommandRoot(tx, { organizationId: ORG, sealer, now: clock.now() }));
   return {
     clock,

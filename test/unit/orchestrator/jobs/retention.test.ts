@@ -6,6 +6,7 @@ import { createRetention, type Retention } from '../../../../orchestrator/jobs/r
 import { createGroupCommit } from '../../../../orchestrator/store/group-commit.ts';
 import { openStore, type Store } from '../../../../orchestrator/store/store.ts';
 import { createFakeClock, type FakeClock } from '../../../fakes/fake-clock.ts';
+import { insertAgent, insertOrganization } from '../../../fakes/store-rows.ts';
 import { createTempHome, type TempHome } from '../../../fakes/temp-home.ts';
 
 const HOUR = 3_600_000;
@@ -35,30 +36,8 @@ beforeEach(async () => {
   store = await openStore(home.join('orchestrator.db'));
   files = createOutputStore(home.join('output'));
   for (const id of ['org-a', 'org-b']) {
-    await store.db
-      .insertInto('organizations')
-      .values({ id, name: id, created_at: 0, command_epoch: 1 })
-      .execute();
-    await store.db
-      .insertInto('agents')
-      .values({
-        organization_id: id,
-        id: `agt-${id}`,
-        vm_id: 'vm-web-000000',
-        hostname: 'web',
-        state: 'active',
-        public_key_hash: '',
-        token_id: '',
-        api_key_hash: '',
-        labels: '{}',
-        reported_labels: '{}',
-        tools: '[]',
-        features: '[]',
-        enrolled_at: 0,
-        session_epoch: 0,
-        command_seq: 0,
-      })
-      .execute();
+    await insertOrganization(store.db, id);
+    await insertAgent(store.db, { organization_id: id, id: `agt-${id}` });
   }
   retention = open(30 * DAY);
 });

@@ -4,6 +4,7 @@ import { createMetricsHistory, type MetricsHistory } from '../../../../orchestra
 import { createGroupCommit } from '../../../../orchestrator/store/group-commit.ts';
 import { openStore, type Store } from '../../../../orchestrator/store/store.ts';
 import { createFakeClock, type FakeClock } from '../../../fakes/fake-clock.ts';
+import { insertAgent, insertOrganization } from '../../../fakes/store-rows.ts';
 import { createTempHome, type TempHome } from '../../../fakes/temp-home.ts';
 
 const AGENT = { organizationId: 'org', agentId: 'agt' };
@@ -25,30 +26,8 @@ const create = () =>
 beforeEach(async () => {
   temp = await createTempHome();
   store = await openStore(temp.join('store.db'));
-  await store.db
-    .insertInto('organizations')
-    .values({ id: 'org', name: 'org', created_at: 0, command_epoch: 1 })
-    .execute();
-  await store.db
-    .insertInto('agents')
-    .values({
-      organization_id: 'org',
-      id: 'agt',
-      vm_id: 'vm-a-000000',
-      hostname: 'a',
-      state: 'active',
-      public_key_hash: '',
-      token_id: '',
-      api_key_hash: '',
-      labels: '{}',
-      reported_labels: '{}',
-      tools: '[]',
-      features: '[]',
-      enrolled_at: 0,
-      session_epoch: 0,
-      command_seq: 0,
-    })
-    .execute();
+  await insertOrganization(store.db, 'org');
+  await insertAgent(store.db, { organization_id: 'org', id: 'agt', vm_id: 'vm-a-000000' });
   clock = createFakeClock(1_800_000_000_000);
   history = create();
 });

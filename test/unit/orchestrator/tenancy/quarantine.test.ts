@@ -6,6 +6,7 @@ import { openStore, type Store } from '../../../../orchestrator/store/store.ts';
 import { createAgents } from '../../../../orchestrator/tenancy/agents.ts';
 import { quarantine } from '../../../../orchestrator/tenancy/quarantine.ts';
 import { createFakeClock } from '../../../fakes/fake-clock.ts';
+import { insertAgent, insertOrganization } from '../../../fakes/store-rows.ts';
 
 const organizationId = 'org-01m8fbnsd4f5rqh6107s0eec5s';
 const id = 'agt-01m8fbnsd4f5rqh6107s0eec5s';
@@ -19,30 +20,15 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'quarantine-'));
   store = await openStore(join(folder, 'store.db'));
   cut = [];
-  await store.db
-    .insertInto('organizations')
-    .values({ id: organizationId, name: 'default', created_at: 0, command_epoch: 1 })
-    .execute();
-  await store.db
-    .insertInto('agents')
-    .values({
-      organization_id: organizationId,
-      id,
-      vm_id: 'vm-web-0a1b2c',
-      hostname: 'web',
-      state: 'active',
-      public_key_hash: 'k',
-      token_id: 't',
-      api_key_hash: 'h',
-      labels: '{}',
-      reported_labels: '{}',
-      tools: '[]',
-      features: '[]',
-      enrolled_at: 0,
-      session_epoch: 0,
-      command_seq: 0,
-    })
-    .execute();
+  await insertOrganization(store.db, organizationId, 'default');
+  await insertAgent(store.db, {
+    organization_id: organizationId,
+    id,
+    vm_id: 'vm-web-0a1b2c',
+    public_key_hash: 'k',
+    token_id: 't',
+    api_key_hash: 'h',
+  });
 });
 afterEach(async () => {
   await store.close();
