@@ -170,3 +170,29 @@ it('ends what was upgraded when it is told to', async () => {
   await server.close(AbortSignal.abort());
   await gone;
 });
+
+it('lets a client whose address is too large send all of it, and read why it is refused', async () => {
+  const server = await startServer([]);
+  const socket = connectTls({
+    socket: connectTcp({ host: '127.0.0.1', port: server.port, allowHalfOpen: true }),
+    ca: server.ca,
+    servername: AGENT_SNI,
+  });
+  let answer = '';
+  const errors: Error[] = [];
+  socket
+    .on('error', (error) => errors.push(error))
+    .on('data', (piece) => {
+      answer += piece;
+    });
+  socket.write(`GET /?q=${'x'.repeat(20_000)}`);
+  await once(socket, 'end');
+  // It sends as one that looks at the answer when it has said all.
+  for (let piece = 0; piece < 3; piece++)
+    await new Promise((resolve) => socket.write('x'.repeat(20_000), resolve));
+  socket.end();
+  await once(socket, 'close');
+  expect(answer).toMatch(/^HTTP\/1\.1 431 /);
+  expect(errors).toEqual([]);
+  await server.close();
+});
