@@ -67,7 +67,7 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]+/g;
 export const journalLine = (json: string): string => {
   const { level, module, text } = parse(json);
   const from = module === undefined ? '' : `${module}: `;
-  const oneLine = `${from}${text}`.replace(/\s*\n\s*/g, ' / ').replace(CONTROL, ' ');
+  const oneLine = `${from}${text}`.replace(/(?<!\s)\s*\n\s*/g, ' / ').replace(CONTROL, ' ');
   return `<${PRIORITY[level] ?? 6}>${oneLine}`;
 };
 

@@ -3,24 +3,8 @@
 import { homedir, hostname } from 'node:os';
 import { Command } from 'commander';
 import { PROGRAM_VERSION } from '../agent/identity/program-version.ts';
-import { addAudit } from './audit.ts';
-import { addConfig } from './config.ts';
-import { addContainer } from './container.ts';
+import { addCommands } from './commands.ts';
 import { type CliContext, EXIT } from './context.ts';
-import { addDiagnose } from './diagnose.ts';
-import { addExec } from './exec.ts';
-import { addInstall } from './install.ts';
-import { addLogs } from './logs.ts';
-import { addLs } from './ls.ts';
-import { addMcp } from './mcp.ts';
-import { addMetrics } from './metrics.ts';
-import { addServer } from './server.ts';
-import { addStatus } from './status.ts';
-import { addSupportBundle } from './support-bundle.ts';
-import { addTest } from './test.ts';
-import { addTestConnection } from './test-connection.ts';
-import { addUninstall } from './uninstall.ts';
-import { addUpgrade } from './upgrade.ts';
 
 const ctx: CliContext = {
   process,
@@ -42,23 +26,7 @@ const program = new Command('vm-agent')
   .showHelpAfterError('(vm-agent --help lists the commands)')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage))
   .enablePositionalOptions();
-addInstall(program, ctx);
-addUninstall(program, ctx);
-addTestConnection(program, ctx);
-addDiagnose(program, ctx);
-addSupportBundle(program, ctx);
-addUpgrade(program, ctx);
-addServer(program, ctx);
-addContainer(program, ctx);
-addStatus(program, ctx);
-addExec(program, ctx);
-addLs(program, ctx);
-addMetrics(program, ctx);
-addLogs(program, ctx);
-addTest(program, ctx);
-addMcp(program, ctx);
-addConfig(program, ctx);
-addAudit(program, ctx);
+addCommands(program, ctx);
 
 try {
   await program.parseAsync(words, { from: 'user' });

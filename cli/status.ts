@@ -85,7 +85,8 @@ function connectedText(health: AgentHealth, info: AgentInfo | undefined): string
   if (!health.websocket_connected) return 'no';
   if (info?.transport !== 'poll') return 'yes';
   const detail = info.conditions.find(({ name }) => name === 'websocket')?.detail ?? '';
-  return `yes, by long polling${/(, since .*)$/.exec(detail)?.[1] ?? ''}`;
+  const since = detail.indexOf(', since ');
+  return `yes, by long polling${since < 0 ? '' : detail.slice(since)}`;
 }
 
 function describe(health: AgentHealth, info: AgentInfo | undefined, port: number, now: number): string {

@@ -3,6 +3,8 @@ import { every } from '../base/clock.ts';
 import { caStatus, unconfirmedAgents } from './ca/ca-status.ts';
 import type { CommandKeys } from './ca/command-keys.ts';
 import { createRotation } from './ca/rotation.ts';
+import type { ServerCertificate } from './ca/server-certificate.ts';
+import { givenCertificate, type ShownCertificate } from './ca/shown-certificates.ts';
 import { type Environment, type OpenData, publishRoot } from './data.ts';
 import type { Route } from './http/route.ts';
 import { caRoutes } from './http/routes/ca.ts';
@@ -16,18 +18,27 @@ export interface CaControl {
   trust: TrustUpdates;
   routes: Route[];
   /** What makes the certificate that this orchestrator shows. */
-  useCertificate(certificate: { renew(): Promise<void> }): void;
+  useCertificate(certificate: Pick<ServerCertificate, 'renew' | 'shown'>): void;
+  /** The certificates that whoever connects sees: its own, and the one that it was given. */
+  shown(): ShownCertificate[];
   close(): Promise<void>;
 }
 
 export function createCaControl(
   options: OpenData &
-    Pick<Environment, 'clock' | 'log'> & { dataDir: string; issuingS: number; commandKeys: CommandKeys },
+    Pick<Environment, 'clock' | 'log'> & {
+      dataDir: string;
+      issuingS: number;
+      commandKeys: CommandKeys;
+      publicCertificate: { cert: string } | undefined;
+    },
 ): CaControl {
   const { store, clock, log, authority, organizations, dataDir } = options;
   const trust = createTrustUpdates(options);
   const { trustDomain } = authority;
-  let certificate: { renew(): Promise<void> } | undefined;
+  let certificate: Pick<ServerCertificate, 'renew' | 'shown'> | undefined;
+  const given = options.publicCertificate && givenCertificate(options.publicCertificate.cert);
+  const shown = () => [...(certificate ? [certificate.shown()] : []), ...(given ? [given] : [])];
 
   /** One process may have written it, another one comes to know of it. */
   async function takeOver(): Promise<void> {
@@ -52,9 +63,14 @@ export function createCaControl(
   });
   return {
     trust,
-    routes: caRoutes({ rotation, organizations, status: () => caStatus({ store, clock, trustDomain }) }),
-    useCertificate(given) {
-      certificate = given;
+    routes: caRoutes({
+      rotation,
+      organizations,
+      status: () => caStatus({ store, clock, trustDomain, shown: shown() }),
+    }),
+    shown,
+    useCertificate(used) {
+      certificate = used;
     },
     async close() {
       sweep.cancel();

@@ -67,6 +67,10 @@ const SUBCOMMANDS = [
 /** An option or a variable says what cannot be: the same call never works. */
 const WRONG_CALL: ReadonlySet<ErrorCode> = new Set(['config_invalid', 'url_scheme', 'unsupported']);
 
+export function addCommands(program: Command, deps: CliDeps): void {
+  for (const register of SUBCOMMANDS) register(program, deps);
+}
+
 function build(deps: CliDeps, json: boolean, writeOut: (text: string) => void): Command {
   const program = new Command('vm-orchestrator')
     .description('control plane of vm-agent: serves agents and people, and speaks to a running one')
@@ -80,7 +84,7 @@ function build(deps: CliDeps, json: boolean, writeOut: (text: string) => void): 
       getErrHasColors: () => deps.stderr.isTTY === true && !deps.env['NO_COLOR'],
     })
     .exitOverride();
-  for (const register of SUBCOMMANDS) register(program, deps);
+  addCommands(program, deps);
   addCompletion(program, (text) => void deps.stdout.write(text));
   return program;
 }

@@ -295,7 +295,7 @@ export async function startOrchestrator(
       ...fleetRoutes({
         store,
         feed: fleetFeed,
-        overview: createOverview({ store, clock }),
+        overview: createOverview({ store, clock, shown: ca.shown }),
         clock,
         stopping: stopping.signal,
         access,

@@ -7,7 +7,8 @@ const MAGIC = 'SSHSIG';
 const KEY_TYPE = 'ssh-ed25519';
 /** DER of a SubjectPublicKeyInfo for Ed25519, up to the 32 bytes of the key (RFC 8410). */
 const SPKI_HEAD = Buffer.from('302a300506032b6570032100', 'hex');
-const ARMOR = /^-----BEGIN SSH SIGNATURE-----\s+([A-Za-z0-9+/=\s]+?)\s*-----END SSH SIGNATURE-----\s*$/;
+/** No two of its parts take the same character: what is none must be refused as fast as it is long. */
+const ARMOR = /^-----BEGIN SSH SIGNATURE-----\s([A-Za-z0-9+/=\s]+)-----END SSH SIGNATURE-----$/;
 
 /** Reads the strings and numbers of SSH's wire format; undefined where the bytes end too early. */
 function reader(bytes: Buffer) {
@@ -54,7 +55,10 @@ export function sshFingerprint(line: string): string | undefined {
   const key = sshEd25519Key(line);
   if (key === undefined) return undefined;
   const blob = Buffer.concat([sshString(Buffer.from(KEY_TYPE)), sshString(key)]);
-  return `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
+  return `SHA256:${createHash('sha256')
+    .update(blob)
+    .digest('base64')
+    .replace(/={1,2}$/, '')}`;
 }
 
 export interface SshSignature {

@@ -73,7 +73,7 @@ export type VmId = z.infer<typeof vmIdSchema>;
  */
 export function vmIdHostPart(hostname: string): string {
   const label = (hostname.split('.')[0] ?? '').toLowerCase().replace(/[^a-z0-9-]+/g, '-');
-  const trimmed = label.slice(0, 63).replace(/^-+|-+$/g, '');
+  const trimmed = label.slice(0, 63).replace(/^-+|(?<!-)-+$/g, '');
   return trimmed === '' ? 'host' : trimmed;
 }
 

@@ -36,6 +36,20 @@ export const caStatusSchema = z.object({
       agents: count.describe('Live agents whose newest certificate comes from it'),
     }),
   ),
+  servers: z
+    .array(
+      z.object({
+        kind: z
+          .enum(['own', 'given'])
+          .describe('own: made here, and what agents see; given: by --tls-cert, for browsers'),
+        not_after: time,
+        days_left: z.number().int(),
+        renews_at: time.nullable().describe('By itself; null: whoever gave it renews it, and restarts serve'),
+        late: z.boolean().describe('It should have been renewed by now'),
+      }),
+    )
+    .optional()
+    .describe('What this process shows to whoever connects. Absent from an older orchestrator'),
   agents: z.object({
     live: count,
     confirmed: count.describe('They keep the present set of roots, and a certificate under the active one'),

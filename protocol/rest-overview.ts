@@ -145,7 +145,7 @@ export const overviewSchema = z.object({
   expiring: z
     .array(
       z.object({
-        kind: z.enum(['certificate', 'authority', 'provisioning_token', 'api_token']),
+        kind: z.enum(['certificate', 'authority', 'server_certificate', 'provisioning_token', 'api_token']),
         id: z.string(),
         name: z.string(),
         at: time,

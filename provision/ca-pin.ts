@@ -36,7 +36,7 @@ export function anchorFromPin(offered: string, pin: string, source: string): Anc
     const seen = certificates.map((certificate) => caPinOf(fingerprintOf(certificate))).join(', ');
     throw new AppError('ca_mismatch', {
       detail: `The CA of ${source} is not the one that the token names (${pin}): it has ${seen}. Nothing was sent.`,
-      hint: 'Check --server-url, and make a new token on that orchestrator. If both are right, somebody is between this machine and the orchestrator.',
+      hint: 'Check --server-url, and make a new token on that orchestrator. A --ca-file may be a copy of before the root was rotated: take a new one, or leave it out. If all is right, somebody is between this machine and the orchestrator.',
     });
   }
   if (!match.ca) {

@@ -40,4 +40,8 @@ export const ATTACK_GUARANTEES: readonly Guarantee[] = [
     id: 'attack-11',
     text: 'Our own ends agree on X25519MLKEM768, and testssl.sh finds nothing to say against either port.',
   },
+  {
+    id: 'attack-12',
+    text: 'Of a text of others, work grows as its length does: no regular expression of the product holds a program up.',
+  },
 ];

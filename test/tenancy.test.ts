@@ -80,7 +80,7 @@ const ACROSS: Readonly<Record<string, string>> = {
     'the organization’s own, and the root and the orchestrator’s own issuing key, which are nobody’s',
   'orchestrator/backup/new-epoch.ts audit_events':
     'the last moment that the data knows; nothing else is read',
-  'orchestrator/backup/restore.ts certificate_authorities':
+  'orchestrator/backup/which-key.ts certificate_authorities':
     'whoever holds the machine tries a master key; nothing else is read',
   'orchestrator/hub/presence.ts certificates':
     'which of the connected are to be cut off; their fingerprints stay inside',

@@ -132,7 +132,7 @@ function expandBraces(glob: string): string[] {
 
 /** The innermost braces that are complete. A single alternative stays as it is written. */
 function expandFirst(glob: string): string[] {
-  const match = /\{([^{}]*,[^{}]*)\}/.exec(glob);
+  const match = /\{([^{},]*,[^{}]*)\}/.exec(glob);
   if (match === null) return [glob];
   const before = glob.slice(0, match.index);
   const after = glob.slice(match.index + match[0].length);

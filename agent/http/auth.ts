@@ -30,7 +30,7 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 /** The key that a request shows, whether right or wrong. A key in the URL is none: it would be in logs. */
 export function shownApiKey(request: IncomingMessage): string | undefined {
   const header = request.headers['x-api-key'];
-  const bearer = /^Bearer\s+(.+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  const bearer = /^Bearer\s+(\S.*)$/i.exec(request.headers.authorization ?? '')?.[1];
   return (typeof header === 'string' ? header : bearer)?.trim();
 }
 

@@ -6,7 +6,8 @@ export interface SecretRule {
   keep?: (match: readonly string[]) => readonly [before: string, after: string];
 }
 
-export const SECRET_NAME = '[\\w.-]*(?:passw(?:or)?d|secret|api_?key|api-key|token|credential)[\\w.-]*';
+/** Whether a name is one is looked up ahead, so that a long one is read once and not from each place in it. */
+export const SECRET_NAME = '(?=[\\w.-]*?(?:passw(?:or)?d|secret|api_?key|api-key|token|credential))[\\w.-]*';
 export const JSON_STRING = '"(?:[^"\\\\]|\\\\.)*"';
 
 /** Secrets that show what they are by their form. In this order: what is larger first. A truncated secret counts as one. */
@@ -22,7 +23,7 @@ export const TOKEN_RULES: readonly SecretRule[] = [
   { kind: 'JWT', pattern: /\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}/g },
   {
     kind: 'password in an address',
-    pattern: /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/"'<>]+@/gi,
+    pattern: /\b([a-z][a-z0-9+.-]{0,62}:\/\/)[^\s/"'<>]+@/gi,
     keep: ([, scheme = '']) => [scheme, '@'],
   },
   {
@@ -70,7 +71,7 @@ export const NAMED_RULES: readonly SecretRule[] = [
   },
   {
     kind: 'cookie',
-    pattern: /(\b(?:set-)?cookie\\?["']?\s*:\s*\\?["']?)(?=[^\s=;"']+=)[^"'\r\n\\]+/gi,
+    pattern: /(\b(?:set-)?cookie\\?["']?\s*:\s*\\?["']?)(?=[^\s=;"']{1,256}=)[^"'\r\n\\]+/gi,
     keep: ([, name = '']) => [name, ''],
   },
   {

@@ -172,7 +172,9 @@ export class ProcessReader {
     const folder = `${this.#proc}/${stat.pid}`;
     const status = readRecord(`${folder}/status`);
     const field = (pattern: RegExp): number => Number(pattern.exec(status)?.[1] ?? 0);
-    const words = readRecord(`${folder}/cmdline`, 'utf8').replace(/\0+$/, '').replaceAll('\0', ' ');
+    const words = readRecord(`${folder}/cmdline`, 'utf8')
+      .replace(/(?<!\0)\0+$/, '')
+      .replaceAll('\0', ' ');
     return {
       // Real, effective, saved, file system: the second is whose rights it has.
       uid: field(/^Uid:\s+\d+\s+(\d+)/m),

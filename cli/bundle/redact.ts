@@ -18,7 +18,7 @@ const RULES: readonly SecretRule[] = [
   {
     kind: 'command text',
     pattern: new RegExp(
-      `(\\\\?"(?:command|cmd|argv|args|stdin|script|cmdline)\\\\?"\\s*:\\s*)(?:${JSON_STRING}|\\\\"(?:[^"\\\\]|\\\\[^"])*\\\\"|\\[[^\\]]*\\])`,
+      `(\\\\?"(?:command|cmd|argv|args|stdin|script|cmdline)\\\\?"\\s*:\\s*)(?:${JSON_STRING}|\\\\"(?:[^"\\\\]|\\\\[^"])*\\\\"|\\[[^\\]]*(?:\\]|$))`,
       'g',
     ),
     keep: ([, name = '']) => [`${name}"`, '"'],
@@ -26,7 +26,7 @@ const RULES: readonly SecretRule[] = [
   {
     kind: 'secret by its name',
     pattern: new RegExp(
-      `^(\\s*(?:[-#]+\\s*)?${SECRET_NAME}\\s*:[ \\t]+)(?!true\\b|false\\b|\\d+\\s*$)\\S.*$`,
+      `^([ \\t]*(?:[-#]+(?![-#])[ \\t]*)?${SECRET_NAME}[ \\t]*:[ \\t]+)(?!true\\b|false\\b|\\d+\\s*$)\\S.*$`,
       'gim',
     ),
     keep: ([, name = '']) => [name, ''],

@@ -151,7 +151,7 @@ const security =
   (unit: string): Check<Bench>['run'] =>
   async ({ host }) => {
     const { stdout } = await host.run('systemd-analyze', ['security', '--no-pager', unit]);
-    const score = /exposure level for .*?: ([\d.]+)/.exec(stdout)?.[1];
+    const score = /exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1];
     if (score === undefined) return info('systemd-analyze does not say how exposed it is');
     const detail = `exposure ${score} of 10 by systemd-analyze security`;
     return Number(score) <= EXPOSED

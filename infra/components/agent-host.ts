@@ -209,8 +209,10 @@ const deploymentOf = (plan: HostPlan): string => (plan.kind === 'ready' ? plan.d
 /** `<project>.<stack>.<name>` as a label's value, cut and made unique where that is too long. */
 function hostLabel(name: string): string {
   const whole = `${pulumi.getProject()}.${pulumi.getStack()}.${name}`;
-  const plain = whole.replaceAll(/[^A-Za-z0-9._-]/g, '-').replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');
+  const plain = whole
+    .replaceAll(/[^A-Za-z0-9._-]/g, '-')
+    .replace(/^[^A-Za-z0-9]+|(?<=[A-Za-z0-9])[^A-Za-z0-9]+$/g, '');
   if (plain.length <= 63 && plain === whole) return plain;
   const hash = createHash('sha256').update(whole).digest('hex').slice(0, 12);
-  return `${plain.slice(0, 50).replace(/[^A-Za-z0-9]+$/, '')}-${hash}`;
+  return `${plain.slice(0, 50).replace(/(?<=[A-Za-z0-9])[^A-Za-z0-9]+$/, '')}-${hash}`;
 }

@@ -2,8 +2,9 @@ import { userInfo } from 'node:os';
 import { readNamed } from '../config-input.ts';
 import type { Environment } from '../data.ts';
 import { dataFailure } from '../start-failure.ts';
-import { type BackupReport, makeBackup, type OnProgress, verifyBackup } from './backup.ts';
+import { type BackupReport, makeBackup, type OnProgress } from './backup.ts';
 import { declareRestored, type RestoreReport, restoreBackup } from './restore.ts';
+import { verifyBackup } from './verify.ts';
 
 type Needed = Pick<Environment, 'clock' | 'version'>;
 
@@ -44,8 +45,18 @@ export const backupActions = ({ clock, version }: Needed) => ({
         : ({ kind: withMasterKey ? 'plain' : 'none' } as const);
     return onDisk(data, makeBackup({ dataDir: data, to, masterKey, clock, version, progress }));
   },
-  verifyBackup: ({ file, progress }: { file: string; progress: OnProgress }): Promise<BackupReport> =>
-    verifyBackup(file, progress),
+  async verifyBackup(flags: {
+    file: string;
+    masterKeyFile: string | undefined;
+    passphraseFile: string | undefined;
+    progress: OnProgress;
+  }): Promise<BackupReport> {
+    const { file, masterKeyFile, passphraseFile, progress } = flags;
+    const passphrase = await passphraseOf(passphraseFile);
+    const key =
+      masterKeyFile === undefined && passphrase === undefined ? undefined : { masterKeyFile, passphrase };
+    return verifyBackup({ file, key, progress });
+  },
   async restore(flags: {
     data: string;
     from: string;

@@ -115,12 +115,13 @@ async function readEntry(
 }
 
 /**
- * Reads a backup from its first byte to its last and compares it with its manifest; `folder` gets its files. It is
+ * Reads a backup from its first byte to its last and compares it with its manifest; `folder` gets those of its files
+ * that are wanted. It is
  * whole only when this resolves: until then nothing of `folder` counts. @throws AppError `signature_invalid`, `not_found`
  */
 export async function readArchive(
   path: string,
-  options: { folder?: string; progress?: (bytes: number) => void } = {},
+  options: { folder?: string; wanted?: (name: string) => boolean; progress?: (bytes: number) => void } = {},
 ): Promise<BackupManifest> {
   const handle = await open(path).catch((cause: NodeJS.ErrnoException) => {
     throw new AppError('not_found', {
@@ -128,6 +129,7 @@ export async function readArchive(
       cause,
     });
   });
+  const { folder, wanted = () => true } = options;
   const found = new Map<string, Listed>();
   const folders = new Set<string>();
   let manifest: BackupManifest | undefined;
@@ -143,7 +145,7 @@ export async function readArchive(
         throw broken(path, `it holds ${JSON.stringify(name)} (${type}), which no backup of ours does`);
       const hash = createHash('sha256');
       const isManifest = name === BACKUP_MANIFEST;
-      const target = options.folder === undefined || isManifest ? undefined : join(options.folder, name);
+      const target = folder === undefined || isManifest || !wanted(name) ? undefined : join(folder, name);
       let to: FileHandle | undefined;
       if (target !== undefined) {
         await mkdir(dirname(target), { recursive: true, mode: 0o700 });
@@ -174,7 +176,7 @@ export async function readArchive(
     if (got.size !== size || got.sha256 !== sha256) throw broken(path, `${name} was changed`);
     found.delete(name);
   }
-  for (const folder of folders) await syncDirectory(folder);
+  for (const made of folders) await syncDirectory(made);
   const [extra] = found.keys();
   if (extra !== undefined) throw broken(path, `${extra} is in it and not in its manifest`);
   return manifest;

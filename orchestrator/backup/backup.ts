@@ -33,6 +33,8 @@ export interface BackupReport {
   file: string;
   bytes: number;
   manifest: Omit<BackupManifest, 'files'> & { files: number };
+  /** A key was tried, and opens the CA in it. */
+  opens?: true;
 }
 
 export const reportOf = (file: string, bytes: number, manifest: BackupManifest): BackupReport => ({
@@ -194,17 +196,4 @@ async function keyEntry(
   const key = await loadMasterKey(path, { mayCreate: false });
   const sealed = await sealMasterKey(key, masterKey.passphrase);
   return { name: SEALED_MASTER_KEY, bytes: Buffer.from(`${JSON.stringify(sealed)}\n`) };
-}
-
-/** Reads a backup through, and says what it is. @throws AppError `signature_invalid`, `not_found` */
-export async function verifyBackup(file: string, progress?: OnProgress): Promise<BackupReport> {
-  const size = (await stat(file).catch(() => undefined))?.size ?? 0;
-  let read = 0;
-  const manifest = await readArchive(file, {
-    progress: (bytes) => {
-      read += bytes;
-      progress?.('verify', Math.min(read, size), size);
-    },
-  });
-  return reportOf(resolve(file), size, manifest);
 }

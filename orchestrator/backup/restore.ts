@@ -1,17 +1,15 @@
-import { chmod, lstat, mkdtemp, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
+import { chmod, lstat, mkdtemp, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { syncDirectory, writeFileAtomic } from '../../base/atomic-file.ts';
 import { type Clock, isoTime } from '../../base/clock.ts';
-import type { BackupManifest } from '../../protocol/backup.ts';
 import { AppError } from '../../protocol/errors.ts';
-import { openKey } from '../ca/authority-rows.ts';
 import { demandData, holdDataFolder, STORE_FILE } from '../data-folder.ts';
-import { createSealer, loadMasterKey } from '../store/sealed.ts';
-import { openStore, SCHEMAS, type Store } from '../store/store.ts';
+import { loadMasterKey } from '../store/sealed.ts';
+import { openStore } from '../store/store.ts';
 import { readArchive } from './archive.ts';
 import { MASTER_KEY, type OnProgress, SEALED_MASTER_KEY } from './backup.ts';
-import { openMasterKey } from './key-file.ts';
 import { beginEpoch, epochIsOver, type NewEpoch } from './new-epoch.ts';
+import { checkKey, checkSchema, findKey } from './which-key.ts';
 
 export interface RestoreOptions {
   from: string;
@@ -53,75 +51,6 @@ async function checkTarget(dataDir: string, force: boolean): Promise<boolean> {
   return true;
 }
 
-function checkSchema({ schema, program_version: version }: BackupManifest): void {
-  if (SCHEMAS.includes(schema)) return;
-  throw new AppError('unsupported', {
-    detail: `The backup was made by version ${version}, whose store this version cannot read (${schema}).`,
-    hint: 'Restore it with that version or a newer one.',
-  });
-}
-
-/** The key that the restored store is sealed with: from where it was given, the backup, or what was there before. */
-async function findKey(
-  options: RestoreOptions,
-  manifest: BackupManifest,
-  folder: string,
-): Promise<{ key: Buffer; from: string }> {
-  const { masterKeyFile, passphrase, dataDir } = options;
-  if (masterKeyFile !== undefined)
-    return { key: await readKey(masterKeyFile, '--master-key'), from: `--master-key ${masterKeyFile}` };
-  if (manifest.master_key === 'plain')
-    return { key: await readKey(join(folder, MASTER_KEY), 'the backup'), from: 'the backup' };
-  if (manifest.master_key === 'sealed') {
-    if (passphrase === undefined)
-      throw new AppError('config_invalid', {
-        detail: 'The master key of this backup is sealed with a passphrase.',
-        hint: 'Give --passphrase-file FILE, or the key itself: --master-key FILE.',
-      });
-    const text = await readFile(join(folder, SEALED_MASTER_KEY), 'utf8');
-    return { key: await openMasterKey(text, passphrase), from: 'the backup' };
-  }
-  const before = join(dataDir, MASTER_KEY);
-  if (options.force && (await lstat(before).catch(() => undefined)) !== undefined)
-    return { key: await readKey(before, '--data'), from: before };
-  throw new AppError('config_invalid', {
-    detail: 'The master key is not in this backup.',
-    hint: 'Give the master.key that was kept apart from it: --master-key FILE. Without it the CA cannot be used: docs/operations.md says what is left to do.',
-  });
-}
-
-async function readKey(path: string, what: string): Promise<Buffer> {
-  // Not `loadMasterKey`, which also sets modes: this one may lie on a read-only disk.
-  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new AppError('config_invalid', {
-      detail: `${what}: ${path} cannot be read (${cause.code ?? cause.message}).`,
-      cause,
-    });
-  });
-  if (/^[0-9a-f]{64}\s*$/.test(text)) return Buffer.from(text.trim(), 'hex');
-  throw new AppError('config_invalid', { detail: `${what}: ${path} holds no master key (64 hex digits).` });
-}
-
-/** @throws AppError `config_invalid` when the store is sealed with another key. */
-async function checkKey(store: Store, key: Buffer, from: string): Promise<void> {
-  const sealer = createSealer(key);
-  const authority = await store.db
-    .selectFrom('certificate_authorities')
-    .selectAll()
-    .where('sealed_key', 'is not', null)
-    .limit(1)
-    .executeTakeFirst();
-  try {
-    if (authority !== undefined) openKey(sealer, authority);
-  } catch (cause) {
-    throw new AppError('config_invalid', {
-      detail: `The master key from ${from} does not open this store.`,
-      hint: 'Give the master.key that belonged to it when the backup was made: --master-key FILE.',
-      cause,
-    });
-  }
-}
-
 /** Within one second two restores would begin the same epoch; the next one waits behind this. */
 async function waitForNextEpoch(clock: Clock): Promise<void> {
   const now = clock.now();
@@ -155,7 +84,11 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRep
       },
     });
     checkSchema(manifest);
-    const { key, from } = await findKey({ ...options, dataDir }, manifest, folder);
+    const { key, from } = await findKey(
+      { ...options, besides: options.force ? join(dataDir, MASTER_KEY) : undefined },
+      manifest,
+      folder,
+    );
     const store = await openStore(join(folder, STORE_FILE));
     let begun: NewEpoch;
     try {

@@ -52,6 +52,11 @@ export async function exportBackupKey(
   options: Options & { keep: boolean },
 ): Promise<{ fingerprint: string }> {
   const backup = await backupOf(options);
+  if (backup.sealed_key === null)
+    throw new AppError('conflict', {
+      detail: `The key of the backup root ${backup.fingerprint.slice(0, 16)}… is not in this store: it was exported before.`,
+      hint: 'Look where backup keys are kept. `ca backup-key import` brings it back, and is needed for a rotation to it alone.',
+    });
   const key = openKey(options.sealer, backup);
   const { file, passphrase } = options;
   const pem = key
@@ -67,8 +72,11 @@ export async function exportBackupKey(
     flush: true,
   }).catch((cause: NodeJS.ErrnoException) => {
     throw new AppError('bad_request', {
-      detail: `${file} cannot be made${cause.code === 'EEXIST' ? ': it is there already' : ''}.`,
-      hint: 'Name a new file, best on a medium that is not kept with this machine.',
+      detail: `${file} cannot be made${cause.code === 'EEXIST' ? ': it is there already' : ` (${cause.code ?? cause.message})`}.`,
+      hint:
+        cause.code === 'ENOENT'
+          ? 'Its folder is not there: is the medium mounted?'
+          : 'Name a new file, best on a medium that is not kept with this machine.',
       cause,
     });
   });
@@ -80,8 +88,11 @@ export async function exportBackupKey(
 /** Brings the key back, for a rotation to the backup root. */
 export async function importBackupKey(options: Options): Promise<{ fingerprint: string }> {
   const backup = await backupOf(options);
-  const text = await readFile(options.file, 'utf8').catch((cause: unknown) => {
-    throw new AppError('bad_request', { detail: `${options.file} cannot be read.`, cause });
+  const text = await readFile(options.file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new AppError('bad_request', {
+      detail: `${options.file} cannot be read (${cause.code ?? cause.message}).`,
+      cause,
+    });
   });
   const der = checkKey(backup.certificate, text, options.passphrase);
   const sealed = options.sealer.seal(sealName(backup.id), der);
@@ -104,7 +115,9 @@ function checkKey(certificate: string, text: string, passphrase: string | undefi
     throw new AppError('bad_request', {
       detail: 'The private key in the file cannot be read.',
       hint: pem.includes('ENCRYPTED')
-        ? 'It is encrypted: give its passphrase by --passphrase-file.'
+        ? passphrase === undefined
+          ? 'It is encrypted: give its passphrase by --passphrase-file.'
+          : 'The passphrase is not the one that it was exported with, or the file is damaged.'
         : 'Is it damaged?',
       cause,
     });

@@ -3,6 +3,7 @@ import { agentIdSchema, vmIdSchema } from '../../protocol/ids.ts';
 import type { CaStatus } from '../../protocol/rest-ca.ts';
 import type { Queryable, Store } from '../store/store.ts';
 import { type Roots, readRoots } from './roots.ts';
+import { endsSoon, type ShownCertificate } from './shown-certificates.ts';
 
 const DAY_MS = 86_400_000;
 const MAX_SHOWN = 1000;
@@ -80,8 +81,9 @@ export async function caStatus(options: {
   store: Store;
   clock: Clock;
   trustDomain: string;
+  shown: readonly ShownCertificate[];
 }): Promise<CaStatus> {
-  const { store, clock, trustDomain } = options;
+  const { store, clock, trustDomain, shown: servers } = options;
   const roots = await readRoots(store.db);
   const issuing = await issuingOf(store.db);
   const agents = await heldBy(store.db, issuing);
@@ -116,6 +118,12 @@ export async function caStatus(options: {
       ...end(row.not_after),
       current: newest.get(row.organization_id) === row.id,
       agents: agents.filter(({ issuingId }) => issuingId === row.id).length,
+    })),
+    servers: servers.map((server) => ({
+      kind: server.kind,
+      ...end(server.notAfterMs),
+      renews_at: server.renewsAtMs === null ? null : isoTime(server.renewsAtMs),
+      late: endsSoon(server, clock.now()),
     })),
     agents: {
       live: agents.length,

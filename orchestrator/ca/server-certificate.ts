@@ -5,6 +5,17 @@ import type { Random } from '../../base/random.ts';
 import type { ServerCredentials } from '../../base/tls-server.ts';
 import { renewalTime, retryTime, type Validity } from '../../protocol/renewal.ts';
 import type { Authority } from './authority.ts';
+import type { ShownCertificate } from './shown-certificates.ts';
+
+export interface ServerCertificate {
+  /** The first one. */
+  credentials: ServerCredentials;
+  /** The one that is in use now. */
+  shown(): ShownCertificate;
+  /** Now: what it is made of has changed. */
+  renew(): Promise<void>;
+  stop(): void;
+}
 
 /**
  * The certificate that agents see, and browsers too unless they are given another one. It lives in memory: each
@@ -18,7 +29,7 @@ export async function keepServerCertificate(options: {
   random: Random;
   log: Logger;
   onRenewed(credentials: ServerCredentials): void;
-}): Promise<{ credentials: ServerCredentials; renew(): Promise<void>; stop(): void }> {
+}): Promise<ServerCertificate> {
   const { authority, publicHost, clock, random, log } = options;
   const names = {
     dns: [...new Set(['localhost', ...(isIP(publicHost) === 0 ? [publicHost] : [])])],
@@ -26,10 +37,12 @@ export async function keepServerCertificate(options: {
   };
   let timer: Timer | undefined;
   let present: Validity = { notBeforeMs: 0, notAfterMs: 0 };
+  let renewsAtMs = 0;
   let stopped = false;
 
   const armFor = (at: number) => {
     if (stopped) return;
+    renewsAtMs = at;
     timer = clock.setTimer(Math.max(at - clock.now(), 500), () => void renew(), { background: true });
   };
   async function make(): Promise<ServerCredentials> {
@@ -54,7 +67,12 @@ export async function keepServerCertificate(options: {
   }
   return {
     credentials: await make(),
-    /** Now: what it is made of has changed. */
+    shown: () => ({
+      kind: 'own',
+      notBeforeMs: present.notBeforeMs,
+      notAfterMs: present.notAfterMs,
+      renewsAtMs,
+    }),
     renew() {
       timer?.cancel();
       return renew();

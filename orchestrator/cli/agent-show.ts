@@ -17,7 +17,9 @@ function certificateText(certificate: CertificateInfo | undefined, expiresAt: st
   const left = Date.parse(certificate?.not_after ?? expiresAt) - now;
   const days = left <= 0 ? 'ended' : `${Math.floor((left / DAY_MS) * 10) / 10} days left`;
   if (certificate === undefined) return `${days}, ends ${timeText(expiresAt)}`;
-  const { not_before, not_after, fingerprint } = certificate;
+  const { not_before, not_after, fingerprint, revoked_at } = certificate;
+  if (revoked_at !== null)
+    return `revoked at ${timeText(revoked_at)}: enroll the machine anew, SHA-256 ${fingerprint}`;
   const late = isLate({ notBeforeMs: Date.parse(not_before), notAfterMs: Date.parse(not_after) }, now);
   const warning = late ? ' (it should have been renewed: vm-agent diagnose on the machine says why not)' : '';
   return `${days}${warning}, ends ${timeText(not_after)}, SHA-256 ${fingerprint}`;

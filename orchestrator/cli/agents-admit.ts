@@ -39,6 +39,12 @@ async function admitMany(deps: CliDeps, flags: AdmitFlags): Promise<void> {
     items.push({ vm_id, state });
     if (!flags.json) await write(deps.stdout, `${vm_id} is admitted\n`);
   }
+  // A newer orchestrator may know other reasons.
+  if (items.length === 0 && !Object.hasOwn(QUARANTINE_REASONS, reason))
+    throw new AppError('config_invalid', {
+      detail: `Nobody is in quarantine for ${JSON.stringify(reason)}, which is none of the known reasons.`,
+      hint: `They are: ${Object.keys(QUARANTINE_REASONS).join(', ')}.`,
+    });
   if (flags.json) return printJson(deps.stdout, { items });
   if (items.length === 0) await write(deps.stdout, 'No agent is in quarantine for that.\n');
 }

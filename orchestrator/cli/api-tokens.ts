@@ -5,6 +5,7 @@ import {
   apiTokenListSchema,
   type CreateApiTokenRequest,
   createApiTokenResponseSchema,
+  whoamiSchema,
 } from '../../protocol/rest-fleet.ts';
 import { type Permission, permissionsOf, type Role, rolesWith } from '../../protocol/roles.ts';
 import { apiTokenArgument, durationArgument, roleArgument, scopeArgument } from './arguments.ts';
@@ -75,7 +76,21 @@ async function list(deps: CliDeps, flags: ClientFlags): Promise<void> {
   await write(deps.stdout, table(['TOKEN', 'NAME', 'ROLE', 'VALID', 'LAST USED', 'BY', 'SCOPES'], rows));
 }
 
-async function revoke(deps: CliDeps, id: string, flags: ClientFlags): Promise<void> {
+/** Who revokes the token that he uses should know it before. */
+async function isOwn(deps: CliDeps, id: string, flags: ClientFlags): Promise<boolean> {
+  const client = await clientFor(deps, flags, 'all');
+  return (await client.call({ path: '/session', answer: whoamiSchema })).actor.id === id;
+}
+
+async function revoke(deps: CliDeps, id: string, flags: ClientFlags & { yes?: true }): Promise<void> {
+  const ask = flags.yes ? undefined : deps.confirm;
+  if (ask !== undefined && (await isOwn(deps, id, flags))) {
+    const question = `${id} is the token that this command uses. Revoke it? Without another one you need vm-orchestrator admin reset.`;
+    if (!(await ask(question))) {
+      deps.stderr.write('Nothing was revoked.\n');
+      return deps.exitWith(1);
+    }
+  }
   const client = await clientFor(deps, flags);
   await client.call({ method: 'DELETE', path: `${PATH}/${encodeURIComponent(id)}`, answer: undefined });
   if (flags.json) return printJson(deps.stdout, { id, revoked: true });
@@ -117,8 +132,11 @@ export function register(program: Command, deps: CliDeps): void {
     tokens
       .command('revoke')
       .description('end an API token')
-      .argument('<id>', 'the token’s id', apiTokenArgument),
+      .argument('<id>', 'the token’s id', apiTokenArgument)
+      .option('--yes', 'do not ask, also when it is the one that this command uses'),
   )
     .addHelpText('after', CLIENT_HELP)
-    .action((id: string, flags: ClientFlags) => reporting(deps, flags, () => revoke(deps, id, flags)));
+    .action((id: string, flags: ClientFlags & { yes?: true }) =>
+      reporting(deps, flags, () => revoke(deps, id, flags)),
+    );
 }

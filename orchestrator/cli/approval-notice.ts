@@ -1,5 +1,5 @@
-import { stripVTControlCharacters } from 'node:util';
 import { AppError } from '../../protocol/errors.ts';
+import { withoutEscapes } from '../../protocol/escapes.ts';
 import type { JobId } from '../../protocol/ids.ts';
 import { approvalDetailSchema, approvalListSchema } from '../../protocol/rest-approvals.ts';
 import type { JobWithCommands } from '../../protocol/rest-jobs.ts';
@@ -40,7 +40,7 @@ export async function denialText(client: RestClient, jobId: JobId): Promise<stri
     const detail = await client.call({ path: `/approvals/${jobId}`, answer: approvalDetailSchema });
     const denial = detail.decisions.find(({ decision }) => decision === 'deny');
     if (denial === undefined) return undefined;
-    const comment = stripVTControlCharacters(denial.comment).replace(/\p{Cc}|\p{Bidi_Control}/gu, ' ');
+    const comment = withoutEscapes(denial.comment).replace(/\p{Cc}|\p{Bidi_Control}/gu, ' ');
     return `denied by ${denial.actor.name}${comment === '' ? '' : `: ${comment}`}\n`;
   } catch (cause) {
     if (!(cause instanceof AppError)) throw cause;

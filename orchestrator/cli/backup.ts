@@ -78,12 +78,25 @@ async function backup(deps: CliDeps, flags: BackupFlags): Promise<void> {
   await (flags.json ? printJson(deps.stdout, report) : write(deps.stdout, reportText(report)));
 }
 
-async function verify(deps: CliDeps, file: string, flags: JsonFlag): Promise<void> {
+type VerifyFlags = JsonFlag & { masterKey?: string; passphraseFile?: string };
+
+async function verify(deps: CliDeps, file: string, flags: VerifyFlags): Promise<void> {
+  if (flags.masterKey !== undefined && flags.passphraseFile !== undefined)
+    throw new AppError('config_invalid', {
+      detail: '--master-key and --passphrase-file exclude each other.',
+      hint: 'Give the one with which you would restore it.',
+    });
   const report = await showing(deps, flags, async (progress) =>
-    (await deps.server.backups()).verifyBackup({ file, progress }),
+    (await deps.server.backups()).verifyBackup({
+      file,
+      masterKeyFile: flags.masterKey,
+      passphraseFile: flags.passphraseFile,
+      progress,
+    }),
   );
   if (flags.json) return printJson(deps.stdout, report);
-  await write(deps.stdout, `whole: every byte is as it was written\n${reportText(report)}`);
+  const opens = report.opens === true ? ', and the CA opens with this key' : '';
+  await write(deps.stdout, `whole: every byte is as it was written${opens}\n${reportText(report)}`);
 }
 
 function restoreText({ data, moved_aside: moved, backup_at: at, ...report }: RestoreReport): string {
@@ -167,8 +180,10 @@ Example:
     .command('verify')
     .description('read a backup from its first byte to its last, and compare it with its manifest')
     .argument('<file>', 'the backup')
+    .option('--passphrase-file <file>', 'try whether it opens the master key in the backup, and that the CA')
+    .option('--master-key <file>', 'try whether this master.key opens the CA in the backup')
     .option('--json', 'print the report as JSON')
-    .action((file: string, flags: JsonFlag) => verify(deps, file, { ...command.opts(), ...flags }));
+    .action((file: string, flags: VerifyFlags) => verify(deps, file, { ...command.opts(), ...flags }));
   program
     .command('restore')
     .description('put a backup back; the orchestrator begins a new epoch with it')

@@ -32,6 +32,16 @@ function statusText(status: CaStatus): string {
     one.current ? 'yes' : 'no',
     String(one.agents),
   ]);
+  const serverRows = (status.servers ?? []).map(({ kind, not_after, days_left, renews_at, late }) => [
+    kind === 'own' ? 'agents' : 'browsers (--tls-cert)',
+    timeText(not_after),
+    String(days_left),
+    late
+      ? 'LATE: see the log of serve'
+      : renews_at === null
+        ? 'by you, and restart serve'
+        : timeText(renews_at),
+  ]);
   const waiting = agents.unconfirmed
     .slice(0, 20)
     .map((agent) => [
@@ -45,6 +55,7 @@ function statusText(status: CaStatus): string {
     table(['ROOT', 'SHA-256', 'ENDS', 'DAYS', 'KEY', 'AGENTS'], rootRows),
     '\n',
     table(['ISSUING FOR', 'SHA-256', 'ROOT', 'ENDS', 'DAYS', 'IN USE', 'AGENTS'], issuingRows),
+    ...(serverRows.length === 0 ? [] : ['\n', table(['SHOWN TO', 'ENDS', 'DAYS', 'RENEWED'], serverRows)]),
     `\n${agents.confirmed} of ${agents.live} agents keep version ${status.bundle_version} of the roots and have a certificate under the active one\n`,
   ];
   if (waiting.length > 0)

@@ -41,6 +41,10 @@ function addBackupKey(ca: Command, deps: CliDeps): void {
     async (flags: Omit<BackupKeyFlags, 'action'> & { json?: true }) => {
       const { fingerprint } = await deps.server.backupKey({ ...flags, action });
       const { file } = flags;
+      if (action === 'export' && flags.passphraseFile === undefined)
+        deps.stderr.write(
+          `vm-orchestrator: the key in ${file} is not encrypted: whoever has the file has the backup root (--passphrase-file)\n`,
+        );
       const kept = action === 'export' && flags.keep === true;
       if (flags.json)
         return printJson(deps.stdout, { fingerprint, file, in_store: action === 'import' || kept });

@@ -58,6 +58,8 @@ export interface BackupReport {
   file: string;
   bytes: number;
   manifest: Omit<BackupManifest, 'files'> & { files: number };
+  /** A key was tried, and opens the CA in it. */
+  opens?: true;
 }
 
 export interface RestoreReport {
@@ -84,7 +86,13 @@ export interface BackupActions {
     passphraseFile: string | undefined;
     progress: ShowProgress;
   }): Promise<BackupReport>;
-  verifyBackup(flags: { file: string; progress: ShowProgress }): Promise<BackupReport>;
+  /** With a key, or what opens the sealed one: also whether the CA in it opens. */
+  verifyBackup(flags: {
+    file: string;
+    masterKeyFile: string | undefined;
+    passphraseFile: string | undefined;
+    progress: ShowProgress;
+  }): Promise<BackupReport>;
   restore(flags: {
     data: string;
     from: string;

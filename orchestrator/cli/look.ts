@@ -1,5 +1,5 @@
-import { stripVTControlCharacters } from 'node:util';
 import type { Command } from 'commander';
+import { withoutEscapes } from '../../protocol/escapes.ts';
 import { tailLogSchema } from '../../protocol/log-tools.ts';
 import { METRIC_NAMES, METRICS_KEPT_S, metricsSchema } from '../../protocol/rest-metrics.ts';
 import { processListSchema } from '../../protocol/system.ts';
@@ -12,7 +12,7 @@ import { printJson, table, timeText, write } from './print.ts';
 const MOST_LINES = 2000;
 const WAIT_MS = 20_000;
 /** Lines of a machine are data: nothing in them moves the reader's terminal. */
-const plain = (line: string): string => stripVTControlCharacters(line).replace(/(?!\t)\p{Cc}/gu, '?');
+const plain = (line: string): string => withoutEscapes(line).replace(/(?!\t)\p{Cc}/gu, '?');
 
 async function metrics(deps: CliDeps, id: string, flags: ClientFlags & { since: number }): Promise<void> {
   const client = await clientFor(deps, flags);

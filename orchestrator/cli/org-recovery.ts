@@ -17,8 +17,14 @@ const inDays = durationArgument('--admit', { least: '1m', most: `${RECOVERY_MAX_
 function admitArgument(text: string): RecoveryRule {
   const words = text.trim().replace(/^within\s+/, '');
   if (words === 'never') return { admit_within_s: null };
-  if (words === '') throw new InvalidArgumentError('Write never, or a time such as 30d.');
-  return { admit_within_s: Math.round(inDays(words)) };
+  try {
+    return { admit_within_s: Math.round(inDays(words)) };
+  } catch (cause) {
+    if (!(cause instanceof InvalidArgumentError)) throw cause;
+    throw new InvalidArgumentError(
+      `Write never, or a time from 1m to ${RECOVERY_MAX_S / DAY_S}d, such as 30d.`,
+    );
+  }
 }
 
 function ruleText({ admit_within_s: seconds }: RecoveryRule): string {

@@ -8,21 +8,32 @@ import { restoreText } from './restores.ts';
 const KINDS = {
   certificate: 'certificate',
   authority: 'CA certificate',
+  server_certificate: 'orchestrator',
   provisioning_token: 'provisioning token',
   api_token: 'API token',
 } as const satisfies Record<Overview['expiring'][number]['kind'], string>;
 
-function text({ restore, machines, offline, jobs, failed, expiring }: Overview): string {
-  const { total, online, quarantined, pending } = machines;
+/** What is sent nothing, and what ends that. */
+function heldRow({ vm_id, state, quarantine, lock }: Overview['held'][number]): string[] {
+  if (state === 'quarantined')
+    return [vm_id, quarantine?.reason ?? state, `vm-orchestrator agents admit ${vm_id}`];
+  if (state === 'pending') return [vm_id, 'not admitted yet', `vm-orchestrator agents admit ${vm_id}`];
+  return [vm_id, `locked: ${lock?.reason ?? ''}`, `vm-orchestrator locks remove ${lock?.id ?? 'LOCK'}`];
+}
+
+function text({ restore, machines, held, offline, jobs, failed, expiring }: Overview): string {
+  const { total, online, quarantined, pending, locked } = machines;
   const also = [
     ...(quarantined > 0 ? [`${quarantined} in quarantine`] : []),
     ...(pending > 0 ? [`${pending} waiting to be admitted`] : []),
+    ...(locked > 0 ? [`${locked} locked`] : []),
   ];
   const lines = [
     `${online} of ${total} machines online${also.map((one) => `, ${one}`).join('')}`,
     `${jobs.active} jobs active, ${jobs.failed_commands} commands failed in the last 24 hours`,
   ];
   const parts = [...(restore ? [restoreText(restore)] : []), `${lines.join('\n')}\n`];
+  if (held.length > 0) parts.push(table(['HELD', 'WHY', 'UNTIL SOMEBODY RUNS'], held.map(heldRow)));
   if (offline.length > 0)
     parts.push(
       table(

@@ -18,7 +18,11 @@ export function restoreText(restore: Restore): string {
           `${quarantined} agents have certificates that the backup does not know: vm-orchestrator agents admit --reason certificate_unknown --selector all, when they are yours`,
         ]
       : []),
-    ...(paused > 0 ? [`${paused} rollouts were paused: vm-orchestrator jobs resume JOB`] : []),
+    ...(paused > 0
+      ? [
+          `${paused} rollouts were paused: vm-orchestrator jobs list --state paused, then jobs resume JOB or jobs cancel JOB`,
+        ]
+      : []),
     ...(restore.lost_results > 0
       ? [
           `${restore.lost_results} results of commands that were given after the backup are in the audit log: vm-orchestrator audit --action command.result_lost`,

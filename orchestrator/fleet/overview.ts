@@ -5,6 +5,7 @@ import { agentIdSchema, commandIdSchema, vmIdSchema } from '../../protocol/ids.t
 import { isLate } from '../../protocol/renewal.ts';
 import type { Overview } from '../../protocol/rest-overview.ts';
 import type { Permission } from '../../protocol/roles.ts';
+import { endsSoon, type ShownCertificate } from '../ca/shown-certificates.ts';
 import { jobHead } from '../jobs/read.ts';
 import type { Queryable, Store } from '../store/store.ts';
 import { isOnline, quarantineOf } from '../tenancy/agent-rows.ts';
@@ -40,7 +41,12 @@ export interface OverviewReader {
 
 type Expiring = Overview['expiring'][number];
 
-export function createOverview(options: { store: Pick<Store, 'db'>; clock: Clock }): OverviewReader {
+export function createOverview(options: {
+  store: Pick<Store, 'db'>;
+  clock: Clock;
+  /** What this process shows to whoever connects. */
+  shown(): readonly ShownCertificate[];
+}): OverviewReader {
   const { store, clock } = options;
   return {
     async read(organizationId, may) {
@@ -52,7 +58,7 @@ export function createOverview(options: { store: Pick<Store, 'db'>; clock: Clock
         rollouts: may('jobs.read') ? await uneasyRollouts(db, organizationId, now - DAY_MS) : [],
         approvals: may('approvals.read') ? await pendingApprovals(db, organizationId, now) : null,
         restore: may('jobs.read') ? await restoreToDealWith(db, organizationId) : null,
-        expiring: await expiring(db, organizationId, now, may),
+        expiring: await expiring(db, organizationId, now, may, options.shown()),
       };
     },
   };
@@ -127,6 +133,8 @@ async function failures(
     .select((eb) => eb.fn.countAll().as('count'))
     .where('organization_id', '=', organizationId)
     .where('open_commands', '>', 0)
+    // An occurrence that machines carry is still to come.
+    .where((eb) => eb.or([eb('due_at', 'is', null), eb('due_at', '<=', now)]))
     .executeTakeFirstOrThrow();
   const groups = await db
     .selectFrom('commands as c')
@@ -174,8 +182,23 @@ async function failures(
   };
 }
 
-async function expiring(db: Queryable, organizationId: string, now: number, may: May): Promise<Expiring[]> {
-  const items = [
+const SHOWN = { own: 'what agents see', given: 'what browsers see (--tls-cert)' } as const;
+
+async function expiring(
+  db: Queryable,
+  organizationId: string,
+  now: number,
+  may: May,
+  shown: readonly ShownCertificate[],
+): Promise<Expiring[]> {
+  const late = shown.filter((one) => endsSoon(one, now));
+  const items: Expiring[] = [
+    ...late.map(({ kind, notAfterMs }) => ({
+      kind: 'server_certificate' as const,
+      id: kind,
+      name: SHOWN[kind],
+      at: isoTime(notAfterMs),
+    })),
     ...(await certificatesThatEnd(db, organizationId, now)),
     ...(await authoritiesThatEnd(db, organizationId, now)),
     ...(may('provisioning.read') ? await provisioningTokensThatEnd(db, organizationId, now) : []),
@@ -222,6 +245,8 @@ async function authoritiesThatEnd(db: Queryable, organizationId: string, now: nu
     .where((eb) =>
       eb.or([eb('kind', 'in', ['root', 'orchestrator']), eb('organization_id', '=', organizationId)]),
     )
+    // Of the roots the one that signs: those that wait or are retired end later, or do not matter.
+    .where('state', '=', 'active')
     .groupBy('kind')
     .execute();
   return rows

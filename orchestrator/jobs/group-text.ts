@@ -1,5 +1,5 @@
-import { stripVTControlCharacters } from 'node:util';
 import { createTwoFilesPatch } from 'diff';
+import { withoutEscapes } from '../../protocol/escapes.ts';
 
 /** Characters of each stream that are compared and shown: head and tail. */
 export const COMPARED_BYTES = 64 * 1024;
@@ -23,12 +23,15 @@ const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\
 export function normalizeOutput(text: string, names: MachineNames): string {
   const words = [names.vmId, names.hostname].filter((name) => name.length > 2);
   const own = new RegExp(`(?<![\\w-])(?:${words.map(escaped).join('|')})(?![\\w-])`, 'g');
-  return stripVTControlCharacters(text)
-    .replace(/\r\n?/g, '\n')
-    .replace(/[\p{Cc}--[\n\t]]/gv, '')
-    .replace(words.length === 0 ? /$^/ : own, '<host>')
-    .replace(/[ \t]+$/gm, '')
-    .replace(/\n+$/, '\n');
+  return (
+    withoutEscapes(text)
+      .replace(/\r\n?/g, '\n')
+      .replace(/[\p{Cc}--[\n\t]]/gv, '')
+      .replace(words.length === 0 ? /$^/ : own, '<host>')
+      // A run is tried from its beginning alone: from each of its characters it takes the square of its length.
+      .replace(/(?<![ \t])[ \t]+$/gm, '')
+      .replace(/(?<!\n)\n+$/, '\n')
+  );
 }
 
 /** A unified diff from the largest group's output; null when they are too far apart to be told. */

@@ -39,10 +39,9 @@ export async function resolveTargets(
     // Every agent has the shell; where its owner switched it off, the agent says so.
     .$if(options.tool !== SHELL_TOOL, (q) => q.select('tools'))
     .where('organization_id', '=', options.organizationId)
-    .where('state', '=', 'active')
     .orderBy('id');
   if (ids.length > 0) query = query.where((e) => e.or([e('id', 'in', ids), e('vm_id', 'in', ids)]));
-  const agents = (await query.execute()).filter((agent) =>
+  const isMeant = (agent: Awaited<ReturnType<typeof query.execute>>[number]): boolean =>
     options.agentIds !== undefined
       ? options.agentIds.has(agent.id)
       : selectorMatches(selector, {
@@ -50,9 +49,16 @@ export async function resolveTargets(
           vm_id: agent.vm_id,
           labels: JSON.parse(agent.labels ?? '{}') as Record<string, string>,
           reported_labels: JSON.parse(agent.reported_labels ?? '{}') as Record<string, string>,
-        }),
-  );
+        });
+  const agents = (await query.where('state', '=', 'active').execute()).filter(isMeant);
   if (agents.length === 0) {
+    const waiting = (await query.where('state', 'in', ['quarantined', 'pending']).execute()).filter(isMeant);
+    const [first] = waiting;
+    if (first !== undefined)
+      throw new AppError('no_agents_match', {
+        detail: `No active agent matches "${options.selector}". ${waiting.length === 1 ? `${first.vm_id} does, and waits` : `${waiting.length} do that wait`} to be admitted.`,
+        hint: `Why: vm-orchestrator agents show ${first.vm_id}. To let it work: vm-orchestrator agents admit ${first.vm_id}`,
+      });
     throw new AppError('no_agents_match', {
       detail: `No active agent matches "${options.selector}".`,
       hint: 'List the agents with `vm-orchestrator agents`; agents that are offline match too.',

@@ -274,7 +274,7 @@ function createRecovery(options: RecoveryOptions): Recovery {
 type Issued = Awaited<ReturnType<Authority['issueAgent']>>;
 type Outcome = { quarantined: boolean } & ({ certificate: StoredCertificate } | { answer: RecoverResponse });
 
-function readPeer(pem: string): PeerIdentity | undefined {
+export function readPeer(pem: string): PeerIdentity | undefined {
   try {
     return identityOf(new X509Certificate(pem));
   } catch {

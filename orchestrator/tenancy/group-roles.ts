@@ -30,7 +30,7 @@ export function usernameOf(claims: readonly unknown[]): string | undefined {
       .replace(/\p{M}+/gu, '')
       .replace(/[^A-Za-z0-9._@+-]+/g, '-')
       .slice(0, 100)
-      .replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');
+      .replace(/^[^A-Za-z0-9]+|(?<=[A-Za-z0-9])[^A-Za-z0-9]+$/g, '');
     if (name !== '') return name;
   }
   return undefined;

@@ -1,5 +1,6 @@
 import { fuzzLogEngine } from './log-lines.ts';
 import type { FuzzTarget } from './target.ts';
+import { DOOR_TARGETS } from './targets/doors.ts';
 import { TEXT_TARGETS } from './targets/text.ts';
 import { WIRE_TARGETS } from './targets/wire.ts';
 
@@ -18,4 +19,9 @@ const logLines: FuzzTarget = {
 };
 
 /** Every parser that faces a peer. */
-export const FUZZ_TARGETS: readonly FuzzTarget[] = [...WIRE_TARGETS, ...TEXT_TARGETS, logLines];
+export const FUZZ_TARGETS: readonly FuzzTarget[] = [
+  ...WIRE_TARGETS,
+  ...DOOR_TARGETS,
+  ...TEXT_TARGETS,
+  logLines,
+];

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../base/clock.ts';
-import { type BackupOptions, makeBackup, verifyBackup } from '../../orchestrator/backup/backup.ts';
+import { type BackupOptions, makeBackup } from '../../orchestrator/backup/backup.ts';
 import { declareRestored, type RestoreOptions, restoreBackup } from '../../orchestrator/backup/restore.ts';
+import { verifyBackup } from '../../orchestrator/backup/verify.ts';
 import { createTempHome, type TempHome } from '../fakes/temp-home.ts';
 import { enrollAgent, outputPath, readJob, submitJob } from './support/fleet.ts';
 import { type OrchestratorProcess, startOrchestrator } from './support/orchestrator.ts';
@@ -73,7 +74,7 @@ afterAll(async () => {
 describe('[fault-3] a backup', () => {
   it('is one file that its owner alone reads, and is whole', async () => {
     expect((await stat(whole)).mode & 0o777).toBe(0o600);
-    const { manifest } = await verifyBackup(whole);
+    const { manifest } = await verifyBackup({ file: whole });
     expect(manifest).toMatchObject({
       agents: 1,
       organizations: 1,
@@ -118,7 +119,7 @@ describe('[fault-3] a backup', () => {
   ])('is refused when %s', async (_what, damage) => {
     const file = temp.join('damaged.tar');
     await writeFile(file, damage(await readFile(whole)));
-    await expect(verifyBackup(file)).rejects.toMatchObject({ code: 'signature_invalid' });
+    await expect(verifyBackup({ file })).rejects.toMatchObject({ code: 'signature_invalid' });
     await expect(restore({ from: file, dataDir: temp.join('never') })).rejects.toMatchObject({
       code: 'signature_invalid',
     });
@@ -169,6 +170,16 @@ describe('[fault-3] a backup', () => {
       code: 'config_invalid',
     });
     expect(await readdir(temp.path)).not.toContain('wrong-key');
+  });
+
+  it('says on the day on which it is made whether a key opens it', async () => {
+    const other = temp.join('other.key');
+    await writeFile(other, 'ab'.repeat(32));
+    const verify = (masterKeyFile?: string, passphrase?: string) =>
+      verifyBackup({ file: whole, key: { masterKeyFile, passphrase } });
+    expect((await verify(join(orchestrator.dataDir, 'master.key'))).opens).toBe(true);
+    await expect(verify(other)).rejects.toMatchObject({ code: 'config_invalid' });
+    await expect(verify(undefined, PASSPHRASE)).rejects.toMatchObject({ code: 'config_invalid' });
   });
 
   it('that is restored twice begins two epochs, also when the clock went back', async () => {

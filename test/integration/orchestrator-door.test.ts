@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers';
 import { connect } from 'node:tls';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CaStatus } from '../../protocol/rest-ca.ts';
 import { AGENT_SNI } from '../../protocol/version.ts';
 import { createToken, enroll } from './support/enroll.ts';
 import { type OrchestratorProcess, runOrchestratorCli, startOrchestrator } from './support/orchestrator.ts';
@@ -205,6 +206,11 @@ describe('a certificate for browsers', () => {
       expect((await server.call({ ...status, ...tls })).status).toBe(200);
       const { one_liner } = await createToken(server);
       expect(one_liner).not.toContain('CERTIFICATE');
+      const ca = await server.call<CaStatus>({ path: '/api/v1/ca' });
+      expect(ca.body.servers).toMatchObject([
+        { kind: 'own', days_left: 89, late: false, renews_at: expect.any(String) },
+        { kind: 'given', days_left: 1, late: false, renews_at: null },
+      ]);
     } finally {
       await server.stop();
     }

@@ -5,7 +5,7 @@ const SGR =
   /\u001b\[[\d;:]*m/g;
 const BODY = /^[A-Za-z0-9+/=]+$|^(?:Proc-Type|DEK-Info): /;
 /** Behind a header of another length; shorter words may be anything. */
-const LONG_TAIL = /[A-Za-z0-9+/=]{40,}(?=["',\\\s]*$)/;
+const LONG_TAIL = /(?<![A-Za-z0-9+/=])[A-Za-z0-9+/=]{40,}(?=["',\\\s]*$)/;
 const BEGIN = /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----/;
 const MASK = '[masked: private key]';
 /** A key that is never ended hides no more than this. */

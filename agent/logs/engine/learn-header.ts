@@ -336,7 +336,7 @@ function kindOfColumn(
   if (!has('time') || new Set(values).size === 1) return 'other';
   if (most(/^(?:pid[ :=]?)?\d{1,10}(?::tid \d+)?$/))
     return has('pid') ? (has('thread') ? 'other' : 'thread') : 'pid';
-  if (!has('host') && most(/^(?=\D*\d)[\w.-]*[-.\d][\w.:-]*$/)) return 'host';
+  if (!has('host') && most(/^(?=\D*\d)[A-Za-z_]*[-.\d][\w.:-]*$/)) return 'host';
   if (!has('component') && most(/^[A-Za-z_][\w.$/:-]*$/)) return 'component';
   return 'other';
 }

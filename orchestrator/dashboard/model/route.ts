@@ -28,10 +28,7 @@ function paramsOf(pattern: Pattern, parts: readonly string[]): Record<string, st
 /** The first pattern that fits; undefined: there is no such page. */
 export function placeOf(hash: string, patterns: Iterable<Pattern>): Place | undefined {
   const [path = '', search = ''] = hash.replace(/^#?\/*/, '').split('?', 2);
-  const parts = path
-    .replace(/\/+$/, '')
-    .split('/')
-    .filter((part) => part !== '');
+  const parts = path.split('/').filter((part) => part !== '');
   for (const pattern of patterns) {
     const params = paramsOf(pattern, parts);
     if (params !== undefined) return { pattern, params, query: new Map(new URLSearchParams(search)) };

@@ -154,12 +154,14 @@ function Failed({ data }: { data: Overview }): VNode {
 const KINDS = {
   certificate: 'Certificate of',
   authority: 'CA certificate:',
+  server_certificate: 'Certificate of this orchestrator:',
   provisioning_token: 'Provisioning token',
   api_token: 'API token',
 };
 const LINKS = {
   certificate: agentLink,
   authority: () => '#/',
+  server_certificate: () => '#/',
   provisioning_token: () => '#/tokens',
   api_token: () => '#/settings/api-tokens',
 };

@@ -10,10 +10,12 @@ import { eventStream, sseEvent } from '../sse.ts';
 const params = z.object({ id: jobIdSchema });
 const query = z.object({ after: z.coerce.number().int().nonnegative().optional() });
 
-function startOf(header: string | string[] | undefined, after: number | undefined): number {
+/** Where a client goes on. @throws AppError `bad_request` */
+export function startOf(header: string | string[] | undefined, after: number | undefined): number {
   if (header === undefined || header === '') return after ?? 0;
   const id = Number(header);
-  if (Number.isSafeInteger(id) && id >= 0) return id;
+  // As it was written: not every text that JavaScript takes for a number was given by a stream.
+  if (Number.isSafeInteger(id) && id >= 0 && String(id) === header) return id;
   throw new AppError('bad_request', { detail: 'Last-Event-ID is no number that this stream gave.' });
 }
 

@@ -48,7 +48,10 @@ describe('a machine that is there twice', () => {
     const command = `echo ran >> ${vm.join('ran')}`;
     const body = { selector: `id=${vm.vmId}`, arguments: { command } };
     const refused = await orchestrator.call({ path: `${ORG}/jobs`, body });
-    expect(refused).toMatchObject({ status: 422, body: { code: 'no_agents_match' } });
+    expect(refused).toMatchObject({
+      status: 422,
+      body: { code: 'no_agents_match', hint: expect.stringContaining(`agents admit ${vm.vmId}`) },
+    });
     await second.logged(({ msg }) => String(msg).includes('quarantine'));
     second.signal('SIGKILL');
     await second.exited;

@@ -127,9 +127,16 @@ it('makes the server’s next certificate around half of the life of the last', 
   expect(first.checkIP('192.0.2.7')).toBe('192.0.2.7');
   expect(first.checkHost('agents.vm-agent.internal')).toBe('agents.vm-agent.internal');
   expect(ca.clock.armed()).toHaveLength(1);
+  expect(kept.shown()).toEqual({
+    kind: 'own',
+    notBeforeMs: first.validFromDate.getTime(),
+    notAfterMs: first.validToDate.getTime(),
+    renewsAtMs: ca.clock.now() + 45 * DAY,
+  });
   await ca.clock.advance(46 * DAY);
   const second = new X509Certificate(await renewed.promise);
   expect(second.fingerprint256).not.toBe(first.fingerprint256);
+  expect(kept.shown().notAfterMs).toBe(second.validToDate.getTime());
   expect(second.validToDate.getTime()).toBeGreaterThan(first.validToDate.getTime());
   kept.stop();
   expect(ca.clock.armed()).toEqual([]);
