@@ -197,7 +197,9 @@ export function createHttpServer(options: HttpOptions): HttpServer {
   });
   app.addHook('preParsing', async (request, _reply, payload) => {
     if (request.headers['content-type']?.startsWith(BYTES)) return payload;
-    const timer = clock.setTimer(DOCUMENT_TIMEOUT_MS, () => request.raw.socket.destroy(), {
+    const { raw } = request;
+    // Nobody reads on where there is no body, so its end is not heard of: the answer may take longer.
+    const timer = clock.setTimer(DOCUMENT_TIMEOUT_MS, () => !raw.complete && raw.socket.destroy(), {
       background: true,
     });
     payload.once('close', () => timer.cancel()).once('end', () => timer.cancel());
