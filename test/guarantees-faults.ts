@@ -53,6 +53,10 @@ export const FAULT_GUARANTEES: readonly Guarantee[] = [
     text: 'While the executor’s audit log cannot be written nothing runs through the executor; it stays, and goes on when the log can be written.',
   },
   {
+    id: 'fault-20',
+    text: 'What throws while a request or a frame is handled costs this request or this session, tells nobody its message, and never ends the orchestrator.',
+  },
+  {
     id: 'poll-1',
     text: 'Where something on the way blocks WebSockets, the agent goes over to long polling by itself, works completely over it, and says so',
   },

@@ -92,12 +92,21 @@ export function createHub(options: HubOptions): Hub {
         message.message.slice(0, 500),
       ),
     failed(session, cause) {
-      log.error({ err: cause, agent_id: session.agent.agentId }, 'a frame of an agent could not be stored');
+      log.error({ err: cause, agent_id: session.agent.agentId }, 'a frame of an agent could not be handled');
       // The agent keeps what was not acknowledged, and sends it again in a new session.
       forget(session);
-      session.close(CLOSE.overloaded, 'what was sent could not be stored; try again');
+      session.close(CLOSE.overloaded, 'what was sent could not be handled; try again');
     },
   };
+
+  /** What fails in answering costs the session, never the process: the agent sends it again in the next one. */
+  function guarded(session: AgentSession, handle: (to: AgentSession) => void): void {
+    try {
+      handle(session);
+    } catch (cause) {
+      traffic.failed(session, cause);
+    }
+  }
 
   function forget(session: AgentSession): void {
     const entry = held.get(session.agent.agentId);
@@ -143,8 +152,8 @@ export function createHub(options: HubOptions): Hub {
     const early: (() => void)[] = [];
     let session: AgentSession | undefined;
     const deliver = (handle: (to: AgentSession) => void) => {
-      if (session !== undefined) return handle(session);
-      early.push(() => session && handle(session));
+      if (session !== undefined) return guarded(session, handle);
+      early.push(() => session && guarded(session, handle));
       if (early.length > MAX_EARLY) connection.close(CLOSE.protocolError, 'too much before the welcome');
     };
     const end = certificateTimer(connection, agent);

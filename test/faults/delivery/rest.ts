@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { systemClock } from '../../../base/clock.ts';
 import { AGENT_SNI } from '../../../protocol/version.ts';
 import type { OrchestratorProcess } from '../../integration/support/orchestrator.ts';
+import { size } from '../support/size.ts';
 
 export interface Answered {
   status: number;
@@ -20,8 +21,8 @@ export interface Asking {
 }
 
 const ANSWER_MS = 15_000;
-/** Longest that the orchestrator may be away. */
-const PATIENCE_MS = 120_000;
+/** Longest that the orchestrator may be away; where it dies of each request for a hundred lives, that is long. */
+const PATIENCE_MS = size({ short: 120_000, full: 1_800_000 });
 
 /** Somebody who asks the orchestrator over one connection that is kept, and may get no answer. */
 export function createCaller(target: () => OrchestratorProcess) {
