@@ -98,7 +98,7 @@ it('[fire-1] [fire-5] loses no accepted command, runs none twice and ends each i
       faults: counts,
       swallowed,
       ...tally(history),
-      'busy s': machine.busy.length / 4,
+      'machine busy': machine.busy.length,
       memory: memoryOf(fleet),
       violations: violations.length,
     }),
