@@ -56,6 +56,23 @@ export function toProblem(error: unknown, instance?: string): Problem {
   };
 }
 
+function answerOf(error: unknown): string {
+  const problem = toProblem(error);
+  const body = `${JSON.stringify(problem)}\n`;
+  return (
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
+    `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
+  );
+}
+
+/**
+ * Answers by hand one who is still sending, and ends this side alone: cut now, he would fail at his next write and never
+ * read why. The caller goes on to read, and cuts him in a while.
+ */
+export function answerAndEnd(socket: Duplex, error: unknown): void {
+  if (socket.writable) socket.end(answerOf(error));
+}
+
 /**
  * Answers by hand what did not become a request, or may not become something else, and ends the connection: also where
  * the other end never reads, and never closes its own side.
@@ -65,12 +82,7 @@ export function answerAndCut(socket: Duplex, error: unknown): void {
     socket.destroy();
     return;
   }
-  const problem = toProblem(error);
-  const body = `${JSON.stringify(problem)}\n`;
-  socket.write(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
+  socket.write(answerOf(error));
   if (socket instanceof Socket) socket.destroySoon();
   else socket.end(() => socket.destroy());
 }

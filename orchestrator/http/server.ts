@@ -2,7 +2,13 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Clock } from '../../base/clock.ts';
-import { answerAndCut, PROBLEM_TYPE, refuseManyHeaders, toProblem } from '../../base/http-problem.ts';
+import {
+  answerAndCut,
+  answerAndEnd,
+  PROBLEM_TYPE,
+  refuseManyHeaders,
+  toProblem,
+} from '../../base/http-problem.ts';
 import type { Logger } from '../../base/logger.ts';
 import { newId } from '../../base/random.ts';
 import { type ServerCredentials, secureContext, tlsServerOptions } from '../../base/tls-server.ts';
@@ -111,17 +117,23 @@ function methodsAt(routes: readonly Route[], path: string): string[] {
     .map((route) => route.method);
 }
 
+/** Those that are cut in a while. */
+const refused = new WeakSet<Socket>();
+
 /**
  * What never became a request. An HTTP parser's refusal is said as every other error is; a handshake that failed or
- * took too long has nobody to read an answer, and whoever waited for it to be written would wait for ever.
+ * took too long has nobody to read an answer, and whoever waited for it to be written would wait for ever. What a
+ * client goes on to send after the refusal comes here piece by piece, as broken as before, and is thrown away.
  */
 function refuseBroken(error: NodeJS.ErrnoException, socket: Socket, clock: Clock): void {
-  if (error.code === 'HPE_HEADER_OVERFLOW') answerAndCut(socket, new AppError('headers_too_large'));
+  if (error.code === 'HPE_HEADER_OVERFLOW') answerAndEnd(socket, new AppError('headers_too_large'));
   else if (error.code?.startsWith('HPE_'))
-    answerAndCut(socket, new AppError('bad_request', { detail: 'These bytes are no HTTP request.' }));
+    answerAndEnd(socket, new AppError('bad_request', { detail: 'These bytes are no HTTP request.' }));
   else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
     answerAndCut(socket, new AppError('bad_request', { detail: 'The request did not come in time.' }));
   else socket.destroy();
+  if (refused.has(socket)) return;
+  refused.add(socket);
   clock.setTimer(UNREAD_MS, () => socket.destroy(), { background: true });
 }
 
@@ -185,7 +197,9 @@ export function createHttpServer(options: HttpOptions): HttpServer {
   });
   app.addHook('preParsing', async (request, _reply, payload) => {
     if (request.headers['content-type']?.startsWith(BYTES)) return payload;
-    const timer = clock.setTimer(DOCUMENT_TIMEOUT_MS, () => request.raw.socket.destroy(), {
+    const { raw } = request;
+    // Nobody reads on where there is no body, so its end is not heard of: the answer may take longer.
+    const timer = clock.setTimer(DOCUMENT_TIMEOUT_MS, () => !raw.complete && raw.socket.destroy(), {
       background: true,
     });
     payload.once('close', () => timer.cancel()).once('end', () => timer.cancel());

@@ -264,8 +264,10 @@ describe('a recording', () => {
     at.type('exit\n');
     await at.ended();
     const path = join(orchestrator.dataDir, 'recordings');
-    const listed = await api(`recordings?agent=${vmId}&limit=1`);
-    expect(listed.body).toMatchObject({ items: [{ id: at.id, vm_id: vmId, end_reason: 'exit' }] });
+    // People are told of the end before the recording is safely on the disk, which the row waits for.
+    await expect
+      .poll(async () => (await api(`recordings?agent=${vmId}&limit=1`)).body)
+      .toMatchObject({ items: [{ id: at.id, vm_id: vmId, end_reason: 'exit' }] });
     const cast = await orchestrator.call({ path: `/api/v1/organizations/default/recordings/${at.id}/cast` });
     expect(cast.headers).toMatchObject({
       'content-type': 'application/x-asciicast',

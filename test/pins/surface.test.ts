@@ -105,7 +105,7 @@ describe('the REST API', () => {
   let orchestrator: OrchestratorProcess;
   beforeAll(async () => {
     orchestrator = await startOrchestrator();
-  });
+  }, 60_000);
   afterAll(() => orchestrator?.stop());
 
   it('has these operations', async () => {

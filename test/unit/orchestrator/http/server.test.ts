@@ -5,15 +5,16 @@ import { Readable } from 'node:stream';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { systemClock } from '../../../../base/clock.ts';
+import { type Clock, systemClock } from '../../../../base/clock.ts';
 import { silentLogger } from '../../../../base/logger.ts';
 import { defineRoute, type Route } from '../../../../orchestrator/http/route.ts';
 import { createHttpServer } from '../../../../orchestrator/http/server.ts';
 import { AppError } from '../../../../protocol/errors.ts';
 import { AGENT_SNI } from '../../../../protocol/version.ts';
+import { createFakeClock } from '../../../fakes/fake-clock.ts';
 import { createTestCa } from '../../../fakes/test-ca.ts';
 
-async function startServer(routes: readonly Route[]) {
+async function startServer(routes: readonly Route[], clock: Clock = systemClock) {
   const ca = await createTestCa({ orgId: 'org-1' });
   const credentials = async () => {
     const issued = await ca.orchestrator();
@@ -28,7 +29,7 @@ async function startServer(routes: readonly Route[]) {
     authenticateUser: refuse,
     authenticateAgent: refuse,
     replays: { once: async (_request, act) => ({ ...(await act()), replayed: false }) },
-    clock: systemClock,
+    clock,
     log: silentLogger,
   });
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
@@ -88,6 +89,28 @@ it('lets nothing leave that the response’s schema does not name', async () => 
       ),
     ),
   ).toEqual({ name: 'a' });
+  await server.close();
+});
+
+it('goes on with an answer for as long as it takes', async () => {
+  const body = new Readable({ read: () => undefined });
+  const route = defineRoute({
+    method: 'GET',
+    path: '/file',
+    summary: 'a large file over a slow link',
+    auth: 'none',
+    raw: { contentType: 'text/plain', description: 'a file' },
+    handler: () => ({ headers: { 'content-type': 'text/plain' }, body }),
+  });
+  const clock = createFakeClock();
+  const server = await startServer([route], clock);
+  body.push('first');
+  const { response } = await server.get('/file');
+  await once(response, 'data');
+  await clock.advance(60_000);
+  body.push('last');
+  body.push(null);
+  expect(String((await response.toArray()).at(-1))).toContain('last');
   await server.close();
 });
 
@@ -169,4 +192,30 @@ it('ends what was upgraded when it is told to', async () => {
   await upgraded;
   await server.close(AbortSignal.abort());
   await gone;
+});
+
+it('lets a client whose address is too large send all of it, and read why it is refused', async () => {
+  const server = await startServer([]);
+  const socket = connectTls({
+    socket: connectTcp({ host: '127.0.0.1', port: server.port, allowHalfOpen: true }),
+    ca: server.ca,
+    servername: AGENT_SNI,
+  });
+  let answer = '';
+  const errors: Error[] = [];
+  socket
+    .on('error', (error) => errors.push(error))
+    .on('data', (piece) => {
+      answer += piece;
+    });
+  socket.write(`GET /?q=${'x'.repeat(20_000)}`);
+  await once(socket, 'end');
+  // It sends as one that looks at the answer when it has said all.
+  for (let piece = 0; piece < 3; piece++)
+    await new Promise((resolve) => socket.write('x'.repeat(20_000), resolve));
+  socket.end();
+  await once(socket, 'close');
+  expect(answer).toMatch(/^HTTP\/1\.1 431 /);
+  expect(errors).toEqual([]);
+  await server.close();
 });
