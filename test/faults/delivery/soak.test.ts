@@ -72,7 +72,9 @@ it('[soak-1] holds no more memory and no more descriptors after many commands an
   const began = systemClock.monotonic();
   for (let batch = 0; batch < BATCHES; batch += 1) {
     await runBatch(fleet, load, batch);
-    samples.push(sampleOf(fleet, ((batch + 1) * COMMANDS) / BATCHES));
+    const sample = sampleOf(fleet, ((batch + 1) * COMMANDS) / BATCHES);
+    samples.push(sample);
+    if (batch % Math.ceil(BATCHES / 20) === 0) console.log(JSON.stringify(sample));
   }
   const tookS = (systemClock.monotonic() - began) / 1000;
   const warm = samples.filter(({ commands }) => commands > COMMANDS * WARM);
