@@ -69,7 +69,8 @@ export interface HttpAnswer {
 }
 
 const WELCOME_MS = 15_000;
-const CHECK_MS = 5000;
+/** What came since the last look may have come right after it: a dead link is known within twice this and {@link DEAD_AFTER_MS}. */
+const CHECK_MS = 2000;
 /** Answers to what was not understood that may wait to be written: who reads nothing is not answered for ever. */
 const MAX_WAITING_ANSWERS = 1024;
 const MAX_PROBLEM_BYTES = 16 * 1024;

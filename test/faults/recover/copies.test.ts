@@ -37,7 +37,10 @@ describe('a machine that is there twice', () => {
     const copy = vm.join('copy');
     // Its pipes are of its processes, and none of its disk.
     const filter = (path: string) => !path.includes('/state/pipes');
+    // A disk is copied as it is at one moment.
+    vm.agent.signal('SIGSTOP');
     await cp(vm.join('agent'), copy, { recursive: true, filter });
+    vm.agent.signal('SIGCONT');
     await using second = startAgent({ home: copy });
     const held = await quarantined(vm.vmId);
     expect(held.quarantine).toMatchObject({

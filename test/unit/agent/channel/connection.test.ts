@@ -44,6 +44,18 @@ describe('a connection', () => {
     expect((await connection.closed).error?.message).toContain('nothing was heard');
   });
 
+  it('is dead within 30 s of the last byte, whenever that came', async () => {
+    const { clock, socket, connection } = open();
+    const raw = { bytesRead: 0 };
+    socket.emit('upgrade', { socket: raw });
+    socket.emit('open');
+    connection.welcomed();
+    await clock.advance(5001);
+    raw.bytesRead += 1;
+    await clock.advance(30_000);
+    expect(connection.state).toBe('closed');
+  });
+
   it('lives as long as anything comes, be it bytes of a frame that is not whole yet', async () => {
     const { clock, socket, connection } = open();
     const raw = { bytesRead: 0 };
