@@ -8,6 +8,7 @@ import { silentLogger } from '../../../base/logger.ts';
 import { systemRandom } from '../../../base/random.ts';
 import { type CommandResult, commandPayloadSchema } from '../../../protocol/command.ts';
 import type { Hello } from '../../../protocol/messages.ts';
+import { fakeFacts, fakeHello } from '../../fakes/facts.ts';
 import { residentBytes } from '../support/memory.ts';
 import type { StormAgent } from './storm-identities.ts';
 
@@ -115,35 +116,18 @@ function startAgent({ agentId, vmId, cert, key }: StormAgent): Promise<void> {
     url: `${url}/api/v1/agents/${vmId}/ws`,
     credentials: () => ({ ca: [ca], cert, key }),
     identity: { agentId, organizationId },
-    hello: () => ({
-      agent_version: '0.1.0',
-      features: [],
-      tools: [
-        { name: 'execute_shell_command', description: 'runs a command', input_schema: {}, annotations: {} },
-      ],
-      tool_manifest_sha256: '0'.repeat(64),
-      policy_sha256: null,
-      boot_id: `boot-${vmId}`,
-      machine_hash: `machine-${vmId}`,
-      in_flight: [...open].map(([id, { state }]) => ({
-        id: id as Hello['in_flight'][number]['id'],
-        state,
-        offsets: { stdout: 0, stderr: 0 },
-      })),
-      command_seq: mark,
-      facts: {
-        hostname: vmId,
-        os: 'linux',
-        os_name: '',
-        os_id: '',
-        os_version: '',
-        kernel: '',
-        arch: 'x64',
-        cpus: 1,
-        memory_bytes: 1,
-        addresses: [],
-      },
-    }),
+    hello: () =>
+      fakeHello({
+        boot_id: `boot-${vmId}`,
+        machine_hash: `machine-${vmId}`,
+        in_flight: [...open].map(([id, { state }]) => ({
+          id: id as Hello['in_flight'][number]['id'],
+          state,
+          offsets: { stdout: 0, stderr: 0 },
+        })),
+        command_seq: mark,
+        facts: fakeFacts({ hostname: vmId }),
+      }),
     handlers,
     timing: () => ({ heartbeat_interval: 30, command_poll_interval: 5, websocket_retry_interval: 3600 }),
     sampleLoad: async () => IDLE,

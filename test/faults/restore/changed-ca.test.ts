@@ -1,6 +1,5 @@
 // The CA changed after the backup: what agents trust and show then, the restored store does not know.
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../base/clock.ts';
 import type { CaStatus } from '../../../protocol/rest-ca.ts';
@@ -9,7 +8,7 @@ import { ORG, readJob, submitJob } from '../../integration/support/fleet.ts';
 import { type Machine, startMachine } from '../../integration/support/machine.ts';
 import {
   type OrchestratorProcess,
-  runOrchestratorCli,
+  operate,
   startOrchestrator,
 } from '../../integration/support/orchestrator.ts';
 import { isFull } from '../support/size.ts';
@@ -36,15 +35,7 @@ async function until(holds: () => Promise<boolean>, what: string): Promise<void>
     await systemClock.sleep(100);
   }
 }
-async function command(...args: string[]) {
-  const done = await runOrchestratorCli([...args, '--json'], {
-    VM_ORCHESTRATOR_URL: orchestrator.url,
-    VM_ORCHESTRATOR_API_TOKEN: orchestrator.credentials.api_token,
-    VM_ORCHESTRATOR_CA_FILE: join(orchestrator.dataDir, 'ca.crt'),
-  });
-  expect([done.code, done.stderr]).toEqual([0, '']);
-  return JSON.parse(done.stdout);
-}
+const command = (...args: string[]) => operate(orchestrator, args);
 const agent = async ({ vmId }: Machine) =>
   (
     await orchestrator.call<{

@@ -1,5 +1,4 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AuditReport } from '../../../protocol/audit-log.ts';
 import { diskLayout, witnessFile } from '../../../protocol/disk-layout.ts';
@@ -13,6 +12,7 @@ import { ORG, readJob, submitJob } from '../../integration/support/fleet.ts';
 import { type Machine, startMachine, untilOnline } from '../../integration/support/machine.ts';
 import {
   type OrchestratorProcess,
+  operate,
   runOrchestratorCli,
   startOrchestrator,
 } from '../../integration/support/orchestrator.ts';
@@ -59,15 +59,7 @@ const events = async (action: string) =>
 const overview = async () =>
   overviewSchema.parse((await orchestrator.call({ path: `${ORG}/overview` })).body);
 /** The CLI as an operator calls it. */
-const operator = async (...args: string[]) => {
-  const done = await runOrchestratorCli([...args, '--json'], {
-    VM_ORCHESTRATOR_URL: orchestrator.url,
-    VM_ORCHESTRATOR_API_TOKEN: orchestrator.credentials.api_token,
-    VM_ORCHESTRATOR_CA_FILE: join(orchestrator.dataDir, 'ca.crt'),
-  });
-  expect([done.code, done.stderr]).toEqual([0, '']);
-  return JSON.parse(done.stdout);
-};
+const operator = (...args: string[]) => operate(orchestrator, args);
 
 beforeAll(async () => {
   temp = await createTempHome();

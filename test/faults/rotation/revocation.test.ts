@@ -11,6 +11,7 @@ import { type EnrolledAgent, enrollAgent, ORG, readJob, submitJob } from '../../
 import { makeCsr } from '../../integration/support/machine-key.ts';
 import {
   type OrchestratorProcess,
+  operatorEnv,
   runOrchestratorCli,
   startOrchestrator,
 } from '../../integration/support/orchestrator.ts';
@@ -111,11 +112,7 @@ describe('a revoked certificate', () => {
       path: `${ORG}/agents/${live.enrolled.vmId}/certificates`,
     });
     const serial = body.items[0]?.serial ?? '';
-    const env = {
-      VM_ORCHESTRATOR_URL: orchestrator.url,
-      VM_ORCHESTRATOR_API_TOKEN: orchestrator.credentials.api_token,
-      VM_ORCHESTRATOR_CA_FILE: join(orchestrator.dataDir, 'ca.crt'),
-    };
+    const env = operatorEnv(orchestrator);
     const done = await runOrchestratorCli(['ca', 'revoke-certificate', serial, '--yes'], env);
     expect(done).toMatchObject({
       code: 0,

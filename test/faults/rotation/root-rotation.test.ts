@@ -2,7 +2,6 @@
 // come back when it is over, and that know nothing of rotations at all.
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../base/clock.ts';
@@ -18,6 +17,7 @@ import { createToken } from '../../integration/support/enroll.ts';
 import { enrollAgent, ORG, readJob, submitJob } from '../../integration/support/fleet.ts';
 import {
   type OrchestratorProcess,
+  operatorEnv,
   runOrchestratorCli,
   startOrchestrator,
 } from '../../integration/support/orchestrator.ts';
@@ -243,11 +243,7 @@ describe('a rotation of the root', () => {
   });
 
   it('[cert-39] to the backup root needs no key of the root, and is done on the command line', async () => {
-    const env = {
-      VM_ORCHESTRATOR_URL: orchestrator.url,
-      VM_ORCHESTRATOR_API_TOKEN: orchestrator.credentials.api_token,
-      VM_ORCHESTRATOR_CA_FILE: join(orchestrator.dataDir, 'ca.crt'),
-    };
+    const env = operatorEnv(orchestrator);
     const cli = (...args: string[]) => runOrchestratorCli(args, env);
     const key = temp.join('backup.pem');
     const data = ['--data', orchestrator.dataDir, '--file', key];

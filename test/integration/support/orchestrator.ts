@@ -179,6 +179,20 @@ export async function startOrchestrator(
   }
 }
 
+/** What an operator's shell holds for client commands of this orchestrator. */
+export const operatorEnv = ({ url, dataDir, credentials }: OrchestratorProcess) => ({
+  VM_ORCHESTRATOR_URL: url,
+  VM_ORCHESTRATOR_API_TOKEN: credentials.api_token,
+  VM_ORCHESTRATOR_CA_FILE: join(dataDir, 'ca.crt'),
+});
+
+/** What a client command that must succeed says with `--json`. */
+export async function operate(orchestrator: OrchestratorProcess, args: readonly string[]) {
+  const { code, stdout, stderr } = await runOrchestratorCli([...args, '--json'], operatorEnv(orchestrator));
+  if (code !== 0 || stderr !== '') throw new Error(`${args.join(' ')} ended with ${code}: ${stderr}`);
+  return JSON.parse(stdout);
+}
+
 async function bootstrap(dataDir: string, env: Record<string, string> = {}): Promise<Bootstrap> {
   const done = await runOrchestratorCli(['bootstrap', '--data', dataDir], env);
   if (done.code !== 0) throw new Error(`bootstrap ended with ${done.code}: ${done.stderr}`);
