@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { z } from 'zod';
 import { AppError, type ErrorCode } from '../protocol/errors.ts';
 import type { Problem } from '../protocol/problem.ts';
+import type { Clock } from './clock.ts';
 import { diskFault } from './sqlite.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -69,7 +70,7 @@ function answerOf(error: unknown): string {
  * Answers by hand one who is still sending, and ends this side alone: cut now, he would fail at his next write and never
  * read why. The caller goes on to read, and cuts him in a while.
  */
-export function answerAndEnd(socket: Duplex, error: unknown): void {
+function answerAndEnd(socket: Duplex, error: unknown): void {
   if (socket.writable) socket.end(answerOf(error));
 }
 
@@ -85,6 +86,35 @@ export function answerAndCut(socket: Duplex, error: unknown): void {
   socket.write(answerOf(error));
   if (socket instanceof Socket) socket.destroySoon();
   else socket.end(() => socket.destroy());
+}
+
+/** Who was answered before he had said all may read the answer (ms). */
+const UNREAD_MS = 5000;
+
+/** For a request that was answered: who still sends its body is cut in a while, and not before he can have read why. */
+export function cutUnread(request: IncomingMessage, clock: Clock): void {
+  if (!request.complete)
+    clock.setTimer(UNREAD_MS, () => !request.complete && request.socket.destroy(), { background: true });
+}
+
+/** Those that are cut in a while. */
+const refused = new WeakSet<Duplex>();
+
+/**
+ * What never became a request. An HTTP parser's refusal is said as every other error is; a handshake that failed or
+ * took too long has nobody to read an answer, and whoever waited for it to be written would wait for ever. What a
+ * client goes on to send after the refusal comes here piece by piece, as broken as before, and is thrown away.
+ */
+export function refuseBroken(error: NodeJS.ErrnoException, socket: Duplex, clock: Clock): void {
+  if (error.code === 'HPE_HEADER_OVERFLOW') answerAndEnd(socket, new AppError('headers_too_large'));
+  else if (error.code?.startsWith('HPE_'))
+    answerAndEnd(socket, new AppError('bad_request', { detail: 'These bytes are no HTTP request.' }));
+  else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    answerAndCut(socket, new AppError('bad_request', { detail: 'The request did not come in time.' }));
+  else socket.destroy();
+  if (refused.has(socket)) return;
+  refused.add(socket);
+  clock.setTimer(UNREAD_MS, () => socket.destroy(), { background: true });
 }
 
 /** More headers than any client of ours, or any browser behind any number of proxies, sends. */

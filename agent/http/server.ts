@@ -11,7 +11,14 @@ import {
   type Server as TcpServer,
 } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
-import { answerAndCut, PROBLEM_TYPE, refuseManyHeaders, toProblem } from '../../base/http-problem.ts';
+import {
+  answerAndCut,
+  cutUnread,
+  PROBLEM_TYPE,
+  refuseBroken,
+  refuseManyHeaders,
+  toProblem,
+} from '../../base/http-problem.ts';
 import type { Logger } from '../../base/logger.ts';
 import { type ServerCredentials, secureContext, tlsServerOptions } from '../../base/tls-server.ts';
 import { AppError } from '../../protocol/errors.ts';
@@ -56,10 +63,12 @@ export class AgentHttpServer {
       },
       (request, response) => {
         this.#waiting.delete(nameOf(request.socket));
+        response.once('finish', () => cutUnread(request, options.clock));
         this.#answer(request, response);
       },
     );
     this.#http.maxHeadersCount = 0;
+    this.#http.on('clientError', (error, socket) => refuseBroken(error, socket, options.clock));
     if (options.tls !== undefined) this.#tls = this.#createTls(options.tls);
     this.#tcp = createTcpServer({ noDelay: true }, (socket) => this.#accept(socket));
   }
@@ -192,14 +201,11 @@ function send(
   type: string,
   body: string,
 ): void {
-  // No route takes a body, so none is read: what a client still sends ends with the connection.
-  const hasBody = request.headers['content-length'] !== undefined || request.headers['transfer-encoding'];
   response.writeHead(status, {
     'Content-Type': type,
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
-    ...(hasBody ? { Connection: 'close' } : {}),
   });
   response.end(request.method === 'HEAD' ? undefined : body);
 }

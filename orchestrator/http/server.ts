@@ -1,11 +1,11 @@
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Clock } from '../../base/clock.ts';
 import {
-  answerAndCut,
-  answerAndEnd,
+  cutUnread,
   PROBLEM_TYPE,
+  refuseBroken,
   refuseManyHeaders,
   toProblem,
 } from '../../base/http-problem.ts';
@@ -31,8 +31,6 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const LOOK_EVERY_MS = 2500;
 /** For a whole document; files, whose senders are known, have the request's time. */
 const DOCUMENT_TIMEOUT_MS = 15_000;
-/** Who was answered before he had said all may read the answer. */
-const UNREAD_MS = 5000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_MS = 65_000;
 
@@ -117,26 +115,6 @@ function methodsAt(routes: readonly Route[], path: string): string[] {
     .map((route) => route.method);
 }
 
-/** Those that are cut in a while. */
-const refused = new WeakSet<Socket>();
-
-/**
- * What never became a request. An HTTP parser's refusal is said as every other error is; a handshake that failed or
- * took too long has nobody to read an answer, and whoever waited for it to be written would wait for ever. What a
- * client goes on to send after the refusal comes here piece by piece, as broken as before, and is thrown away.
- */
-function refuseBroken(error: NodeJS.ErrnoException, socket: Socket, clock: Clock): void {
-  if (error.code === 'HPE_HEADER_OVERFLOW') answerAndEnd(socket, new AppError('headers_too_large'));
-  else if (error.code?.startsWith('HPE_'))
-    answerAndEnd(socket, new AppError('bad_request', { detail: 'These bytes are no HTTP request.' }));
-  else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
-    answerAndCut(socket, new AppError('bad_request', { detail: 'The request did not come in time.' }));
-  else socket.destroy();
-  if (refused.has(socket)) return;
-  refused.add(socket);
-  clock.setTimer(UNREAD_MS, () => socket.destroy(), { background: true });
-}
-
 export function createHttpServer(options: HttpOptions): HttpServer {
   const { routes, clock, log, publicCertificate } = options;
   let server: Server | undefined;
@@ -206,9 +184,7 @@ export function createHttpServer(options: HttpOptions): HttpServer {
     return payload;
   });
   app.addHook('onResponse', async (request, reply) => {
-    const { raw } = request;
-    if (!raw.complete)
-      clock.setTimer(UNREAD_MS, () => !raw.complete && raw.socket.destroy(), { background: true });
+    cutUnread(request.raw, clock);
     // A connection that was kept for a next request would hold up the end of the server.
     if (ending) setImmediate(() => https.closeIdleConnections());
     log.debug(

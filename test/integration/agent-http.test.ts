@@ -2,6 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { connect, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../base/clock.ts';
 import { newId } from '../../base/random.ts';
@@ -128,6 +129,45 @@ describe('the agent’s local HTTP', () => {
     });
     expect(text).toMatch(/^HTTP\/1.1 400/);
   });
+
+  it.each([
+    ['an address that is too large', `GET /?q=${'x'.repeat(20_000)}`, 431, 'headers_too_large'],
+    [
+      'a body for which there is no taker',
+      `POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n`,
+      404,
+      'not_found',
+    ],
+  ])(
+    'lets a client with %s send all of it, and read why it is refused',
+    async (_what, head, status, code) => {
+      const socket = connectTls({
+        socket: connect({ host: '127.0.0.1', port, allowHalfOpen: true }),
+        ca: home.ca.rootPem,
+        servername: 'localhost',
+      });
+      const errors: Error[] = [];
+      let answer = '';
+      const answered = new Promise<void>((resolve) =>
+        socket
+          .on('error', (error) => errors.push(error))
+          .on('data', (piece) => {
+            answer += piece;
+            if (/\}\n$/.test(answer)) resolve();
+          })
+          .on('close', resolve),
+      );
+      socket.write(head);
+      await answered;
+      // It sends as one that looks at the answer when it has said all.
+      for (let piece = 0; piece < 30; piece++)
+        await new Promise((resolve) => socket.write('x'.repeat(100_000), resolve));
+      socket.end();
+      await new Promise((resolve) => socket.once('close', resolve));
+      expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} [^]*"code":"${code}"`));
+      expect(errors).toEqual([]);
+    },
+  );
 });
 
 describe.runIf(outside !== undefined)('a peer from elsewhere', () => {
