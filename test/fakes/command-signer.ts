@@ -19,6 +19,8 @@ type Wish = Omit<Partial<CommandPayload>, 'limits'> & { limits?: Partial<Command
 export interface CommandSigner {
   /** What the agent must have in trust/command_keys.json. */
   trust: CommandKeysFile;
+  /** The organization's command root itself. */
+  root: SigningKey;
   /** A shell command; `wish` replaces what it says. `seq` counts up by itself. */
   shell(command: string, wish?: Wish): SignedCommand;
   sign(payload: CommandPayload): SignedCommand;
@@ -72,6 +74,7 @@ export function createCommandSigner(options: {
       trust_domain: trustDomain,
       keys: [{ kid: root.kid, key: root.spki.toString('base64') }],
     },
+    root,
     sign,
     input: (commandId, body) => ({
       envelope: signEnvelope(

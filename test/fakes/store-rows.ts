@@ -1,3 +1,5 @@
+import { systemClock } from '../../base/clock.ts';
+import { newId } from '../../base/random.ts';
 import type { Queryable } from '../../orchestrator/store/store.ts';
 import type { NewRow } from '../../orchestrator/store/tables.ts';
 
@@ -31,4 +33,30 @@ export async function insertAgent(
       ...row,
     })
     .execute();
+}
+
+/** A schedule that is due at `next_at`. Resolves with its identifier. */
+export async function insertSchedule(
+  db: Queryable,
+  row: Pick<NewRow<'schedules'>, 'organization_id' | 'cron' | 'next_at'> & Partial<NewRow<'schedules'>>,
+): Promise<string> {
+  const id = newId('sch', systemClock);
+  await db
+    .insertInto('schedules')
+    .values({
+      id,
+      name: id,
+      time_zone: 'UTC',
+      runs_on: 'orchestrator',
+      overlap: 'skip',
+      start_within_s: 600,
+      job: JSON.stringify({ selector: 'all', arguments: { command: 'true' } }),
+      enabled: 1,
+      created_at: 0,
+      created_by: JSON.stringify({ type: 'user', id: 'usr-1', name: 'alice' }),
+      changed_at: 0,
+      ...row,
+    })
+    .execute();
+  return id;
 }

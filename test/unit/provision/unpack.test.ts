@@ -33,6 +33,9 @@ describe('an archive', () => {
     ['a symbolic link', { header: { name: 'l', size: 0, type: 'symlink' as const, linkname: '/etc' } }],
     ['a set-uid bit', file('su', '#!', 0o4755)],
     ['a device', { header: { name: 'd', size: 0, type: 'character-device' as const } }],
+    ['a name that comes twice', file('a', 'y')],
+    ['a file below a file', file('a/b', 'y')],
+    ['a name in two spellings', file('./a', 'y')],
     ['a hard link', { header: { name: 'l', size: 0, type: 'link' as const, linkname: 'a' } }],
   ])('is refused with %s', async (_what, entry) => {
     await using home = await createTempHome();

@@ -1,62 +1,31 @@
-import { type createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { fingerprintOf } from '../../../../agent/identity/certificates.ts';
 import { judgeTrust } from '../../../../agent/identity/trust-set.ts';
-import { keyId, signEnvelope } from '../../../../base/dsse.ts';
-import { crossSign } from '../../../../orchestrator/ca/cross-sign.ts';
-import { makeCertificate, newP256, spkiOf } from '../../../../orchestrator/ca/x509.ts';
-import { PAYLOAD_TYPE } from '../../../../protocol/dsse.ts';
+import { keyId } from '../../../../base/dsse.ts';
 import type { TrustStatement } from '../../../../protocol/trust-update.ts';
-
-async function authority(
-  kind: 'root' | 'issuing' = 'root',
-  by?: { pem: string; key: ReturnType<typeof createPrivateKey> },
-) {
-  const keys = await newP256();
-  const made = await makeCertificate({
-    subject: { organization: 'td', commonName: kind === 'root' ? 'vm-agent root' : 'vm-agent issuing org-1' },
-    publicKey: spkiOf(keys.publicKey),
-    signingKey: by?.key ?? keys.privateKey,
-    ...(by === undefined ? {} : { issuer: by.pem }),
-    kind,
-    nowMs: Date.now(),
-    lifetimeS: 3600,
-  });
-  return { pem: made.pem, key: keys.privateKey, pin: fingerprintOf(new X509Certificate(made.pem)) };
-}
+import { createAuthority, crossSigned, signTrust } from '../../../fakes/authority.ts';
 
 const command = generateKeyPairSync('ed25519');
 const spki = command.publicKey.export({ type: 'spki', format: 'der' });
 const kid = keyId(spki);
 const keys = { organization_id: 'org-1', trust_domain: 'td', keys: [{ kid, key: spki.toString('base64') }] };
 const [one, two, three, stranger] = [
-  await authority(),
-  await authority(),
-  await authority(),
-  await authority(),
+  await createAuthority(),
+  await createAuthority(),
+  await createAuthority(),
+  await createAuthority(),
 ];
-const issuing = await authority('issuing', one);
-const cross = (root: { pem: string }, by: typeof one) =>
-  crossSign({ root: root.pem, by: by.pem, key: by.key });
+const issuing = await createAuthority('issuing', one);
 const kept = { keys, pins: { bundle_version: 5, roots: [one.pin] } };
 
 const statement = (over: Partial<TrustStatement>, signer = command.privateKey) =>
-  signEnvelope(
-    PAYLOAD_TYPE.trust,
-    {
-      org_id: 'org-1',
-      trust_domain: 'td',
-      version: 6,
-      roots: [one.pem],
-      vouchers: [],
-      issuing: '0'.repeat(64),
-      ...over,
-    },
+  signTrust(
+    { org_id: 'org-1', trust_domain: 'td', version: 6, roots: [one.pem], ...over },
     { kid, privateKey: signer },
   );
 
 it('[cert-40] takes a newer set whose roots a pinned one vouches for, over several rotations', async () => {
-  const vouchers = [one.pem, await cross(two, one), two.pem, await cross(three, two)];
+  const vouchers = [one.pem, await crossSigned(two, one), two.pem, await crossSigned(three, two)];
   const verdict = judgeTrust(statement({ roots: [three.pem], vouchers }), kept);
   expect(verdict).toMatchObject({ kind: 'new', pins: { bundle_version: 6, roots: [three.pin] } });
 });
@@ -79,12 +48,12 @@ it.each<[string, () => Promise<Parameters<typeof judgeTrust>[0]>]>([
     async () =>
       statement({
         roots: [stranger.pem],
-        vouchers: [issuing.pem, await cross(stranger, { ...issuing, pin: '' })],
+        vouchers: [issuing.pem, await crossSigned(stranger, issuing)],
       }),
   ],
   [
     'names a root that vouches for itself alone',
-    async () => statement({ roots: [stranger.pem], vouchers: [await cross(stranger, stranger)] }),
+    async () => statement({ roots: [stranger.pem], vouchers: [await crossSigned(stranger, stranger)] }),
   ],
   ['is signed by another key', async () => statement({}, generateKeyPairSync('ed25519').privateKey)],
   ['is for another organization', async () => statement({ org_id: 'org-2' })],
