@@ -42,7 +42,13 @@ export const SUITES: readonly Suite[] = [
   { name: 'pins', files: 'test/pins/**/*.test.ts', timeout: 10_000 },
   { name: 'unit', files: 'test/unit/**/*.test.ts', timeout: 10_000 },
   { name: 'fuzz', files: 'test/fuzz/**/*.test.ts', timeout: 60_000 },
-  { name: 'integration', files: 'test/integration/**/*.test.ts', timeout: 60_000 },
+  {
+    name: 'integration',
+    files: 'test/integration/**/*.test.ts',
+    timeout: 60_000,
+    // Programs that start, and that wait for each other.
+    workers: 2,
+  },
   {
     name: 'faults',
     files: 'test/faults/**/*.test.ts',
