@@ -69,7 +69,7 @@ function meet(url: string, ca: string): Promise<{ own: string; issuer: string }>
   });
 }
 
-it(`renews its own certificate ${RENEWALS} times, and those that sign, without a restart or a dropped agent [cert-5]`, async () => {
+it(`renews its own certificate ${RENEWALS} times and more, and those that sign, without a restart or a dropped agent [cert-5]`, async () => {
   await using data = await createTempHome();
   const orchestrator = await startShortLived(data.join('data'));
   try {
@@ -78,12 +78,12 @@ it(`renews its own certificate ${RENEWALS} times, and those that sign, without a
     await using agent = machine.start();
     await agent.logged(isConnected);
     const seen = [await meet(target.url, target.ca)];
-    for (let renewals = 0; renewals < RENEWALS; renewals++) {
+    // Dates are whole seconds: of lives this short as many as four can be halved before an issuing one is.
+    while (seen.length <= RENEWALS || new Set(seen.map(({ issuer }) => issuer)).size === 1) {
       await orchestrator.renewed();
       seen.push(await meet(target.url, target.ca));
     }
-    expect(new Set(seen.map(({ own }) => own)).size).toBe(RENEWALS + 1);
-    expect(new Set(seen.map(({ issuer }) => issuer)).size).toBeGreaterThan(1);
+    expect(new Set(seen.map(({ own }) => own)).size).toBe(seen.length);
     expect(agent.log.filter(({ msg }) => String(msg).includes('was lost'))).toEqual([]);
 
     // The session of the beginning carries commands still.
