@@ -69,6 +69,8 @@ export class AgentSession {
   readonly offered = new Set<CommandId>();
   readonly cancelled = new Set<CommandId>();
   epoch = 0;
+  /** When the agent was heard before this connection (ms since the epoch); 0: never. */
+  heardMs = 0;
   /** Which process speaks for it. */
   speaker: Speaker | undefined;
   #link = new SessionLink<SequencedMessage>();

@@ -194,6 +194,7 @@ export function createHub(options: HubOptions): Hub {
     held.set(agent.agentId, { session: found, expiry: undefined });
     found.agent = agent;
     found.epoch = admission.epoch;
+    found.heardMs = admission.heardMs;
     found.speaker = speaker;
     const before = found.attach(connection);
     connection.send({

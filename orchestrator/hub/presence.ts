@@ -10,7 +10,8 @@ import { isKnownHash, type Suspect, type Suspicion, suspicionOf, takenSince } fr
 const FLUSH_MS = 1000;
 
 export type Admission =
-  | { kind: 'admitted'; epoch: number }
+  /** `heardMs`: when it was heard before (ms since the epoch); 0: never. */
+  | { kind: 'admitted'; epoch: number; heardMs: number }
   | { kind: 'refused'; state: 'quarantined' | 'pending' | 'revoked' | 'gone'; reason?: string };
 
 /** After the store failed. */
@@ -98,7 +99,7 @@ export function createPresence(options: {
       const admission = await commits.run(async (tx): Promise<Admission> => {
         const own = tx
           .selectFrom('agents')
-          .select(['state', 'session_epoch', 'quarantine_reason'])
+          .select(['state', 'session_epoch', 'quarantine_reason', 'last_heartbeat_at'])
           .select(['machine_hash', 'taken_seq', 'taken_floor'])
           .where('organization_id', '=', agent.organizationId)
           .where('id', '=', agent.agentId);
@@ -142,7 +143,11 @@ export function createPresence(options: {
           .where('organization_id', '=', agent.organizationId)
           .where('id', '=', agent.agentId)
           .execute();
-        return { kind: 'admitted', epoch: row.session_epoch + 1 };
+        return {
+          kind: 'admitted',
+          epoch: row.session_epoch + 1,
+          heardMs: Number(row.last_heartbeat_at ?? 0),
+        };
       });
       if (admission.kind === 'admitted') changed(agent);
       else if (admission.state === 'quarantined') cutOff(agent);

@@ -11,12 +11,12 @@ const HIGHEST_SEQ = 2_000_000_000;
 
 /**
  * An agent that took a command of a higher number than was ever given to it shows that this store was put back to an
- * earlier state. Numbers go on behind what it took, so that none is used twice; where nobody declared a restore, it
- * is an alarm.
+ * earlier state. Numbers go on behind what it took, so that none is used twice. It is an alarm unless a declared restore
+ * explains it, which it does once: who was connected since then has been caught up with.
  */
 export async function stayAhead(
   options: { commits: GroupCommit; clock: Clock; log: Logger },
-  { agent }: Pick<AgentSession, 'agent'>,
+  { agent, heardMs }: Pick<AgentSession, 'agent' | 'heardMs'>,
   hello: Pick<Hello, 'command_seq'>,
 ): Promise<void> {
   const seq = hello.command_seq;
@@ -35,7 +35,8 @@ export async function stayAhead(
       .where('organization_id', '=', agent.organizationId)
       .where('id', '=', agent.agentId)
       .execute();
-    if ((await latestRestore(tx, agent.organizationId)) !== undefined) return false;
+    const restore = await latestRestore(tx, agent.organizationId);
+    if (restore !== undefined && heardMs <= Number(restore.at)) return false;
     await record(tx, {
       at: options.clock.now(),
       organizationId: agent.organizationId,

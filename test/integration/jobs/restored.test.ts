@@ -76,6 +76,20 @@ describe('an agent that took more commands than were given to it', () => {
     expect((await agent.command(2)).seq).toBeGreaterThan(41);
     expect(await events('orchestrator.rollback_suspected')).toHaveLength(alarms);
   });
+
+  it('is told of again when it had been connected since the restore: the store was put back once more', async () => {
+    await declare(rig.clock.now() - HOUR_MS);
+    const { agent, agentId } = await rig.addAgent();
+    await rig.store.db
+      .updateTable('agents')
+      .set({ last_heartbeat_at: rig.clock.now() + 1 })
+      .where('id', '=', agentId)
+      .execute();
+    await agent.connect({ command_seq: 41 });
+    await rig.submit();
+    expect((await agent.command()).seq).toBeGreaterThan(41);
+    expect(await events('orchestrator.rollback_suspected')).toHaveLength(1);
+  });
 });
 
 describe('a command that the backup knows', () => {
