@@ -192,8 +192,8 @@ async function keyEntry(
 ): Promise<{ name: string; bytes: Uint8Array } | undefined> {
   if (masterKey.kind === 'none') return undefined;
   const path = join(dataDir, MASTER_KEY);
-  if (masterKey.kind === 'plain') return { name: MASTER_KEY, bytes: await readFile(path) };
   const key = await loadMasterKey(path, { mayCreate: false });
+  if (masterKey.kind === 'plain') return { name: MASTER_KEY, bytes: await readFile(path) };
   const sealed = await sealMasterKey(key, masterKey.passphrase);
   return { name: SEALED_MASTER_KEY, bytes: Buffer.from(`${JSON.stringify(sealed)}\n`) };
 }

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { chmod, link, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { syncDirectory } from '../../base/atomic-file.ts';
+import { AppError } from '../../protocol/errors.ts';
 
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
@@ -37,16 +38,19 @@ export function createSealer(key: Uint8Array): Sealer {
       try {
         return Buffer.concat([decipher.update(all.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]);
       } catch (cause) {
-        throw new Error(
-          `${name} does not open with this master key: restore the master.key that belongs to the store`,
-          {
-            cause,
-          },
-        );
+        throw new AppError('unavailable', {
+          detail: `${name} does not open with this master.key: it belongs to another store.`,
+          hint: PUT_BACK,
+          cause,
+        });
       }
     },
   };
 }
+
+/** docs/operations.md, Incidents. */
+const PUT_BACK =
+  'Put the copy back that was kept apart, or take a backup that holds the key: `vm-orchestrator restore --from FILE --data DIR --passphrase-file FILE --force`.';
 
 /**
  * Reads the master key, or makes it (0600) when `mayCreate`. Whatever number of processes start, one of them makes
@@ -56,9 +60,10 @@ export async function loadMasterKey(path: string, options: { mayCreate: boolean 
   const present = await readKey(path);
   if (present !== undefined) return present;
   if (!options.mayCreate) {
-    throw new Error(
-      `${path} is missing, and the store beside it is sealed with it: restore both from the same backup`,
-    );
+    throw new AppError('unavailable', {
+      detail: `${path} is missing, and the store beside it is sealed with it.`,
+      hint: PUT_BACK,
+    });
   }
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
@@ -87,7 +92,11 @@ async function readKey(path: string): Promise<Buffer | undefined> {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw cause;
   }
-  if (!/^[0-9a-f]{64}\s*$/.test(text)) throw new Error(`${path} does not hold a master key (64 hex digits)`);
+  if (!/^[0-9a-f]{64}\s*$/.test(text))
+    throw new AppError('unavailable', {
+      detail: `${path} does not hold a master key (64 hex digits).`,
+      hint: PUT_BACK,
+    });
   await chmod(path, 0o600);
   return Buffer.from(text.trim(), 'hex');
 }

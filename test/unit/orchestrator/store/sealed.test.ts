@@ -30,7 +30,10 @@ it('makes one master key for all who start together, readable by its owner alone
 
 it('does not replace a lost master key when something is sealed with it', async () => {
   await using home = await createTempHome();
-  await expect(loadMasterKey(home.join('master.key'), { mayCreate: false })).rejects.toThrow('backup');
+  await expect(loadMasterKey(home.join('master.key'), { mayCreate: false })).rejects.toMatchObject({
+    code: 'unavailable',
+    hint: expect.stringContaining('vm-orchestrator restore --from FILE'),
+  });
 });
 
 it('refuses a master key file that holds something else', async () => {
