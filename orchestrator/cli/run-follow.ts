@@ -64,11 +64,14 @@ function waveText({ event, wave, detail }: RolloutStep, waves: number): string |
   return event === 'resumed' ? 'Resumed\n' : undefined;
 }
 
-async function report(deps: CliDeps, client: RestClient, id: JobId): Promise<void> {
+async function readEnded(client: RestClient, id: JobId): Promise<JobWithCommands> {
   const query = { output: 'none' };
-  const job = await client.call({ path: `/jobs/${id}`, query, answer: jobWithCommandsSchema });
-  await write(deps.stderr, reportText(job));
+  return client.call({ path: `/jobs/${id}`, query, answer: jobWithCommandsSchema });
 }
+
+/** Machines on which it succeeded, and which the gate of their wave found unwell: they count as failed. */
+const hasUnwell = ({ rollout }: JobWithCommands): boolean =>
+  rollout?.waves.some(({ unhealthy }) => unhealthy.length > 0) ?? false;
 
 /** Asks for the end of the job's commands; that they have ended already is as good. @throws AppError */
 async function cancelJob(client: RestClient, id: JobId, signal: AbortSignal): Promise<void> {
@@ -147,7 +150,8 @@ export async function followRun(options: {
       }
     }
     progress.clear();
-    if (rollout !== null && !json && !stop.hard.aborted) await report(deps, client, job.id);
+    const ended = rollout !== null && !stop.hard.aborted ? await readEnded(client, job.id) : undefined;
+    if (ended !== undefined && !json) await write(deps.stderr, reportText(ended));
     if (!json && [...ends.values()].some(({ reason }) => reason === 'denied')) {
       const text = await denialText(client, job.id);
       if (text !== undefined) await write(deps.stderr, text);
@@ -156,7 +160,8 @@ export async function followRun(options: {
     if (ends.size < job.commands.length && !stop.hard.aborted) await cancelling;
     if (stop.graceful.aborted) return EXIT.interrupted;
     const code = exitCodeOf(ends, job.commands.length);
-    return stopped && code === 0 ? 1 : code;
+    const isBad = stopped || (ended !== undefined && hasUnwell(ended));
+    return isBad && code === 0 ? 1 : code;
   } catch (cause) {
     // As a pipe ends a program that runs here: what nobody reads is not to go on there.
     if (cause instanceof OutputError) await (cancelling ?? cancelJob(client, job.id, stop.hard));

@@ -130,7 +130,8 @@ export function register(program: Command, deps: CliDeps): void {
     .addHelpText(
       'after',
       `${CLIENT_HELP}
-Otherwise the exit code is the command's own if it is the same on all agents, else 1; 130 after Ctrl-C.
+Otherwise the exit code is the command's own if it is the same on all agents, else 1; 1 also where a
+machine was unwell after its wave; 130 after Ctrl-C.
 With an option of waves, concurrency, failures, pause, check or deadline the machines have their turns in waves, the
 online ones first; see docs/operations.md, Rollouts.
 Ctrl-C cancels the command on the VMs and waits for its end; a second one leaves at once. A cancel that cannot be

@@ -27,7 +27,8 @@ beforeAll(async () => {
     if (index === 4) continue;
     const fake = one.fake(orchestrator, {
       autoRun: ({ arguments: { command } }) => {
-        const exitCode = command === 'break' && index === 2 ? 7 : 0;
+        const fails = command === 'break' || command === 'check';
+        const exitCode = fails && index === 2 ? 7 : 0;
         return { stdout: Buffer.from(exitCode === 0 ? `fine\n` : 'broken\n'), exitCode };
       },
     });
@@ -81,6 +82,26 @@ describe('run in waves', () => {
     expect((await said('jobs', 'retry', id, '--which', 'not-run')).err).toContain(
       'None of the 1 selected agents is online.',
     );
+  });
+
+  it('ends with 1 where it succeeded and a machine failed the check, however many may fail', async () => {
+    const words = [
+      '--waves',
+      '100%',
+      '--max-failures',
+      '4',
+      '--skip-offline',
+      '--check',
+      'check',
+      '--',
+      'deploy',
+    ];
+    const { code, err } = await said('run', ...words);
+    expect({ code, err }).toEqual({
+      code: 1,
+      err: expect.stringMatching(new RegExp(`1 succeeded \\(unwell after its wave.*: ${vmIds[2]}`)),
+    });
+    expect((await said('run', '--json', ...words)).code).toBe(1);
   });
 
   it('sends a script with its interpreter and arguments', async () => {
