@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { AgentHealth, AgentInfo } from '../protocol/agent-http.ts';
+import { diskLayout } from '../protocol/disk-layout.ts';
 import { type CliContext, EXIT, layoutFor, withHome } from './context.ts';
 
 interface Flags {
@@ -24,6 +25,16 @@ async function status(flags: Flags, ctx: CliContext): Promise<number> {
   const { systemClock } = await import('../base/clock.ts');
   const { agentHealthSchema, agentInfoSchema } = await import('../protocol/agent-http.ts');
   const { stdout } = ctx.process;
+  const absent = flags.port === undefined ? await absentFrom(flags, ctx) : undefined;
+  if (absent !== undefined) {
+    // What answers on the usual port belongs to another folder.
+    stdout.write(
+      flags.json
+        ? `${JSON.stringify({ running: false, port: null })}\n`
+        : `not running: there is no agent in ${absent}\nName its folder with --home, or install it: vm-agent install\n`,
+    );
+    return EXIT.notRunning;
+  }
   const port = flags.port ?? (await agentPort(flags, ctx));
   const health = agentHealthSchema.safeParse(await askAgent(port, '/health', systemClock)).data;
   if (health === undefined) {
@@ -42,6 +53,13 @@ async function status(flags: Flags, ctx: CliContext): Promise<number> {
       : describe(health, info, port, systemClock.now()) + (await lastUpgrade(flags, ctx)),
   );
   return health.status === 'healthy' ? EXIT.ok : EXIT.failed;
+}
+
+/** The folder that the caller chose, where it holds no agent. */
+async function absentFrom(flags: Pick<Flags, 'home'>, ctx: CliContext): Promise<string | undefined> {
+  const { exists } = await import('../provision/files.ts');
+  const { root, config } = layoutFor(flags.home, ctx);
+  return root === diskLayout().root || (await exists(config)) ? undefined : root;
 }
 
 /** Where the running agent says that it listens; else the configured port; else the usual one. */

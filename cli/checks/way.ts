@@ -10,6 +10,7 @@ import type { ProxySettings } from '../../agent/identity/proxy.ts';
 import type { Clock } from '../../base/clock.ts';
 import { randomHex, systemRandom } from '../../base/random.ts';
 import { type ClientCredentials, orchestratorTls } from '../../base/tls-client.ts';
+import { AppError } from '../../protocol/errors.ts';
 import type { OwnStatus } from '../../protocol/rest-registration.ts';
 import { CLOSE } from '../../protocol/version.ts';
 import type { Anchor } from '../../provision/ca-pin.ts';
@@ -140,6 +141,12 @@ async function upgrade(
     connection.close(CLOSE.goingAway, 'this was a test');
     return undefined;
   }
+  // Everything on the way is well: somebody has to decide.
+  if (closed.code === CLOSE.quarantined)
+    throw new AppError('forbidden', {
+      detail: `The orchestrator is reached, and keeps this agent in quarantine: ${closed.reason}.`,
+      hint: `Why: \`vm-orchestrator agents show ${own.vmId}\`. Let it in with \`agents admit\`; if this is a copy of another machine, stop it and enroll it anew.`,
+    });
   const sign = signOfBlock(closed, 0);
   if (sign === undefined) throw closed.error ?? new Error(closed.reason);
   return sign.why;

@@ -59,6 +59,17 @@ describe('the command line, with an agent that runs', () => {
     expect(json.entries.map((entry: { name: string }) => entry.name)).toContain('security');
   });
 
+  it('says of a folder without an agent that there is none, whoever answers on the usual port', async () => {
+    const none = `${home.path}-none`;
+    const { code, out } = await cli('status', '--home', none);
+    expect({ code, out }).toEqual({ code: 3, out: expect.stringContaining(`there is no agent in ${none}`) });
+    expect(JSON.parse((await cli('status', '--home', none, '--json')).out)).toEqual({
+      running: false,
+      port: null,
+    });
+    expect((await cli('status')).code).not.toBe(3);
+  });
+
   it('shows the metrics as tables, as JSON and for Prometheus', async () => {
     const { code, out } = await cli('metrics');
     expect({ code, host: out.split('\n')[0] }).toEqual({

@@ -1,8 +1,11 @@
+import { execFile } from 'node:child_process';
 import { cp, readFile, rm } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Agent } from '../../../protocol/rest-fleet.ts';
 import { startAgent } from '../../fakes/agent-process.ts';
 import { enrollAgent, ORG, readJob, submitJob } from '../../integration/support/fleet.ts';
+import { CLI } from '../../integration/support/installer.ts';
 import { startMachine } from '../../integration/support/machine.ts';
 import { type OrchestratorProcess, startOrchestrator } from '../../integration/support/orchestrator.ts';
 import { agentOf, until } from '../support/sleepers.ts';
@@ -56,6 +59,14 @@ describe('a machine that is there twice', () => {
       body: { code: 'no_agents_match', hint: expect.stringContaining(`agents admit ${vm.vmId}`) },
     });
     await second.logged(({ msg }) => String(msg).includes('quarantine'));
+    const args = [CLI, 'test-connection', '--home', copy];
+    const env = { ...process.env, VM_AGENT_ORCHESTRATOR__URL: orchestrator.url };
+    const tested = await promisify(execFile)(process.execPath, args, { env }).catch(
+      (failed: { stdout: string }) => failed,
+    );
+    expect(tested.stdout).toContain('keeps this agent in quarantine');
+    expect(tested.stdout).toContain(`vm-orchestrator agents show ${vm.vmId}`);
+    expect(tested.stdout).not.toContain('firewall');
     second.signal('SIGKILL');
     await second.exited;
     await admit(vm.vmId);
