@@ -137,6 +137,8 @@ describe('[fault-16] peers that connect and say little', { concurrent: true }, (
     await using rig = await startAgentRig();
     const { home, server, agent } = rig;
     const port = await agent.port();
+    // Before that it answers 503.
+    await agent.logged((line) => line['condition'] === 'websocket' && line['ok'] === true);
     const look = async () => {
       const request = httpRequest({ port, host: '127.0.0.1', path: '/health', agent: false }).end();
       const [response] = await once(request, 'response');
